@@ -1,0 +1,25 @@
+/** Topics and record kinds of the log: what flows where, and what a partition's key means. */
+
+export const TOPICS = ['spans', 'findings', 'actor-events', 'baselines'] as const;
+export type TopicName = (typeof TOPICS)[number];
+
+/**
+ * What a record holds. Kept as a small integer in the embedded log and as header `sw-kind` in Kafka.
+ * `spans` topic (key = 32-character lowercase hex trace id): spans, originAsk, originAnswer.
+ * `findings` (one partition): verdict, collective. `baselines`: version.
+ */
+export const RecordKind = {
+  /** OTLP TracesData bytes with the spans of one trace. */
+  spans: 0,
+  /** schemas/log/origin.ts: who caused the producer span named here? Key = the producer's trace id. */
+  originAsk: 1,
+  /** schemas/log/origin.ts: the answer. Key = the asker's trace id. */
+  originAnswer: 2,
+  /** schemas/log/verdict.ts: a verdict with findings, or its amendment or withdrawal. */
+  verdict: 3,
+  /** schemas/log/collective.ts: counts of one window of one partition. */
+  collective: 4,
+  /** schemas/log/version.ts: announcement of a baseline version whose rows are durable. */
+  version: 5,
+} as const;
+export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
