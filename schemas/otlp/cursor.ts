@@ -32,6 +32,10 @@ export function resetCursor(cursor: Cursor, bytes: Uint8Array, position: number,
 export function readVarint(cursor: Cursor): number {
   const { bytes, end } = cursor;
   let position = cursor.position;
+  if (position < end && bytes[position]! < 0x80) {
+    cursor.position = position + 1; // tags and most lengths are one byte
+    return bytes[position]!;
+  }
   let value = 0;
   let scale = 1;
   for (let i = 0; i < 10; i++) {
@@ -84,3 +88,29 @@ function advance(cursor: Cursor, count: number): void {
 /** Little-endian 32 bits at `position`, unsigned; the caller has checked the bounds. */
 export const uint32At = (bytes: Uint8Array, position: number): number =>
   (bytes[position]! | (bytes[position + 1]! << 8) | (bytes[position + 2]! << 16) | (bytes[position + 3]! << 24)) >>> 0;
+
+/**
+ * Goes to the next length-delimited field with this number: returns where its value starts and leaves the cursor at the
+ * value's end; −1 at the end of the message, or on malformed bytes (then `failed` is set). Other fields are skipped, so
+ *
+ *     resetCursor(cursor, bytes, head.firstAttribute, head.end);
+ *     for (let at = nextField(cursor, 9); at >= 0; at = nextField(cursor, 9)) readKeyValue(bytes, at, cursor.position, view);
+ */
+export function nextField(cursor: Cursor, fieldNumber: number): number {
+  const wanted = (fieldNumber << 3) | WireType.bytes;
+  while (cursor.position < cursor.end) {
+    const tag = readVarint(cursor);
+    if (tag === wanted) {
+      const length = readLength(cursor);
+      if (cursor.failed) return -1;
+      const start = cursor.position;
+      cursor.position = start + length;
+      return start;
+    }
+    if (tag < 8)
+      cursor.failed = true; // field number 0 does not exist
+    else skipField(cursor, tag & 7);
+    if (cursor.failed) return -1;
+  }
+  return -1;
+}
