@@ -1,0 +1,98 @@
+/** What an incident is about: class, key, entity and title of a verdict's leading finding (DETECTION §6). */
+import { createHash } from 'node:crypto';
+import type { IncidentClass } from '../../schemas/alerts/incident.ts';
+import type { Finding, FindingKind, Verdict } from '../../schemas/log/verdict.ts';
+
+const CLASS: Record<FindingKind, IncidentClass> = {
+  'unseen-operation': 'inventory',
+  'unseen-edge': 'inventory',
+  'service-pair': 'security',
+  'required-child': 'security',
+  'required-ancestor': 'security',
+  'child-set': 'security',
+  'fan-out': 'security',
+  order: 'security',
+  'whole-tree': 'security',
+  status: 'operational',
+  latency: 'operational',
+  'self-time': 'security',
+  collective: 'operational',
+  statement: 'security',
+  'attack-pattern': 'security',
+  egress: 'security',
+  parameter: 'security',
+  'trace-id-reused': 'telemetry',
+};
+
+/** Kinds whose incidents are one per client; the others are one per service and operation. */
+const BY_CLIENT: ReadonlySet<FindingKind> = new Set<FindingKind>(['attack-pattern', 'parameter']);
+
+export const classOf = (finding: Finding): IncidentClass =>
+  finding.kind === 'self-time' && !finding.hard ? 'operational' : CLASS[finding.kind];
+
+/** Two findings with the same key are the same novelty, whoever sent it. */
+export const noveltyKey = (finding: Pick<Finding, 'kind' | 'explanationKey'>): string =>
+  `${finding.kind}|${finding.explanationKey}`;
+
+/** Whom or what the incident is held against: the client where the kind asks for it and one is known. */
+export const entityOf = (finding: Finding, verdict: Verdict): string =>
+  BY_CLIENT.has(finding.kind) && verdict.client.address !== null
+    ? verdict.client.address
+    : `${finding.service} ${finding.operation}`;
+
+/** hash(kind, explanation key, entity, log-append day of the first finding): equal over replays. */
+export function incidentId(finding: Finding, verdict: Verdict): string {
+  const day = verdict.id.slice(0, 8);
+  const text = [finding.kind, finding.explanationKey, entityOf(finding, verdict), day].join('\u0000');
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+const TITLE: Record<FindingKind, string> = {
+  'unseen-operation': 'Operation never seen before',
+  'unseen-edge': 'Call never seen before',
+  'service-pair': 'Service called one that it never called before',
+  'required-child': 'A call that always happens was left out',
+  'required-ancestor': 'A call came without what always comes before it',
+  'child-set': 'Unusual set of calls',
+  'fan-out': 'One request caused far more calls than ever before',
+  order: 'Calls in an unusual order',
+  'whole-tree': 'Unusual call chain',
+  status: 'Unusual errors',
+  latency: 'Unusual duration',
+  'self-time': 'One call took far longer than ever before',
+  collective: 'A service became slower',
+  statement: 'Database statement never seen before',
+  'attack-pattern': 'Attack pattern in a parameter',
+  egress: 'Outgoing call to a destination never seen before',
+  parameter: 'Unusual parameter',
+  'trace-id-reused': 'One trace id used by many requests',
+};
+
+export const titleOf = (finding: Finding): string => `${TITLE[finding.kind]}: ${finding.explanationKey}`;
+
+/** The finding an incident is opened under: the most severe hard one, else the one with the largest share. */
+export function leadingFinding(findings: readonly Finding[]): Finding | undefined {
+  let best: Finding | undefined;
+  for (const finding of findings) {
+    if (best === undefined || rank(finding, best) > 0) best = finding;
+  }
+  return best;
+}
+
+/** Hard findings differ in how much they explain: the cause before its consequences. */
+const PRECEDENCE: Partial<Record<FindingKind, number>> = {
+  statement: 5,
+  egress: 5,
+  'service-pair': 4,
+  'attack-pattern': 4,
+  'required-child': 3,
+  'required-ancestor': 3,
+  'fan-out': 3,
+  'self-time': 2,
+};
+
+function rank(a: Finding, b: Finding): number {
+  if (a.hard !== b.hard) return a.hard ? 1 : -1;
+  if (!a.hard) return a.share - b.share || a.severity - b.severity;
+  return (PRECEDENCE[a.kind] ?? 1) - (PRECEDENCE[b.kind] ?? 1) || a.severity - b.severity;
+}

@@ -1,0 +1,76 @@
+/** Configuration of the responder: incidents (DETECTION §6) and alert destinations (CONVENTIONS "Alerts out"). */
+import { z } from 'zod';
+
+const ms = (text: string, byDefault: number, max = 86_400_000) =>
+  z.number().int().min(0).max(max).default(byDefault).describe(text).meta({ unit: 'ms' });
+
+export const incidentsSection = z
+  .strictObject({
+    budgetPerDay: z
+      .number()
+      .min(0)
+      .max(10_000)
+      .default(5)
+      .describe(
+        'False alerts a day that chance may cause; sets how small p must be for a soft finding to open an incident',
+      ),
+    softIncidents: z.boolean().default(true).describe('Whether a verdict without a hard finding can open an incident'),
+    quietSecurityMs: ms('A security incident without a new hit for so long is closed', 3_600_000),
+    quietOperationalMs: ms('An incident of another class without a new hit for so long is closed', 60_000),
+    candidateWaitMs: ms(
+      'How long a slow node waits for the counts of its seconds before it is judged attack or load',
+      2_500,
+      60_000,
+    ),
+    overlapMs: ms('Evidence closer than this in time counts as overlapping', 30_000),
+    stormPerMinute: z
+      .number()
+      .int()
+      .min(2)
+      .max(10_000)
+      .default(30)
+      .describe('More incidents opened in a minute than this become one storm alert that lists them'),
+    maxOpen: z
+      .number()
+      .int()
+      .min(100)
+      .max(1_000_000)
+      .default(10_000)
+      .describe('Open incidents kept; beyond it the quietest is closed'),
+  })
+  .prefault({});
+
+const destination = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/)
+    .describe('Name of the destination, in deliveries and metrics'),
+  url: z.url({ protocol: /^https?$/ }).describe('Where alerts are posted; redirects are not followed'),
+  secret: z
+    .string()
+    .regex(/^whsec_[A-Za-z0-9+/=]{24,}$/)
+    .describe('Signing secret of Standard Webhooks: whsec_ and base64')
+    .meta({ secret: true }),
+  classes: z
+    .array(z.enum(['security', 'operational', 'telemetry', 'inventory']))
+    .default(['security'])
+    .describe('Incident classes sent here'),
+});
+
+export const alertsSection = z
+  .strictObject({
+    destinations: z.array(destination).default([]).describe('Signed webhooks (Standard Webhooks 1.0)'),
+    timeoutMs: ms('How long one attempt may take', 15_000, 60_000),
+    giveUpAfterMs: ms('After so long without success an alert becomes a dead letter', 86_400_000, 604_800_000),
+    maxInFlight: z.number().int().min(1).max(100).default(4).describe('Attempts at once for one destination'),
+    traceLink: z
+      .string()
+      .default('')
+      .describe('Link to a trace in your tracing tool, with {traceId}; put into every alert'),
+    resolve: z.boolean().default(false).describe('Also say when an incident was closed'),
+  })
+  .prefault({});
+
+export type IncidentsConfig = z.infer<typeof incidentsSection>;
+export type AlertsConfig = z.infer<typeof alertsSection>;
+export type AlertDestination = z.infer<typeof destination>;
