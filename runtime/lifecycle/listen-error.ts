@@ -1,4 +1,5 @@
 /** A port that cannot be listened on, said so that the reader knows which and how to change it. */
+import { environmentName } from '../../schemas/config/environment-name.ts';
 import { SpanwardenError } from '../errors.ts';
 
 export interface ListenTarget {
@@ -9,13 +10,6 @@ export interface ListenTarget {
   /** Key of the configuration that sets the port: `collector.grpcPort`. */
   readonly setting: string;
 }
-
-/** `collector.grpcPort` → `SPANWARDEN_COLLECTOR_GRPC_PORT`. */
-export const environmentName = (setting: string): string =>
-  `SPANWARDEN_${setting
-    .replaceAll('.', '_')
-    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .toUpperCase()}`;
 
 const codeOf = (error: unknown): string => {
   if (typeof error !== 'object' || error === null) return '';

@@ -1,10 +1,11 @@
 /** Lifecycle: order of start and stop, roll-back, deadlines, signals. */
 import { expect, test } from 'vitest';
 import { SpanwardenError } from '../../../runtime/errors.ts';
-import { environmentName, listenError } from '../../../runtime/lifecycle/listen-error.ts';
+import { listenError } from '../../../runtime/lifecycle/listen-error.ts';
 import type { Service } from '../../../runtime/lifecycle/service.ts';
 import { drainOnSignal } from '../../../runtime/lifecycle/signals.ts';
 import { startInOrder } from '../../../runtime/lifecycle/start.ts';
+import { environmentName } from '../../../schemas/config/environment-name.ts';
 
 function recorded<T>(name: string, events: string[], value: T, fail?: 'start' | 'stop'): Service<T> {
   return {

@@ -1,0 +1,25 @@
+/** The whole configuration, assembled once from one file a section; the order is that of the documents. */
+import { z } from 'zod';
+import { assemblySection } from './assembly.ts';
+import { httpSection } from './http.ts';
+import { logSection } from './log.ts';
+import { alertsSection, incidentsSection } from './responder.ts';
+import { telemetrySection } from './telemetry.ts';
+
+export const configSchema = z.strictObject({
+  log: logSection,
+  assembly: assemblySection,
+  incidents: incidentsSection,
+  alerts: alertsSection,
+  http: httpSection,
+  telemetry: telemetrySection,
+});
+
+/** Every value set: from the file, the environment, the command line, or by default. */
+export type Config = z.infer<typeof configSchema>;
+
+/** Variables that other software gives the same meaning, and the setting each stands for. */
+export const WELL_KNOWN_VARIABLES: Readonly<Record<string, string>> = {
+  CLICKHOUSE_URL: 'clickhouse.url',
+  KAFKA_BROKERS: 'log.brokers',
+};
