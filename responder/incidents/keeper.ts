@@ -56,6 +56,8 @@ interface Candidate {
 }
 
 export interface KeeperSnapshot {
+  /** Highest revision taken by verdict id, oldest first: also of verdicts that opened nothing. */
+  readonly seen: readonly (readonly [string, number])[];
   readonly incidents: readonly IncidentState[];
   readonly candidates: readonly Candidate[];
   readonly load: LoadSnapshot;
@@ -75,6 +77,8 @@ export interface IncidentKeeper {
 }
 
 const MINUTE = 60_000;
+/** Verdicts remembered, to take each revision once. */
+const MAX_SEEN = 20_000;
 /** Closed incidents are kept so long to be reopened by a later hit of the same day. */
 const REOPEN_MS = 86_400_000;
 
@@ -87,6 +91,9 @@ export function createIncidentKeeper(
   const byTrace = new Map<string, string>();
   const byNovelty = new Map<string, string>();
   const byClient = new Map<string, string>();
+  /** Incident that took a verdict first: duplicates and amendments find it, whatever else they would join. */
+  const byVerdict = new Map<string, string>();
+  const seen = new Map<string, number>(snapshot?.seen ?? []);
   let candidates: Candidate[] = [...(snapshot?.candidates ?? [])];
   let opened: number[] = [...(snapshot?.opened ?? [])];
   let storm: string[] = [...(snapshot?.storm ?? [])];
@@ -94,6 +101,7 @@ export function createIncidentKeeper(
   for (const state of snapshot?.incidents ?? []) {
     incidents.set(state.id, state);
     if (state.state === 'open') index(state);
+    for (const id of Object.keys(state.verdicts)) if (state.state !== 'merged') byVerdict.set(id, state.id);
   }
 
   function index(state: IncidentState): void {
@@ -110,6 +118,8 @@ export function createIncidentKeeper(
 
   /** Open incidents the verdict belongs to, oldest first. */
   function joinable(verdict: Verdict, findings: readonly Finding[]): IncidentState[] {
+    const holder = incidents.get(byVerdict.get(verdict.id) ?? '');
+    if (holder !== undefined && holder.state === 'open') return [holder];
     const ids = new Set<string>();
     const add = (id: string | undefined): void => {
       if (id !== undefined) ids.add(id);
@@ -141,6 +151,11 @@ export function createIncidentKeeper(
     index(state);
   }
 
+  function note(state: IncidentState, verdict: Verdict): 'new' | 'amended' | 'known' {
+    byVerdict.set(verdict.id, state.id);
+    return noteVerdict(state, verdict.id, verdict.revision);
+  }
+
   function addClient(state: IncidentState, verdict: Verdict): boolean {
     let fresh = false;
     for (const client of [verdict.client, ...verdict.origins]) {
@@ -151,15 +166,15 @@ export function createIncidentKeeper(
 
   function hit(record: FindingRecord, findings: readonly Finding[], appendMs: number): void {
     const { verdict } = record;
-    const joined = joinable(verdict, findings);
     const lead = leadingFinding(findings);
     if (lead === undefined) return;
+    const joined = joinable(verdict, findings);
     if (joined.length === 0) {
       if (lead.hard || opensSoft(record)) openOrReopen(record, lead, findings, appendMs);
       return;
     }
     const state = joined[0]!;
-    const taken = noteVerdict(state, verdict.id, verdict.revision);
+    const taken = note(state, verdict);
     if (taken === 'known') return;
     const overlapping = lead.kind === 'self-time' && state.kind === 'self-time' && lead.startMs <= state.endMs;
     if (overlapping && taken === 'new') {
@@ -226,7 +241,7 @@ export function createIncidentKeeper(
     const { verdict } = record;
     const id = incidentId(lead, verdict);
     const before = incidents.get(id);
-    if (before !== undefined && noteVerdict(before, verdict.id, verdict.revision) === 'known') return;
+    if (before !== undefined && note(before, verdict) === 'known') return;
     const state = before ?? newIncident(id, verdict, lead, appendMs);
     if (before !== undefined) {
       before.state = 'open';
@@ -234,7 +249,7 @@ export function createIncidentKeeper(
       before.occurrences++;
     } else {
       incidents.set(id, state);
-      noteVerdict(state, verdict.id, verdict.revision);
+      note(state, verdict);
     }
     addClient(state, verdict);
     absorb(state, verdict, findings, appendMs);
@@ -315,7 +330,10 @@ export function createIncidentKeeper(
     kept.endMs = Math.max(kept.endMs, other.endMs);
     kept.p = Math.min(kept.p, other.p);
     kept.severity = Math.max(kept.severity, other.severity);
-    for (const [id, revision] of Object.entries(other.verdicts)) noteVerdict(kept, id, revision);
+    for (const [id, revision] of Object.entries(other.verdicts)) {
+      noteVerdict(kept, id, revision);
+      byVerdict.set(id, kept.id);
+    }
     for (const finding of other.findings) if (kept.findings.length < 32) kept.findings.push(finding);
     kept.revision++;
   }
@@ -373,15 +391,24 @@ export function createIncidentKeeper(
     for (const state of incidents.values()) {
       const quietMs = state.class === 'security' ? config.quietSecurityMs : config.quietOperationalMs;
       if (state.state === 'open' && nowMs - state.lastHitMs > quietMs) close(state, nowMs);
-      else if (state.state !== 'open' && nowMs - state.closedMs > REOPEN_MS) incidents.delete(state.id);
+      else if (state.state !== 'open' && nowMs - state.closedMs > REOPEN_MS) forget(state);
     }
     load.forget(nowMs - 5 * MINUTE);
+  }
+
+  function forget(state: IncidentState): void {
+    incidents.delete(state.id);
+    for (const id of Object.keys(state.verdicts)) if (byVerdict.get(id) === state.id) byVerdict.delete(id);
   }
 
   return {
     load,
     verdict(record, appendMs) {
       const { verdict } = record;
+      if ((seen.get(verdict.id) ?? -1) >= verdict.revision) return;
+      seen.delete(verdict.id);
+      seen.set(verdict.id, verdict.revision);
+      if (seen.size > MAX_SEEN) seen.delete(seen.keys().next().value!);
       if (verdict.stage === VerdictStage.withdrawn) withdraw(verdict, appendMs);
       else if (verdict.findings.some((f) => f.candidate) && !verdict.findings.some((f) => f.hard && !f.candidate)) {
         candidates = candidates.filter(
@@ -397,7 +424,14 @@ export function createIncidentKeeper(
     },
     tick,
     open: () => [...incidents.values()].filter((state) => state.state === 'open').map(toIncident),
-    snapshot: () => ({ incidents: [...incidents.values()], candidates, load: load.snapshot(), opened, storm }),
+    snapshot: () => ({
+      seen: [...seen],
+      incidents: [...incidents.values()],
+      candidates,
+      load: load.snapshot(),
+      opened,
+      storm,
+    }),
   };
 
   function operationalHit(finding: Finding, traceIds: readonly string[], version: string, appendMs: number): void {
