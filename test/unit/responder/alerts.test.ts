@@ -24,7 +24,12 @@ function incidentOf(): Incident {
       stormPerMinute: 9,
       maxOpen: 9,
     },
-    { incident: (incident) => void (last = incident), alert: () => {} },
+    {
+      incident: (incident) => {
+        last = incident;
+      },
+      alert: () => {},
+    },
   );
   keeper.verdict({ verdict: verdictOf({}), segmentsPerDay: 1 }, DAY);
   return last!;
