@@ -1,8 +1,10 @@
 /** The whole configuration, assembled once from one file a section; the order is that of the documents. */
 import { z } from 'zod';
 import { assemblySection } from './assembly.ts';
+import { clickhouseSection } from './clickhouse.ts';
 import { httpSection } from './http.ts';
 import { logSection } from './log.ts';
+import { redactionSection } from './redaction.ts';
 import { alertsSection, incidentsSection } from './responder.ts';
 import { telemetrySection } from './telemetry.ts';
 
@@ -11,6 +13,8 @@ export const configSchema = z.strictObject({
   assembly: assemblySection,
   incidents: incidentsSection,
   alerts: alertsSection,
+  redaction: redactionSection,
+  clickhouse: clickhouseSection,
   http: httpSection,
   telemetry: telemetrySection,
 });
