@@ -1,0 +1,51 @@
+/** Configuration of client attribution: which proxies may say who the client is (CONVENTIONS "Who the client is"). */
+import { z } from 'zod';
+
+const cidrs = (text: string) =>
+  z
+    .array(z.string().regex(/^[0-9a-fA-F:.]+(\/\d{1,3})?$/, 'must be an address or a range like 10.0.0.0/8'))
+    .describe(text);
+const hops = (text: string) => z.number().int().min(0).max(32).describe(text).meta({ unit: 'hops' });
+const singleValueHeaders = (text: string) =>
+  z
+    .array(
+      z.strictObject({
+        header: z.string().min(1).toLowerCase().describe('Header that holds one address, such as cf-connecting-ip'),
+        proxies: cidrs('Proxies that set it; it is believed from no other peer'),
+      }),
+    )
+    .describe(text);
+const forwarding = (text: string) => z.enum(['auto', 'x-forwarded-for', 'forwarded']).describe(text);
+
+export const attributionSection = z
+  .strictObject({
+    trustedProxies: cidrs('Addresses and ranges of your own proxies and load balancers').default([]),
+    trustedHops: hops('Number of nearest hops that are your own proxies whatever their address').default(0),
+    singleValueHeaders: singleValueHeaders('Headers that name the client alone, and who may set them').default([]),
+    forwarding: forwarding(
+      'Which header your proxies append to; auto reads X-Forwarded-For, and Forwarded where it is missing',
+    ).default('auto'),
+    services: z
+      .record(
+        z.string(),
+        z.strictObject({
+          trustedProxies: cidrs('In place of trustedProxies').optional(),
+          trustedHops: hops('In place of trustedHops').optional(),
+          singleValueHeaders: singleValueHeaders('In place of singleValueHeaders').optional(),
+          forwarding: forwarding('In place of forwarding').optional(),
+        }),
+      )
+      .default({})
+      .describe('Other values for requests that enter at these services'),
+    memoEntries: z
+      .number()
+      .int()
+      .min(0)
+      .max(10_000_000)
+      .default(20_000)
+      .describe('Resolved clients remembered, so that the same headers are not read again')
+      .meta({ unit: 'entries' }),
+  })
+  .prefault({});
+
+export type AttributionConfig = z.infer<typeof attributionSection>;

@@ -1,0 +1,220 @@
+/**
+ * What a span does, as a template that is the same from request to request: `GET /users/{id}`, `shop.Cart/Add`,
+ * `SELECT orders`, `publish invoices` (DETECTION §1, §3.1). Composed as bytes and interned; capped per service.
+ */
+
+import { SpanKind } from '../../schemas/otlp/fields.ts';
+import type { SpanHead } from '../../schemas/otlp/read-span.ts';
+import { createByteTable } from '../byte-table.ts';
+import { Attribute } from '../reading/keys.ts';
+import { isHttp } from '../reading/outcome.ts';
+import { type AttributeSlots, hasText, isTrue } from '../reading/slots.ts';
+import type { UrlRanges } from '../reading/url.ts';
+import type { Symbols } from '../segment.ts';
+import { OVERFLOW } from '../symbols.ts';
+import type { LevelWalk, PathTemplates } from './learned-templates.ts';
+import { appendNameTemplate } from './name-template.ts';
+import { appendPathTemplate, createPathParts, matchRoute, type PathParts } from './path-template.ts';
+import { append, appendAll, appendByte, ascii, type ByteSink, createSink } from './sink.ts';
+import { appendStatementOperation } from './statement-operation.ts';
+
+export interface OperationOptions {
+  readonly maxOperationsPerService: number;
+  readonly templates: PathTemplates | null;
+}
+
+export interface Operations {
+  /** Operation of the span in `slots` and `head`; sets `peer` and `parts`. */
+  of(slots: AttributeSlots, head: SpanHead, url: UrlRanges, kind: number, service: number): number;
+  /** Peer system of the last span, a symbol; 0 when it has none. */
+  peer: number;
+  /** Path segments of the last span that are parameters; ranges into its bytes. */
+  readonly parts: PathParts;
+  /** Spans whose operation was new past its service's cap. */
+  overflowed: number;
+}
+
+const MAX_TEXT_BYTES = 256;
+const HTTP = ascii('HTTP');
+const OTHER = ascii('_OTHER');
+const SEND = ascii('send');
+const PROCESS = ascii('process');
+const TEMPORARY = ascii('(temporary)');
+const ANONYMOUS = ascii('(anonymous)');
+const UNNAMED = ascii('(unnamed)');
+
+export function createOperations(symbols: Symbols, options: OperationOptions): Operations {
+  const { maxOperationsPerService, templates } = options;
+  const known = createByteTable({ maxEntries: 1_000_000, maxBytes: 128_000_000 });
+  let symbolOf = new Int32Array(1024);
+  let countOf = new Int32Array(256);
+  const sink = createSink();
+  const parts = createPathParts();
+  const walk: LevelWalk = { node: -1 };
+  const encoder = new TextEncoder();
+  let serviceBytes = new Uint8Array(0);
+  let serviceOfBytes = -1;
+
+  const appendSlot = (to: ByteSink, slots: AttributeSlots, slot: Attribute): void =>
+    append(to, slots.bytes, slots.starts[slot]!, Math.min(slots.ends[slot]!, slots.starts[slot]! + MAX_TEXT_BYTES));
+
+  function appendMessaging(slots: AttributeSlots, kind: number): void {
+    if (hasText(slots, Attribute.messagingOperation)) appendSlot(sink, slots, Attribute.messagingOperation);
+    else appendAll(sink, kind === SpanKind.consumer ? PROCESS : SEND);
+    appendByte(sink, 0x20);
+    if (isTrue(slots, Attribute.messagingTemporary)) appendAll(sink, TEMPORARY);
+    else if (isTrue(slots, Attribute.messagingAnonymous)) appendAll(sink, ANONYMOUS);
+    else if (hasText(slots, Attribute.messagingTemplate)) appendSlot(sink, slots, Attribute.messagingTemplate);
+    else if (hasText(slots, Attribute.messagingDestination)) {
+      const slot = Attribute.messagingDestination;
+      appendNameTemplate(sink, slots.bytes, slots.starts[slot]!, slots.ends[slot]!);
+    } else sink.length--;
+  }
+
+  function appendDatabase(slots: AttributeSlots): void {
+    if (hasText(slots, Attribute.dbSummary)) appendSlot(sink, slots, Attribute.dbSummary);
+    else if (hasText(slots, Attribute.dbOperation) && hasText(slots, Attribute.dbCollection)) {
+      appendSlot(sink, slots, Attribute.dbOperation);
+      appendByte(sink, 0x20);
+      appendSlot(sink, slots, Attribute.dbCollection);
+    } else if (hasText(slots, Attribute.dbText)) {
+      const slot = Attribute.dbText;
+      appendStatementOperation(sink, slots.bytes, slots.starts[slot]!, slots.ends[slot]!);
+    } else if (hasText(slots, Attribute.dbOperation)) appendSlot(sink, slots, Attribute.dbOperation);
+  }
+
+  function appendRpc(slots: AttributeSlots): void {
+    if (!hasText(slots, Attribute.rpcMethod)) return;
+    const { bytes, starts, ends } = slots;
+    let start = starts[Attribute.rpcMethod]!;
+    const end = ends[Attribute.rpcMethod]!;
+    let qualified = false;
+    for (let i = start + 1; i < end && !qualified; i++) qualified = bytes[i] === 0x2f;
+    if (!qualified && hasText(slots, Attribute.rpcService)) {
+      appendSlot(sink, slots, Attribute.rpcService);
+      appendByte(sink, 0x2f);
+    }
+    if (bytes[start] === 0x2f) start++;
+    append(sink, bytes, start, Math.min(end, start + MAX_TEXT_BYTES));
+  }
+
+  function appendMethod(slots: AttributeSlots): void {
+    if (!hasText(slots, Attribute.httpMethod)) {
+      appendAll(sink, HTTP);
+      return;
+    }
+    const start = slots.starts[Attribute.httpMethod]!;
+    const end = slots.ends[Attribute.httpMethod]!;
+    if (end - start > 10) {
+      appendAll(sink, OTHER); // no registered method is longer than that, and a client chooses it
+      return;
+    }
+    for (let i = start; i < end; i++) {
+      const byte = slots.bytes[i]!;
+      appendByte(sink, byte >= 0x61 && byte <= 0x7a ? byte - 0x20 : byte);
+    }
+  }
+
+  function appendHttp(slots: AttributeSlots, head: SpanHead, url: UrlRanges, service: number): void {
+    appendMethod(slots);
+    const { bytes, starts, ends } = slots;
+    const route = hasText(slots, Attribute.httpRoute)
+      ? Attribute.httpRoute
+      : hasText(slots, Attribute.urlTemplate)
+        ? Attribute.urlTemplate
+        : -1;
+    if (route >= 0) {
+      appendByte(sink, 0x20);
+      appendSlot(sink, slots, route as Attribute);
+      if (url.pathEnd > url.pathStart) {
+        matchRoute(bytes, starts[route]!, ends[route]!, bytes, url.pathStart, url.pathEnd, parts);
+      }
+    } else if (url.pathEnd > url.pathStart) {
+      appendByte(sink, 0x20);
+      if (templates !== null) enterTemplates(service);
+      appendPathTemplate(sink, bytes, url.pathStart, url.pathEnd, templates, walk, parts);
+    } else {
+      // Frameworks that name spans `GET /users/:id` but set no route.
+      let slash = head.nameStart;
+      while (slash < head.nameEnd && bytes[slash] !== 0x2f) slash++;
+      if (slash === head.nameEnd) return;
+      appendByte(sink, 0x20);
+      appendNameTemplate(sink, bytes, slash, head.nameEnd);
+    }
+  }
+
+  function enterTemplates(service: number): void {
+    if (service !== serviceOfBytes) {
+      serviceBytes = encoder.encode(symbols.text(service));
+      serviceOfBytes = service;
+    }
+    templates?.enter(walk, serviceBytes, 0, serviceBytes.length);
+  }
+
+  /** Symbol of the text after the service's four bytes in the sink, within the service's cap. */
+  function intern(service: number): number {
+    const at = known.find(sink.bytes, 0, sink.length);
+    if (at >= 0) return symbolOf[at]!;
+    if (service >= countOf.length) {
+      const longer = new Int32Array(Math.max(countOf.length * 2, service + 1));
+      longer.set(countOf);
+      countOf = longer;
+    }
+    if (countOf[service]! >= maxOperationsPerService) {
+      operations.overflowed++;
+      return OVERFLOW;
+    }
+    const symbol = symbols.internBytes(sink.bytes, 4, sink.length);
+    const id = known.add(sink.bytes, 0, sink.length);
+    if (id < 0) return symbol;
+    if (id >= symbolOf.length) {
+      const longer = new Int32Array(symbolOf.length * 2);
+      longer.set(symbolOf);
+      symbolOf = longer;
+    }
+    symbolOf[id] = symbol;
+    countOf[service]!++;
+    return symbol;
+  }
+
+  const operations: Operations = {
+    peer: 0,
+    parts,
+    overflowed: 0,
+    of(slots, head, url, kind, service) {
+      parts.count = 0;
+      operations.peer = 0;
+      sink.bytes[0] = service & 0xff;
+      sink.bytes[1] = (service >> 8) & 0xff;
+      sink.bytes[2] = (service >> 16) & 0xff;
+      sink.bytes[3] = service >>> 24;
+      sink.length = 4;
+      if (hasText(slots, Attribute.messagingSystem) || hasText(slots, Attribute.messagingDestination)) {
+        operations.peer = peerOf(slots, Attribute.messagingSystem);
+        appendMessaging(slots, kind);
+      } else if (hasText(slots, Attribute.dbSystem) || hasText(slots, Attribute.dbText)) {
+        operations.peer = peerOf(slots, Attribute.dbSystem);
+        appendDatabase(slots);
+      } else if (hasText(slots, Attribute.rpcSystem) || hasText(slots, Attribute.rpcMethod)) appendRpc(slots);
+      else if (isHttp(slots)) appendHttp(slots, head, url, service);
+      else if (hasText(slots, Attribute.graphqlType)) {
+        appendSlot(sink, slots, Attribute.graphqlType);
+        if (hasText(slots, Attribute.graphqlName)) {
+          appendByte(sink, 0x20);
+          appendSlot(sink, slots, Attribute.graphqlName);
+        }
+      }
+      if (sink.length === 4) appendNameTemplate(sink, head.bytes, head.nameStart, head.nameEnd);
+      if (sink.length === 4) appendAll(sink, UNNAMED);
+      return intern(service);
+    },
+  };
+
+  function peerOf(slots: AttributeSlots, slot: Attribute): number {
+    if (!hasText(slots, slot)) return 0;
+    const start = slots.starts[slot]!;
+    return symbols.internBytes(slots.bytes, start, Math.min(slots.ends[slot]!, start + 64));
+  }
+
+  return operations;
+}
