@@ -1,0 +1,80 @@
+/**
+ * Works on the jobs table: fetches avatars, sends confirmations. The hole: it fetches whatever address a customer gave.
+ * Names under `.example` are answered by the demo's stand-in for the internet, as if a resolver said so.
+ */
+import { connect } from 'node:net';
+import { openDatabase } from '../database.ts';
+import { http } from '../instrumented.ts';
+import { type Job, take, work } from '../jobs.ts';
+import type { StartService } from '../main.ts';
+
+const POLL_MS = 120;
+const BATCH = 8;
+const FETCH_TIMEOUT_MS = 4_000;
+
+export const startService: StartService = async ({ others }) => {
+  const database = others.then((ports) => openDatabase(ports, 'shop'));
+  const agent = others.then((ports) => createAgent(ports.internet!));
+  let stopped = false;
+
+  const fetchImage = async (address: string): Promise<number> => {
+    const url = new URL(address);
+    if (url.protocol !== 'http:') throw new Error('only http');
+    const through = await agent;
+    return new Promise((resolve, reject) => {
+      const request = http.request(url, { agent: through, timeout: FETCH_TIMEOUT_MS }, (response) => {
+        let bytes = 0;
+        response.on('data', (chunk: Buffer) => {
+          bytes += chunk.length;
+        });
+        response.on('error', reject);
+        response.on('end', () => {
+          if (response.statusCode === 200) resolve(bytes);
+          else reject(new Error(`status ${response.statusCode}`));
+        });
+      });
+      request.on('timeout', () => request.destroy(new Error('timed out')));
+      request.on('error', reject);
+      request.end();
+    });
+  };
+
+  const handle = async (job: Job): Promise<void> => {
+    const db = await database;
+    if (job.queue === 'avatars') {
+      const url = String(job.payload.url);
+      await fetchImage(url);
+      await db.query('update accounts set avatar = $2 where id = $1', [Number(job.payload.account), url]);
+    } else {
+      await db.query('select account_id, cents from orders where id = $1', [Number(job.payload.order)]);
+      await db.query('insert into mails (order_id) values ($1)', [Number(job.payload.order)]);
+    }
+  };
+
+  const poll = async (): Promise<void> => {
+    const db = await database;
+    while (!stopped) {
+      const jobs = await take(db, BATCH).catch(() => [] as Job[]);
+      await Promise.all(jobs.map((job) => work(job, handle)));
+      if (jobs.length < BATCH) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  };
+  const polling = poll();
+  return {
+    port: 0,
+    async stop() {
+      stopped = true;
+      await polling;
+    },
+  };
+};
+
+function createAgent(internetPort: number): InstanceType<typeof http.Agent> {
+  const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 4 });
+  const direct = agent.createConnection.bind(agent);
+  agent.createConnection = (options, callback) =>
+    String(options.host).endsWith('.example')
+      ? connect({ host: '127.0.0.1', port: internetPort })
+      : direct(options, callback);
+  return agent;
+}
