@@ -1,0 +1,56 @@
+/** Configuration of the detector: origins across links, what is stored, and how long rows wait. */
+import { z } from 'zod';
+
+const ms = (text: string, byDefault: number, max = 3_600_000) =>
+  z.number().int().min(0).max(max).default(byDefault).describe(text).meta({ unit: 'ms' });
+
+export const detectorSection = z
+  .strictObject({
+    originWaitMs: ms('How long an asynchronous segment waits to learn which client caused it', 3_000),
+    maxRemembered: z
+      .number()
+      .int()
+      .min(1_000)
+      .max(10_000_000)
+      .default(100_000)
+      .describe('Closed segments with producer spans remembered to answer who caused asynchronous work')
+      .meta({ unit: 'segments' }),
+    flushMs: ms('Longest wait of a row before it is inserted into ClickHouse', 1_000, 60_000),
+    flushSpans: z
+      .number()
+      .int()
+      .min(100)
+      .max(100_000)
+      .default(20_000)
+      .describe('Spans that start an insert before the wait is over')
+      .meta({ unit: 'spans' }),
+    maxUnstoredBytes: z
+      .number()
+      .int()
+      .min(1_048_576)
+      .default(268_435_456)
+      .describe(
+        'Bytes held while ClickHouse is away; beyond it traces are scored and alerted, not stored, until it is back',
+      )
+      .meta({ unit: 'bytes' }),
+    keep: z
+      .enum(['all', 'anomalous'])
+      .default('all')
+      .describe('Spans kept: of all traces, or of anomalous ones and a sample of the rest'),
+    sampleNormal: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.01)
+      .describe('Share of ordinary traces whose spans are kept with keep: anomalous'),
+    replayMargin: z
+      .number()
+      .int()
+      .min(0)
+      .default(50_000)
+      .describe('Records after a hand-over whose spans are looked up before they are inserted')
+      .meta({ unit: 'records' }),
+  })
+  .prefault({});
+
+export type DetectorConfig = z.infer<typeof detectorSection>;
