@@ -16,7 +16,7 @@ export interface Attachment {
 
 const DRAIN_MS = 2_000;
 
-export function attach(deps: { stop(): Promise<void> }): Attachment {
+export function attach(deps: { stop(): Promise<void>; onLine?(line: string): void }): Attachment {
   let stopping = false;
   const stop = (): void => {
     if (stopping) return;
@@ -29,7 +29,10 @@ export function attach(deps: { stop(): Promise<void> }): Attachment {
   };
   const lines = createInterface({ input: process.stdin });
   const others = new Promise<Ports>((resolve) => {
-    lines.once('line', (line) => resolve(JSON.parse(line) as Ports));
+    lines.once('line', (line) => {
+      lines.on('line', (later) => deps.onLine?.(later));
+      resolve(JSON.parse(line) as Ports);
+    });
   });
   lines.once('close', stop);
   process.once('SIGTERM', stop);

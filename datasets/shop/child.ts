@@ -12,6 +12,8 @@ export interface ChildOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Lines the child writes to standard error. */
   onNote(line: string): void;
+  /** Lines on its standard output after the first. */
+  onLine?(line: string): void;
 }
 
 export interface Child {
@@ -21,7 +23,8 @@ export interface Child {
   readonly ready: Promise<Ports>;
   /** Resolves when the process is gone. */
   readonly gone: Promise<number>;
-  tell(ports: Ports): void;
+  /** Writes one line of JSON to its standard input. */
+  tell(message: unknown): void;
   /** Closes its input, which ends it; kills it after the deadline. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -44,7 +47,9 @@ export function startChild(options: ChildOptions): Child {
     child.once('error', () => resolve(-1));
   });
   const ready = new Promise<Ports>((resolve, reject) => {
-    createInterface({ input: stdout }).once('line', (line) => {
+    const lines = createInterface({ input: stdout });
+    lines.once('line', (line) => {
+      lines.on('line', (later) => options.onLine?.(later));
       try {
         resolve((JSON.parse(line) as { ports: Ports }).ports);
       } catch (cause) {
@@ -61,7 +66,7 @@ export function startChild(options: ChildOptions): Child {
     pid: child.pid ?? -1,
     ready,
     gone,
-    tell: (ports) => void stdin.write(`${JSON.stringify(ports)}\n`),
+    tell: (message) => void stdin.write(`${JSON.stringify(message)}\n`),
     async stop(deadlineMs) {
       stdin.end();
       const timer = setTimeout(() => child.kill('SIGKILL'), deadlineMs);
