@@ -11,10 +11,16 @@ export interface CollectiveKey {
   readonly exceedances: number;
   /** Expected exceedances under the version, from its own calibration. */
   readonly expected: number;
+  /** Variance over mean of the exceedances of a window in learning; 1 (the default) = Poisson. */
+  readonly dispersion?: number;
   /** Observations above the key's learned maximum. */
   readonly aboveMaximum: number;
+  /** Expected ones, from the version's calibration. */
+  readonly aboveExpected?: number;
   /** Median of log2(observed / learned median): the shift in octaves. */
   readonly shift: number;
+  /** Calling service when the self time is the way to `service` and back (a client span around its server span). */
+  readonly caller?: string;
 }
 
 export interface CollectiveCounts {

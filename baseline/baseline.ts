@@ -1,0 +1,294 @@
+/** A compiled version: judges a segment, with nothing but the segment and itself (ARCHITECTURE decision 7). */
+import { SpanwardenError } from '../runtime/errors.ts';
+import { COMPONENTS, type Component, type Finding, GROUPS, type Group, type Match } from '../schemas/log/verdict.ts';
+import type { Segment, Symbols } from '../traces/segment.ts';
+import {
+  type Calibration,
+  type CalibrationForm,
+  calibrationFromForm,
+  calibrationToForm,
+  finalInterval,
+  finalP,
+  fuse,
+  GROUP_WEIGHTS,
+  groupValue,
+  severityShare,
+} from './fusion/calibration.ts';
+import { matchLine, reason } from './fusion/match-line.ts';
+import { rankOf } from './fusion/ranking.ts';
+import {
+  CEILING,
+  type Thresholds,
+  type ThresholdsForm,
+  thresholdRow,
+  thresholdsFromForm,
+  thresholdsToForm,
+  worstComponent,
+} from './fusion/thresholds.ts';
+import type { GroupLearners, GroupModels } from './learners.ts';
+import {
+  type BaselineEntry,
+  type CoverageRow,
+  createEvidence,
+  type Evidence,
+  type Judgement,
+  type JudgementStage,
+  NO_FINDINGS,
+  type StructureMatch,
+} from './model.ts';
+import { type CollectiveForm, type CollectiveRates, ratesFromForm, ratesToForm } from './timing/rates.ts';
+
+/** Facts of a version; `version` is the hash of the rest and of the entries. */
+export interface BaselineManifest {
+  readonly version: string;
+  readonly parent: string;
+  /** Stream time at which it was cut, milliseconds since the epoch. */
+  readonly createdMs: number;
+  /** Next offset of each spans partition: segments whose first record lies below are in. */
+  readonly offsets: readonly number[];
+  readonly segments: number;
+  readonly clients: number;
+  readonly buckets: number;
+  readonly bucketMs: number;
+  /** Segments a day in the learning window: what a budget of false alerts a day is held against. */
+  readonly segmentsPerDay: number;
+  /** Segments the calibration rests on. */
+  readonly calibrated: number;
+  readonly profile: string;
+  readonly alpha: number;
+  /** True once alerts can be raised with it. */
+  readonly alerting: boolean;
+  /** What is still learning, in words; empty when alerting. */
+  readonly learning: readonly string[];
+}
+
+export interface BaselineCalibration {
+  readonly calibration: Calibration;
+  readonly thresholds: Thresholds;
+  readonly collective: CollectiveRates;
+}
+
+export interface Baseline {
+  readonly version: string;
+  readonly manifest: BaselineManifest;
+  readonly models: GroupModels;
+  readonly collective: CollectiveRates;
+  /** Judges one segment. The result is the caller's to keep. */
+  judge(segment: Segment, stage: JudgementStage): Judgement;
+  /** 95 % interval of the p of the segment judged last. */
+  interval(): readonly [number, number];
+  entries(): Iterable<BaselineEntry>;
+  coverage(): readonly CoverageRow[];
+}
+
+/** Findings that explain nothing worth telling are left out above this p, unless one is hard. */
+const TELL_BELOW = 0.01;
+
+export function createBaseline(
+  models: GroupModels,
+  calibrated: BaselineCalibration,
+  manifest: BaselineManifest,
+  extra: readonly BaselineEntry[] = [],
+): Baseline {
+  const { calibration, thresholds } = calibrated;
+  const evidence: Record<Group, Evidence> = {
+    structure: createEvidence(),
+    timing: createEvidence(),
+    parameters: createEvidence(),
+    status: createEvidence(),
+  };
+  const found: StructureMatch = {
+    familyKey: '',
+    family: '',
+    signature: '',
+    learnedFrom: 0,
+    similarity: 1,
+    exact: true,
+    unseenEntry: false,
+    script: '',
+    thresholdCeiling: 1,
+  };
+  const p = new Float64Array(GROUPS.length);
+  let lastFused = 0;
+
+  function judge(segment: Segment, stage: JudgementStage): Judgement {
+    for (let g = 0; g < GROUPS.length; g++) {
+      const group = GROUPS[g]!;
+      const e = evidence[group];
+      models[group].score(segment, stage, e);
+      p[g] = rankOf(calibration.groups[group], groupValue(e.surprise, e.severity));
+    }
+    models.structure.match(segment, found);
+    lastFused = fuse(p);
+    const sum = 10 ** lastFused;
+    let severity = 0;
+    for (let g = 0; g < GROUPS.length; g++) {
+      severity += (GROUP_WEIGHTS[GROUPS[g]!] / p[g]! / sum) * evidence[GROUPS[g]!].severity;
+    }
+    const final = finalP(calibration, lastFused);
+    const findings = collectFindings(evidence, p, final);
+    return {
+      p: final,
+      score: -Math.log10(final) + severityShare(severity),
+      anomalous: final <= thresholds.alpha,
+      groups: { structure: p[0]!, timing: p[1]!, parameters: p[2]!, status: p[3]! },
+      match: matchOf(findings),
+      findings,
+    };
+  }
+
+  const deviation = new Float64Array(COMPONENTS.length);
+  const similarity = new Float64Array(COMPONENTS.length);
+  const threshold = new Float64Array(COMPONENTS.length);
+
+  function matchOf(findings: readonly Finding[]): Match {
+    const row = thresholdRow(thresholds, found.familyKey, found.family);
+    similarity[0] = Math.min(found.similarity, 1);
+    similarity[1] = evidence.timing.similarity;
+    similarity[2] = evidence.parameters.similarity;
+    for (let c = 0; c < COMPONENTS.length; c++) {
+      const ceiling = c === 0 ? Math.min(found.thresholdCeiling, CEILING.structure) : CEILING[COMPONENTS[c]!];
+      threshold[c] = Math.min(row[c]!, ceiling);
+      deviation[c] = (1 - similarity[c]!) / (1 - threshold[c]!);
+    }
+    const worst = worstComponent(deviation);
+    const w = COMPONENTS.indexOf(worst);
+    return {
+      family: found.family,
+      signature: found.signature,
+      version: manifest.version,
+      learnedFrom: found.learnedFrom,
+      similarity: byComponent(similarity),
+      threshold: byComponent(threshold),
+      deviation: { ...byComponent(deviation), max: deviation[w]! },
+      worst,
+      exact: found.exact,
+      unseenEntry: found.unseenEntry,
+      text: matchLine({
+        signature: found.signature,
+        learnedFrom: found.learnedFrom,
+        similarity: similarity[w]!,
+        threshold: threshold[w]!,
+        deviation: deviation[w]!,
+        unseenEntry: found.unseenEntry,
+        because: deviation[w]! > 0 ? reason(worst, found.script, findings) : '',
+      }),
+    };
+  }
+
+  return {
+    version: manifest.version,
+    manifest,
+    models,
+    collective: calibrated.collective,
+    judge,
+    interval: () => finalInterval(calibration, lastFused),
+    entries: () => entriesOf(models, calibrated, manifest, extra),
+    coverage: () => GROUPS.flatMap((group) => [...models[group].coverage()]),
+  };
+}
+
+const byComponent = (values: ArrayLike<number>): Record<Component, number> => ({
+  structure: values[0]!,
+  timing: values[1]!,
+  parameters: values[2]!,
+});
+
+/** Joins the groups' findings, each with its share of the evidence; the shares sum to 1 (DETECTION §5.5). */
+function collectFindings(
+  evidence: Readonly<Record<Group, Evidence>>,
+  p: ArrayLike<number>,
+  final: number,
+): readonly Finding[] {
+  let any = false;
+  let sure = false;
+  for (const group of GROUPS) {
+    for (const finding of evidence[group].findings) {
+      any = true;
+      if (finding.hard || finding.candidate) sure = true;
+    }
+  }
+  if (!any || (!sure && final > TELL_BELOW)) return NO_FINDINGS;
+  const shared: Finding[] = [];
+  let total = 0;
+  for (let g = 0; g < GROUPS.length; g++) {
+    const group = GROUPS[g]!;
+    const { findings } = evidence[group];
+    if (findings.length === 0) continue;
+    const groupWeight = GROUP_WEIGHTS[group] / p[g]!;
+    total += groupWeight;
+    let inside = 0;
+    for (const finding of findings) inside += 1 / Math.max(finding.p, Number.MIN_VALUE);
+    for (const finding of findings) {
+      const part = Number.isFinite(inside) ? 1 / Math.max(finding.p, Number.MIN_VALUE) / inside : 1 / findings.length;
+      shared.push({ ...finding, share: groupWeight * part });
+    }
+  }
+  for (let i = 0; i < shared.length; i++) shared[i] = { ...shared[i]!, share: shared[i]!.share / total };
+  return shared.sort((a, b) => Number(b.hard) - Number(a.hard) || b.share - a.share || b.severity - a.severity);
+}
+
+/** `fusion` entries of a version. */
+function* entriesOf(
+  models: GroupModels,
+  calibrated: BaselineCalibration,
+  manifest: BaselineManifest,
+  extra: readonly BaselineEntry[],
+): Iterable<BaselineEntry> {
+  yield { group: 'manifest', kind: 'manifest', key: 'manifest', value: JSON.stringify(manifest) };
+  yield* contentOf(models, calibrated, extra);
+}
+
+/** Everything but the manifest: what the version id is a hash of, together with the manifest's other facts. */
+export function* contentOf(
+  models: GroupModels,
+  calibrated: BaselineCalibration,
+  extra: readonly BaselineEntry[],
+): Iterable<BaselineEntry> {
+  const fusion = (kind: string, form: unknown): BaselineEntry => ({
+    group: 'fusion',
+    kind,
+    key: kind,
+    value: JSON.stringify(form),
+  });
+  yield fusion('calibration', calibrationToForm(calibrated.calibration));
+  yield fusion('thresholds', thresholdsToForm(calibrated.thresholds));
+  yield fusion('collective', ratesToForm(calibrated.collective));
+  yield* extra;
+  for (const group of GROUPS) yield* models[group].entries();
+}
+
+/** Rebuilds a version from its entries. Throws BASELINE_DAMAGED when one is missing or unreadable. */
+export function loadBaseline(entries: Iterable<BaselineEntry>, symbols: Symbols, learners: GroupLearners): Baseline {
+  const byGroup: Record<Group, BaselineEntry[]> = { structure: [], timing: [], parameters: [], status: [] };
+  const single = new Map<string, string>();
+  const extra: BaselineEntry[] = [];
+  for (const entry of entries) {
+    if (entry.group === 'fusion' || entry.group === 'manifest') single.set(entry.kind, entry.value);
+    else if (entry.group === 'match') byGroup.structure.push(entry);
+    else if (entry.group === 'templates') extra.push(entry);
+    else byGroup[entry.group].push(entry);
+  }
+  const read = <T>(kind: string): T => {
+    const value = single.get(kind);
+    if (value === undefined) throw new SpanwardenError('BASELINE_DAMAGED', `the baseline has no ${kind} entry`);
+    return JSON.parse(value) as T;
+  };
+  try {
+    const models: GroupModels = {
+      structure: learners.structure.load(byGroup.structure, symbols),
+      timing: learners.timing.load(byGroup.timing, symbols),
+      parameters: learners.parameters.load(byGroup.parameters, symbols),
+      status: learners.status.load(byGroup.status, symbols),
+    };
+    const calibrated: BaselineCalibration = {
+      calibration: calibrationFromForm(read<CalibrationForm>('calibration')),
+      thresholds: thresholdsFromForm(read<ThresholdsForm>('thresholds')),
+      collective: ratesFromForm(read<CollectiveForm>('collective')),
+    };
+    return createBaseline(models, calibrated, read<BaselineManifest>('manifest'), extra);
+  } catch (error) {
+    if (error instanceof SpanwardenError) throw error;
+    throw new SpanwardenError('BASELINE_DAMAGED', 'a baseline entry could not be read', { cause: error });
+  }
+}

@@ -1,0 +1,53 @@
+/** The sentence that says what a trace was held against and how far it is off (DETECTION §0). */
+import type { Component, Finding } from '../../schemas/log/verdict.ts';
+
+export interface MatchLine {
+  readonly signature: string;
+  readonly learnedFrom: number;
+  readonly similarity: number;
+  readonly threshold: number;
+  readonly deviation: number;
+  readonly unseenEntry: boolean;
+  /** What deviates, in words; '' when nothing does. */
+  readonly because: string;
+}
+
+/** `similarity 0.86 to 'POST /checkout #3' (baseline ≥ 0.98, learned from 2,231), deviation 7.0×: missing …`. */
+export function matchLine(line: MatchLine): string {
+  const head =
+    `similarity ${similarityText(line.similarity)} to '${line.signature}' ` +
+    `(baseline ≥ ${line.threshold.toFixed(2)}, learned from ${grouped(line.learnedFrom)}), ` +
+    `deviation ${deviationText(line.deviation)}×`;
+  const entry = line.unseenEntry ? 'entry operation never seen, held against all families' : '';
+  const because = entry !== '' && line.because !== '' ? `${entry}; ${line.because}` : entry + line.because;
+  return because === '' ? head : `${head}: ${because}`;
+}
+
+/** What the sentence gives as reason: the edit script for structure, else the component's strongest finding. */
+export function reason(worst: Component, script: string, findings: readonly Finding[]): string {
+  if (worst === 'structure' && script !== '') return script;
+  let best: Finding | undefined;
+  for (const finding of findings) {
+    if (finding.group === worst && (best === undefined || finding.share > best.share)) best = finding;
+  }
+  if (best === undefined) return '';
+  const place = best.parameter === '' ? best.operation : `${best.parameter} of ${best.operation}`;
+  return `${place}: ${best.seen} (${best.expected})`;
+}
+
+/** 0.9996 must not read as 1.00: only a perfect match is 1.00. */
+const similarityText = (similarity: number): string =>
+  similarity < 1 && similarity > 0.995 ? Math.min(0.999, similarity).toFixed(3) : similarity.toFixed(2);
+
+const deviationText = (deviation: number): string => (deviation < 100 ? deviation.toFixed(1) : deviation.toFixed(0));
+
+/** 48211 → `48,211`. (Number.toLocaleString costs microseconds.) */
+export function grouped(count: number): string {
+  const digits = Math.round(count).toString();
+  let text = '';
+  for (let i = 0; i < digits.length; i++) {
+    if (i > 0 && (digits.length - i) % 3 === 0) text += ',';
+    text += digits[i];
+  }
+  return text;
+}

@@ -1,0 +1,92 @@
+/** A cell of learning: what one log partition gave in one block of time, raw and mergeable. */
+
+import { GROUPS } from '../../schemas/log/verdict.ts';
+import type { Segment, SegmentSpans } from '../../traces/segment.ts';
+import type { GroupValues } from '../fusion/calibration.ts';
+import type { GroupLearners, GroupPartials } from '../learners.ts';
+import type { LearnContext } from '../model.ts';
+import { addToDistinct, createDistinct, type Distinct, mergeDistinct } from './distinct.ts';
+
+/** What cross-fitting found of one segment: kept when its spans are gone. */
+export interface Scored {
+  readonly values: GroupValues;
+  readonly familyKey: string;
+  readonly entry: string;
+  readonly timing: number;
+  readonly parameters: number;
+}
+
+/** A segment chosen for calibration by the hash of its identity. */
+export interface Sample {
+  readonly hash: number;
+  readonly bucket: number;
+  /** Undefined after a restart: then `scored` stands. */
+  readonly spans: SegmentSpans | undefined;
+  readonly bytes: number;
+  scored: Scored | undefined;
+}
+
+export interface Cell {
+  readonly partition: number;
+  /** Index of its block of time, in blocks of the present width. */
+  block: number;
+  partials: GroupPartials;
+  samples: Sample[];
+  segments: number;
+  readonly buckets: Set<number>;
+  readonly clients: Distinct;
+  firstMs: number;
+  lastMs: number;
+}
+
+export const createPartials = (learners: GroupLearners): GroupPartials => ({
+  structure: learners.structure.createPartial(),
+  timing: learners.timing.createPartial(),
+  parameters: learners.parameters.createPartial(),
+  status: learners.status.createPartial(),
+});
+
+export function mergePartials(learners: GroupLearners, into: GroupPartials, from: GroupPartials): void {
+  for (const group of GROUPS) learners[group].merge(into[group], from[group]);
+}
+
+export const createCell = (learners: GroupLearners, partition: number, block: number): Cell => ({
+  partition,
+  block,
+  partials: createPartials(learners),
+  samples: [],
+  segments: 0,
+  buckets: new Set(),
+  clients: createDistinct(),
+  firstMs: Number.POSITIVE_INFINITY,
+  lastMs: Number.NEGATIVE_INFINITY,
+});
+
+export function learnInto(cell: Cell, learners: GroupLearners, segment: Segment, context: LearnContext): void {
+  for (const group of GROUPS) learners[group].learn(cell.partials[group], segment, context);
+  cell.segments++;
+  cell.buckets.add(context.bucket);
+  addToDistinct(cell.clients, context.client);
+  cell.firstMs = Math.min(cell.firstMs, segment.appendMs);
+  cell.lastMs = Math.max(cell.lastMs, segment.appendMs);
+}
+
+/** Adds a cell of the same partition to another; `from` must not be used after. */
+export function mergeCells(into: Cell, from: Cell, learners: GroupLearners): void {
+  mergePartials(learners, into.partials, from.partials);
+  into.samples = into.samples.concat(from.samples);
+  into.segments += from.segments;
+  for (const bucket of from.buckets) into.buckets.add(bucket);
+  mergeDistinct(into.clients, from.clients);
+  into.firstMs = Math.min(into.firstMs, from.firstMs);
+  into.lastMs = Math.max(into.lastMs, from.lastMs);
+}
+
+/** A copy of a segment's bytes that pins nothing larger than itself. */
+export function keepSpans(spans: SegmentSpans, placeCount: number): SegmentSpans {
+  return {
+    ...spans,
+    records: spans.records.map((record) => record.slice()),
+    places: spans.places.slice(0, placeCount),
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * Learned cells as bytes, for a trainer that goes on after a restart: u32 length, JSON head, then the groups' partials.
+ * Segments' bytes are not kept; what the last cross-fitting found of them is.
+ */
+import { SpanwardenError } from '../../runtime/errors.ts';
+import { GROUPS } from '../../schemas/log/verdict.ts';
+import type { GroupLearners } from '../learners.ts';
+import type { Cell } from './cell.ts';
+import { distinctFromForm, distinctToForm } from './distinct.ts';
+
+export interface CellFrame {
+  readonly bucketMs: number;
+  readonly blockBuckets: number;
+  readonly keepBelow: number;
+}
+
+interface CellHead {
+  readonly block: number;
+  readonly segments: number;
+  readonly buckets: readonly number[];
+  readonly clients: readonly number[];
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** hash, bucket, values by group, family key, entry, timing and parameter similarity. */
+  readonly scored: readonly (readonly [number, number, readonly number[], string, string, number, number])[];
+  /** Byte lengths of the partials in the order of GROUPS. */
+  readonly lengths: readonly number[];
+}
+
+interface Head {
+  readonly schema: number;
+  readonly frame: CellFrame;
+  readonly cells: readonly CellHead[];
+}
+
+const SCHEMA = 1;
+
+export function encodeCells(cells: readonly Cell[], frame: CellFrame, learners: GroupLearners): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const heads = [...cells]
+    .sort((a, b) => a.block - b.block)
+    .map((cell): CellHead => {
+      const partials = GROUPS.map((group) => learners[group].encode(cell.partials[group]));
+      parts.push(...partials);
+      return {
+        block: cell.block,
+        segments: cell.segments,
+        buckets: [...cell.buckets].sort((a, b) => a - b),
+        clients: distinctToForm(cell.clients),
+        firstMs: cell.firstMs,
+        lastMs: cell.lastMs,
+        scored: cell.samples.flatMap(({ hash, bucket, scored: s }) =>
+          s === undefined ? [] : [[hash, bucket, [...s.values], s.familyKey, s.entry, s.timing, s.parameters] as const],
+        ),
+        lengths: partials.map((bytes) => bytes.length),
+      };
+    });
+  const head = new TextEncoder().encode(JSON.stringify({ schema: SCHEMA, frame, cells: heads } satisfies Head));
+  const total = 4 + head.length + parts.reduce((sum, part) => sum + part.length, 0);
+  const bytes = new Uint8Array(total);
+  new DataView(bytes.buffer).setUint32(0, head.length);
+  bytes.set(head, 4);
+  let at = 4 + head.length;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+export function decodeCells(
+  bytes: Uint8Array,
+  partition: number,
+  learners: GroupLearners,
+): { readonly frame: CellFrame; readonly cells: readonly Cell[] } {
+  const head = readHead(bytes);
+  let at = 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  const next = (length: number): Uint8Array => {
+    if (at + length > bytes.length) throw new SpanwardenError('BASELINE_DAMAGED', 'learned state ends early');
+    at += length;
+    return bytes.subarray(at - length, at);
+  };
+  const cells = head.cells.map((cell): Cell => {
+    const [structure, timing, parameters, status] = cell.lengths.map(next);
+    return {
+      partition,
+      block: cell.block,
+      segments: cell.segments,
+      buckets: new Set(cell.buckets),
+      clients: distinctFromForm(cell.clients),
+      firstMs: cell.firstMs ?? Number.POSITIVE_INFINITY,
+      lastMs: cell.lastMs ?? Number.NEGATIVE_INFINITY,
+      partials: {
+        structure: learners.structure.decode(structure!),
+        timing: learners.timing.decode(timing!),
+        parameters: learners.parameters.decode(parameters!),
+        status: learners.status.decode(status!),
+      },
+      samples: cell.scored.map(([hash, bucket, values, familyKey, entry, timingSimilarity, parameterSimilarity]) => ({
+        hash,
+        bucket,
+        spans: undefined,
+        bytes: 0,
+        scored: {
+          values: Float64Array.from(values),
+          familyKey,
+          entry,
+          timing: timingSimilarity,
+          parameters: parameterSimilarity,
+        },
+      })),
+    };
+  });
+  return { frame: head.frame, cells };
+}
+
+function readHead(bytes: Uint8Array): Head {
+  try {
+    const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(0);
+    const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))) as Head;
+    if (head.schema === SCHEMA) return head;
+    throw new SpanwardenError('BASELINE_SCHEMA', `learned state has schema ${head.schema}, this is ${SCHEMA}`);
+  } catch (error) {
+    if (error instanceof SpanwardenError) throw error;
+    throw new SpanwardenError('BASELINE_DAMAGED', 'learned state could not be read', { cause: error });
+  }
+}

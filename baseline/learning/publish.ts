@@ -1,0 +1,231 @@
+/**
+ * Publishing: each run of blocks is scored by the models of all the others (cross-fitting, DETECTION §5.4), so that all
+ * learned data also calibrates; then the models of everything are compiled. In steps, since it takes seconds.
+ */
+
+import { VERSION_SCHEMA, versionId } from '../../schemas/baselines/version.ts';
+import type { LearningConfig } from '../../schemas/config/learning.ts';
+import { GROUPS, type Group } from '../../schemas/log/verdict.ts';
+import {
+  type Baseline,
+  type BaselineCalibration,
+  type BaselineManifest,
+  contentOf,
+  createBaseline,
+} from '../baseline.ts';
+import { calibrate, groupValue } from '../fusion/calibration.ts';
+import { grouped } from '../fusion/match-line.ts';
+import { learnThresholds, type SimilaritySample } from '../fusion/thresholds.ts';
+import type { GroupModels, GroupPartials } from '../learners.ts';
+import { type CompileOptions, createEvidence, type Evidence, JudgementStage, type StructureMatch } from '../model.ts';
+import { createRateBook } from '../timing/rate-book.ts';
+import { type Cell, createPartials, mergePartials, type Sample, type Scored } from './cell.ts';
+import type { LearningDeps, Progress, PublishOptions } from './learning.ts';
+import { profileOf, readinessOf } from './profile.ts';
+
+interface Fold {
+  partials: GroupPartials;
+  samples: Sample[];
+  segments: number;
+}
+
+export function* publishSteps(
+  config: LearningConfig,
+  deps: LearningDeps,
+  cells: readonly Cell[],
+  progress: Progress,
+  bucketMs: number,
+  options: PublishOptions,
+): Generator<void, Baseline> {
+  const { learners, symbols } = deps;
+  const folds = foldsOf(cells, config.folds, deps);
+  const compile = (partials: GroupPartials, segments: number): GroupModels => {
+    const compileOptions: CompileOptions = {
+      profile: profileOf(config),
+      symbols,
+      segments,
+      clients: progress.clients,
+      buckets: progress.buckets,
+      previous: options.previous,
+      sensitiveTables: config.sensitiveTables,
+    };
+    const of = (group: Group): CompileOptions => ({
+      ...compileOptions,
+      previous: options.previous.filter((e) => e.group === group || (group === 'structure' && e.group === 'match')),
+    });
+    return {
+      structure: learners.structure.compile(partials.structure, of('structure')),
+      timing: learners.timing.compile(partials.timing, of('timing')),
+      parameters: learners.parameters.compile(partials.parameters, of('parameters')),
+      status: learners.status.compile(partials.status, of('status')),
+    };
+  };
+  let firstMs = Number.POSITIVE_INFINITY;
+  let lastMs = 0;
+  for (const cell of cells) {
+    firstMs = Math.min(firstMs, cell.firstMs);
+    lastMs = Math.max(lastMs, cell.lastMs);
+  }
+  const suffixes = suffixMerges(folds, deps);
+  yield;
+
+  const rateBook = createRateBook();
+  const observed: Record<Group, number> = { structure: 0, timing: 0, parameters: 0, status: 0 };
+  let scoredNow = 0;
+  const prefix = createPartials(learners);
+  let prefixSegments = 0;
+  for (const [f, fold] of folds.entries()) {
+    if (folds.length > 1) {
+      const rest = createPartials(learners);
+      mergePartials(learners, rest, prefix);
+      mergePartials(learners, rest, suffixes[f + 1]!);
+      const models = compile(rest, progress.segments - fold.segments);
+      yield;
+      const score = createScorer(models);
+      for (const [i, sample] of fold.samples.entries()) {
+        const segment = sample.spans === undefined ? undefined : deps.rescore(sample.spans);
+        if (segment === undefined) continue;
+        sample.scored = score.score(segment);
+        rateBook.add(models.timing, segment);
+        for (const group of GROUPS) observed[group] += score.observed(group);
+        scoredNow++;
+        if (i % 500 === 499) yield;
+      }
+    }
+    mergePartials(learners, prefix, fold.partials);
+    prefixSegments += fold.segments;
+  }
+  const models = compile(prefix, prefixSegments);
+  yield;
+
+  const scored = folds.flatMap((fold) => fold.samples.flatMap((s) => (s.scored === undefined ? [] : [s.scored])));
+  const calibrated: BaselineCalibration = {
+    calibration: calibrate(scored.map((s) => s.values)),
+    thresholds: learnThresholds(
+      scored satisfies SimilaritySample[],
+      (key) => models.structure.leaveOneOut(key),
+      config.alpha,
+    ),
+    collective: rateBook.rates(scoredNow / Math.max(1, progress.segments)),
+  };
+  yield;
+
+  const learning = [...progress.missing];
+  const needs = readinessOf(config);
+  if (folds.length < 2) learning.push('traffic in one block of time only: nothing to calibrate against');
+  for (const group of GROUPS) {
+    const share = scoredNow === 0 ? 0 : observed[group] / scoredNow;
+    if (share > needs.maxObserved)
+      learning.push(`${group}: ${(100 * share).toFixed(1)} % of traffic has too few observations`);
+  }
+  if (scored.length < 1 / config.alpha) {
+    learning.push(
+      `${grouped(scored.length)} of ${grouped(1 / config.alpha)} segments to calibrate alpha ${config.alpha}`,
+    );
+  }
+  const facts: Omit<BaselineManifest, 'version'> = {
+    parent: options.parent,
+    createdMs: lastMs,
+    offsets: options.offsets,
+    segments: progress.segments,
+    clients: progress.clients,
+    buckets: progress.buckets,
+    bucketMs,
+    segmentsPerDay: (progress.segments * 86_400_000) / Math.max(bucketMs, lastMs - firstMs),
+    calibrated: scored.length,
+    profile: config.profile,
+    alpha: config.alpha,
+    alerting: learning.length === 0,
+    learning,
+  };
+  const extra = options.extra ?? [];
+  const version = versionId(VERSION_SCHEMA, facts, contentOf(models, calibrated, extra));
+  return createBaseline(models, calibrated, { version, ...facts }, extra);
+}
+
+/** Contiguous runs of blocks with about equally many samples; their partials are copies. */
+function foldsOf(cells: readonly Cell[], most: number, deps: LearningDeps): Fold[] {
+  const byBlock = new Map<number, Cell[]>();
+  for (const cell of [...cells].sort((a, b) => a.block - b.block || a.partition - b.partition)) {
+    const known = byBlock.get(cell.block);
+    if (known === undefined) byBlock.set(cell.block, [cell]);
+    else known.push(cell);
+  }
+  const total = cells.reduce((sum, cell) => sum + cell.segments, 0);
+  const folds: Fold[] = [];
+  let before = 0;
+  let runEnd = 0;
+  for (const members of byBlock.values()) {
+    if (folds.length === 0 || before >= runEnd) {
+      folds.push({ partials: createPartials(deps.learners), samples: [], segments: 0 });
+      runEnd = (folds.length * total) / most;
+    }
+    const fold = folds[folds.length - 1]!;
+    for (const cell of members) {
+      mergePartials(deps.learners, fold.partials, cell.partials);
+      fold.samples.push(...cell.samples);
+      fold.segments += cell.segments;
+      before += cell.segments;
+    }
+  }
+  for (const fold of folds) fold.samples.sort((a, b) => a.bucket - b.bucket || a.hash - b.hash);
+  return folds;
+}
+
+/** suffixes[f] = merge of folds f, f + 1, …: with a running prefix, leaving one out costs O(folds) merges in all. */
+function suffixMerges(folds: readonly Fold[], deps: LearningDeps): GroupPartials[] {
+  const suffixes: GroupPartials[] = new Array(folds.length + 1);
+  suffixes[folds.length] = createPartials(deps.learners);
+  for (let f = folds.length - 1; f >= 0; f--) {
+    const merged = createPartials(deps.learners);
+    mergePartials(deps.learners, merged, suffixes[f + 1]!);
+    mergePartials(deps.learners, merged, folds[f]!.partials);
+    suffixes[f] = merged;
+  }
+  return suffixes;
+}
+
+interface Scorer {
+  score(segment: Parameters<GroupModels['structure']['score']>[0]): Scored;
+  /** Share of the segment scored last that is still in state observe. */
+  observed(group: Group): number;
+}
+
+function createScorer(models: GroupModels): Scorer {
+  const evidence: Record<Group, Evidence> = {
+    structure: createEvidence(),
+    timing: createEvidence(),
+    parameters: createEvidence(),
+    status: createEvidence(),
+  };
+  const match: StructureMatch = {
+    familyKey: '',
+    family: '',
+    signature: '',
+    learnedFrom: 0,
+    similarity: 1,
+    exact: true,
+    unseenEntry: false,
+    script: '',
+    thresholdCeiling: 1,
+  };
+  return {
+    score(segment) {
+      const values = new Float64Array(GROUPS.length);
+      for (const [g, group] of GROUPS.entries()) {
+        const e = evidence[group];
+        models[group].score(segment, JudgementStage.absence, e);
+        values[g] = groupValue(e.surprise, e.severity);
+      }
+      models.structure.match(segment, match);
+      return {
+        values,
+        familyKey: match.familyKey,
+        entry: match.family,
+        timing: evidence.timing.similarity,
+        parameters: evidence.parameters.similarity,
+      };
+    },
+    observed: (group) => evidence[group].observed,
+  };
+}
