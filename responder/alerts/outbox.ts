@@ -15,7 +15,7 @@ export interface OutboxDeps {
   readonly now: () => number;
   /** In [0, 1). */
   readonly random: () => number;
-  /** Keeps an attempt's result; may fail while ClickHouse is away, and then is called again. */
+  /** Keeps that an alert is queued, and each attempt's result; may fail while ClickHouse is away, and then is called again. */
   readonly record: (delivery: Delivery) => void;
   readonly onDead: (alert: Alert, destination: string, error: string) => void;
 }
@@ -54,7 +54,9 @@ export function createOutbox(
   return {
     add(alert, incidentClass) {
       for (const { name, classes } of destinations) {
-        if (classes.includes(incidentClass)) queues.get(name)!.add({ alert, attempt: 0, dueMs: deps.now() });
+        if (!classes.includes(incidentClass)) continue;
+        if (queues.get(name)!.add({ alert, attempt: 0, dueMs: deps.now() }))
+          deps.record(pendingDelivery(alert, name, deps.now()));
       }
     },
     restore(alert, { destination, attempt, nextAttemptMs }) {
@@ -68,8 +70,21 @@ export function createOutbox(
   };
 }
 
+const pendingDelivery = (alert: Alert, destination: string, nowMs: number): Delivery => ({
+  alertId: alert.id,
+  destination,
+  revision: 0,
+  attempt: 0,
+  state: 'pending',
+  httpStatus: 0,
+  error: '',
+  nextAttemptMs: nowMs,
+  updatedMs: nowMs,
+});
+
 interface Queue {
-  add(pending: Pending): void;
+  /** False when it is stopped or knows the alert already. */
+  add(pending: Pending): boolean;
   markDone(alertId: string): void;
   size(): number;
   stop(deadlineMs: number): Promise<void>;
@@ -148,9 +163,10 @@ function createQueue(config: OutboxConfig, destination: OutboxDestination, deps:
 
   return {
     add(pending) {
-      if (stopped || !remember(pending.alert.id)) return;
+      if (stopped || !remember(pending.alert.id)) return false;
       waiting.push(pending);
       schedule();
+      return true;
     },
     markDone: (alertId) => void remember(alertId),
     size: () => waiting.length + inFlight.size,

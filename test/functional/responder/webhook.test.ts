@@ -101,6 +101,7 @@ describe('outbox', () => {
         now: Date.now,
         random: () => 0,
         record: (delivery) => {
+          if (delivery.state === 'pending') return;
           records.push(delivery);
           for (const waiter of waiters) if (records.length >= waiter.count) waiter.resolve();
         },

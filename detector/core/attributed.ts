@@ -1,0 +1,174 @@
+/** From a judgement to a verdict: identity, attribution, stage and revision (schemas/log/verdict.ts). */
+import type { Judgement } from '../../baseline/model.ts';
+import {
+  type ClientRecord,
+  type Finding,
+  type OriginState,
+  type Verdict,
+  VerdictStage,
+  verdictId,
+  verdictRevision,
+} from '../../schemas/log/verdict.ts';
+import type { Segment, SegmentSpans } from '../../traces/segment.ts';
+
+const LEARNING_GROUPS = { structure: 1, timing: 1, parameters: 1, status: 1 } as const;
+
+/** The verdict of a segment just read; `judgement` is null while there is no baseline. */
+export function toVerdict(
+  spans: SegmentSpans,
+  segment: Segment,
+  judgement: Judgement | null,
+  version: string,
+  stage: VerdictStage,
+  originState: OriginState,
+): Verdict {
+  const entry = segment.label[0]!;
+  const label = segment.symbols.labelOf(entry);
+  return {
+    id: verdictId(spans.appendMs, spans.traceId, spans.entrySpanId),
+    traceId: spans.traceId,
+    entrySpanId: spans.entrySpanId,
+    partition: spans.partition,
+    firstOffset: spans.firstOffset,
+    appendMs: spans.appendMs,
+    revision: verdictRevision(segment.spanCount, stage, originState === 'known'),
+    stage,
+    state: judgement === null ? 'learning' : 'scored',
+    version: judgement === null ? '' : version,
+    asynchronous: spans.asynchronous,
+    service: segment.symbols.text(label.service),
+    operation: segment.symbols.text(label.operation),
+    startMs: segment.startMs,
+    endMs: segment.startMs + lastEnd(segment) / 1e6,
+    spanCount: segment.spanCount,
+    truncated: spans.truncated,
+    score: judgement?.score ?? 0,
+    p: judgement?.p ?? 1,
+    anomalous: judgement?.anomalous ?? false,
+    groups: judgement === null ? LEARNING_GROUPS : { ...judgement.groups },
+    match: judgement?.match ?? null,
+    client: segment.client,
+    origins: [],
+    originState,
+    findings: judgement === null ? [] : [...judgement.findings],
+  };
+}
+
+function lastEnd(segment: Segment): number {
+  const { startNs, durationNs, spanCount } = segment;
+  let last = 0;
+  for (let i = 0; i < spanCount; i++) {
+    const end = startNs[i]! + durationNs[i]!;
+    if (end > last) last = end;
+  }
+  return last;
+}
+
+/** The same verdict with its origin answered: the revision grows by one when it became known. */
+export function withOrigins(verdict: Verdict, clients: readonly ClientRecord[]): Verdict {
+  if (clients.length === 0) return { ...verdict, originState: 'unknown' };
+  const origins = clients.map((client) => ({ ...client, source: 'origin' as const }));
+  return {
+    ...verdict,
+    client: origins[0]!,
+    origins,
+    originState: 'known',
+    revision: verdictRevision(verdict.spanCount, verdict.stage, true),
+  };
+}
+
+const NOBODY: ClientRecord = {
+  address: null,
+  source: 'none',
+  confidence: 'none',
+  reason: 'withdrawn',
+  hops: [],
+  entrySpanId: '',
+  entryTraceId: '',
+  user: null,
+  session: null,
+};
+
+function blankVerdict(
+  spans: Pick<SegmentSpans, 'traceId' | 'entrySpanId' | 'partition' | 'firstOffset' | 'appendMs' | 'spanCount'>,
+  stage: VerdictStage,
+  version: string,
+): Verdict {
+  return {
+    id: verdictId(spans.appendMs, spans.traceId, spans.entrySpanId),
+    traceId: spans.traceId,
+    entrySpanId: spans.entrySpanId,
+    partition: spans.partition,
+    firstOffset: spans.firstOffset,
+    appendMs: spans.appendMs,
+    revision: verdictRevision(spans.spanCount, stage, stage === VerdictStage.withdrawn),
+    stage,
+    state: 'scored',
+    version,
+    asynchronous: false,
+    service: '',
+    operation: '',
+    startMs: spans.appendMs,
+    endMs: spans.appendMs,
+    spanCount: spans.spanCount,
+    truncated: false,
+    score: 0,
+    p: 1,
+    anomalous: false,
+    groups: LEARNING_GROUPS,
+    match: null,
+    client: NOBODY,
+    origins: [],
+    originState: 'none',
+    findings: [],
+  };
+}
+
+/** What replaces the row of a segment that turned out to be part of another. */
+export const withdrawnVerdict = (spans: SegmentSpans, version: string): Verdict => ({
+  ...blankVerdict(spans, VerdictStage.withdrawn, version),
+  state: 'withdrawn',
+});
+
+/** One `traceparent` used by many requests: no segment of its own, so the trace stands for it. */
+export function reusedVerdict(
+  partition: number,
+  offset: number,
+  appendMs: number,
+  traceId: string,
+  maxSegments: number,
+): Verdict {
+  const entrySpanId = '0'.repeat(16);
+  const blank = blankVerdict(
+    { traceId, entrySpanId, partition, firstOffset: offset, appendMs, spanCount: 0 },
+    VerdictStage.closed,
+    '',
+  );
+  const finding: Finding = {
+    kind: 'trace-id-reused',
+    group: 'structure',
+    hard: true,
+    evidence: 'presence',
+    explanationKey: 'trace id reused',
+    service: '',
+    operation: '',
+    spanId: '',
+    parameter: '',
+    expected: 'one request, or a few, under one trace id',
+    seen: `more than ${maxSegments} segments under trace id ${traceId}`,
+    support: 0,
+    severity: Math.log2(maxSegments),
+    p: 1,
+    share: 1,
+    candidate: false,
+    startMs: appendMs,
+    endMs: appendMs,
+  };
+  return { ...blank, findings: [finding], client: { ...NOBODY, reason: 'trace-id-reused' } };
+}
+
+/** Whether the verdict is worth a record in the findings log. */
+export const isFinding = (verdict: Verdict): boolean =>
+  verdict.stage === VerdictStage.withdrawn ||
+  verdict.anomalous ||
+  verdict.findings.some((finding) => finding.hard || finding.candidate);

@@ -1,0 +1,305 @@
+/**
+ * The detector's core: records of the spans log in; rows, findings, questions and counts out. A deterministic state
+ * machine over records and stream time, without I/O: whatever it says is said again, with the same ids, after a replay.
+ */
+import type { Baseline } from '../../baseline/baseline.ts';
+import { JudgementStage } from '../../baseline/model.ts';
+import type { AssemblyConfig } from '../../schemas/config/assembly.ts';
+import type { CollectiveCounts } from '../../schemas/log/collective.ts';
+import type { OriginAnswer, OriginAsk } from '../../schemas/log/origin.ts';
+import { type ClientRecord, type Verdict, VerdictStage } from '../../schemas/log/verdict.ts';
+import type { Assembler, AssemblerSink, CloseStage } from '../../traces/assembly/contract.ts';
+import { type Segment, type SegmentSpans, spanIdHex } from '../../traces/segment.ts';
+import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './attributed.ts';
+import { createOriginAnswerer } from './origins.ts';
+import { createWindows } from './windows.ts';
+
+const PRODUCER = 4;
+
+export interface CoreConfig {
+  readonly assembly: AssemblyConfig;
+  readonly originWaitMs: number;
+  readonly maxRemembered: number;
+}
+
+/** What the core says; the shell makes it durable before it commits. */
+export interface CoreEffects {
+  /**
+   * Store the verdict and, unless null, the spans: `new` none of which was stored before, `some` of which may be, or `all`
+   * of which were given before (and need storing only if they were not kept then).
+   */
+  store(verdict: Verdict, spans: SegmentSpans | null, stored: 'new' | 'some' | 'all'): void;
+  /** A verdict for the findings log. `segmentsPerDay` of the version it was judged by. */
+  finding(verdict: Verdict, segmentsPerDay: number): void;
+  ask(ask: OriginAsk): void;
+  answer(answer: OriginAnswer): void;
+  lookUp(ask: OriginAsk): void;
+  collective(counts: CollectiveCounts): void;
+  /** A segment was judged for the first time: facts for the inventory. The segment is valid during the call only. */
+  seen(segment: Segment, verdict: Verdict): void;
+}
+
+export interface CoreDeps {
+  createAssembler(sink: AssemblerSink): Assembler;
+  readonly segment: Segment;
+  /** Decodes; false when nothing of the segment can be read. */
+  read(spans: SegmentSpans, into: Segment): boolean;
+  /** Version in effect at a log-append time; null = none yet. */
+  versionAt(appendMs: number): Baseline | null;
+}
+
+export interface Core {
+  spans(partition: number, offset: number, appendMs: number, value: Uint8Array): void;
+  ask(partition: number, offset: number, appendMs: number, ask: OriginAsk): void;
+  answered(answer: OriginAnswer): void;
+  found(ask: OriginAsk, clients: readonly ClientRecord[]): void;
+  advance(partition: number, streamMs: number): void;
+  /** No offset from here on may be committed: its effect may still change or is not complete. */
+  floor(partition: number): number;
+  drop(partition: number): void;
+  /** Offline, at the end of the input. */
+  end(): void;
+  readonly unreadable: number;
+}
+
+/** An asynchronous segment whose origin is asked for, or may still be amended. */
+interface Waiting {
+  verdict: Verdict;
+  readonly segmentsPerDay: number;
+  readonly producers: readonly string[];
+  readonly dueMs: number;
+  /** Its findings were said, with or without an origin. */
+  told: boolean;
+}
+
+export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffects): Core {
+  const { segment } = deps;
+  /** Closed segments that are still remembered, by partition and key: whether a finding was said of it. */
+  const closedBefore = new Map<number, Map<string, boolean>>();
+  /** Traces of which a withdrawn segment's spans were stored: the segment they joined must not store them again. */
+  const replaced = new Set<string>();
+  const waiting = new Map<string, Waiting>();
+  const pending = new Set<Waiting>();
+  const streams = new Map<number, number>();
+  let unreadable = 0;
+
+  const lagMs = config.assembly.graceMs + 1_000;
+  const windows = createWindows(lagMs, effects.collective);
+  const origins = createOriginAnswerer(
+    { waitMs: config.originWaitMs, maxRemembered: config.maxRemembered },
+    { answer: effects.answer, lookUp: effects.lookUp },
+  );
+  const assembler = deps.createAssembler({ closed, withdrawn, settled: () => {}, reused, forgotten });
+
+  function toldOf(partition: number): Map<string, boolean> {
+    let told = closedBefore.get(partition);
+    if (told === undefined) {
+      told = new Map();
+      closedBefore.set(partition, told);
+    }
+    return told;
+  }
+
+  const keyOf = (traceId: string, entrySpanId: string): string => traceId + entrySpanId;
+
+  function closed(spans: SegmentSpans, stage: CloseStage, absent: boolean): void {
+    if (!deps.read(spans, segment)) {
+      unreadable++;
+      return;
+    }
+    const baseline = deps.versionAt(spans.appendMs);
+    const judged = baseline?.judge(segment, absent ? JudgementStage.absence : JudgementStage.closed) ?? null;
+    const verdictStage = absent ? VerdictStage.absenceJudged : VerdictStage.closed;
+    const asks = segment.producers.length > 0;
+    const key = keyOf(spans.traceId, spans.entrySpanId);
+    const before = waiting.get(key);
+    const originState = asks ? (before?.verdict.originState ?? 'pending') : 'none';
+    let verdict = toVerdict(spans, segment, judged, baseline?.version ?? '', verdictStage, originState);
+    if (before !== undefined && before.verdict.originState === 'known')
+      verdict = withOrigins(verdict, before.verdict.origins);
+    const told = toldOf(spans.partition);
+    const saidBefore = told.get(key);
+    const first = saidBefore === undefined;
+    if (first) {
+      effects.seen(segment, verdict);
+      if (baseline !== null) windows.add(spans.partition, spans.firstOffset, baseline, segment);
+    }
+    const finding = isFinding(verdict);
+    // a clean segment's row says nothing new when only the absence grace has passed
+    if (first || stage === 'late' || finding || saidBefore === true) {
+      const overlaps = stage === 'late' || replaced.has(spans.traceId);
+      effects.store(verdict, spans, overlaps ? 'some' : first ? 'new' : 'all');
+    }
+    remember(spans, verdict);
+    if (asks) question(spans, key, verdict, baseline, finding);
+    else if (finding || saidBefore === true) effects.finding(verdict, baseline?.manifest.segmentsPerDay ?? 0);
+    told.set(key, finding || saidBefore === true);
+  }
+
+  /** What the segment answers when others ask who caused them. */
+  function remember(spans: SegmentSpans, verdict: Verdict): void {
+    const producers = producerSpans();
+    if (producers.length === 0) return;
+    origins.remember(spans.partition, spans.traceId, {
+      entrySpanId: spans.entrySpanId,
+      producerSpans: producers,
+      clients: verdict.originState === 'known' ? verdict.origins : [verdict.client],
+      state: verdict.originState,
+    });
+  }
+
+  function question(
+    spans: SegmentSpans,
+    key: string,
+    verdict: Verdict,
+    baseline: Baseline | null,
+    finding: boolean,
+  ): void {
+    const segmentsPerDay = baseline?.manifest.segmentsPerDay ?? 0;
+    const before = waiting.get(key);
+    if (before !== undefined) {
+      before.verdict = verdict;
+      if (finding && (before.told || verdict.originState !== 'pending')) {
+        before.told = true;
+        effects.finding(verdict, segmentsPerDay);
+      }
+      return;
+    }
+    const streamMs = streams.get(spans.partition) ?? spans.appendMs;
+    const entry: Waiting = {
+      verdict,
+      segmentsPerDay,
+      producers: producerSpans(),
+      dueMs: streamMs + config.originWaitMs,
+      told: false,
+    };
+    waiting.set(key, entry);
+    pending.add(entry);
+    for (const { traceId, spanId } of segment.producers) {
+      effects.ask({
+        traceId: spans.traceId,
+        entrySpanId: spans.entrySpanId,
+        depth: 1,
+        producerTraceId: traceId,
+        producerSpanId: spanId,
+      });
+    }
+  }
+
+  /** Span ids of the PRODUCER spans of the segment just read. */
+  function producerSpans(): string[] {
+    const ids: string[] = [];
+    for (let i = 0; i < segment.spanCount; i++) if (segment.kind[i] === PRODUCER) ids.push(spanIdHex(segment, i));
+    return ids;
+  }
+
+  function answered(answer: OriginAnswer): void {
+    const entry = waiting.get(keyOf(answer.traceId, answer.entrySpanId));
+    if (entry === undefined || answer.clients.length === 0) return; // unknown: the wait says so
+    const known = new Map(
+      entry.verdict.origins.map((client) => [`${client.entryTraceId} ${client.entrySpanId}`, client]),
+    );
+    const fresh = answer.clients.filter((client) => !known.has(`${client.entryTraceId} ${client.entrySpanId}`));
+    if (fresh.length === 0) return;
+    entry.verdict = withOrigins(entry.verdict, [...entry.verdict.origins, ...fresh].slice(0, 64));
+    tellAmended(entry);
+    if (entry.producers.length > 0) {
+      origins.remember(entry.verdict.partition, entry.verdict.traceId, {
+        entrySpanId: entry.verdict.entrySpanId,
+        producerSpans: entry.producers,
+        clients: entry.verdict.origins,
+        state: 'known',
+      });
+    }
+  }
+
+  function tellAmended(entry: Waiting): void {
+    effects.store(entry.verdict, null, 'all');
+    if (!isFinding(entry.verdict)) return;
+    entry.told = true;
+    effects.finding(entry.verdict, entry.segmentsPerDay);
+  }
+
+  function giveUp(partition: number, streamMs: number): void {
+    for (const entry of pending) {
+      if (entry.verdict.partition !== partition || entry.dueMs > streamMs) continue;
+      pending.delete(entry);
+      if (entry.verdict.originState !== 'pending') continue;
+      entry.verdict = withOrigins(entry.verdict, []);
+      tellAmended(entry);
+      if (entry.producers.length > 0) {
+        origins.remember(partition, entry.verdict.traceId, {
+          entrySpanId: entry.verdict.entrySpanId,
+          producerSpans: entry.producers,
+          clients: [],
+          state: 'unknown',
+        });
+      }
+    }
+  }
+
+  function withdrawn(spans: SegmentSpans): void {
+    const key = keyOf(spans.traceId, spans.entrySpanId);
+    const told = toldOf(spans.partition);
+    const saidBefore = told.get(key);
+    if (saidBefore === undefined) return;
+    const verdict = withdrawnVerdict(spans, deps.versionAt(spans.appendMs)?.version ?? '');
+    effects.store(verdict, null, 'all');
+    if (saidBefore || waiting.get(key)?.told === true) effects.finding(verdict, 0);
+    told.delete(key);
+    stopWaiting(key);
+    replaced.add(spans.traceId);
+  }
+
+  function stopWaiting(key: string): void {
+    const entry = waiting.get(key);
+    if (entry === undefined) return;
+    waiting.delete(key);
+    pending.delete(entry);
+  }
+
+  function reused(partition: number, offset: number, appendMs: number, traceId: string): void {
+    const verdict = reusedVerdict(partition, offset, appendMs, traceId, config.assembly.maxSegmentsPerTrace);
+    effects.store(verdict, null, 'all');
+    effects.finding(verdict, 0);
+  }
+
+  function forgotten(partition: number, traceId: string, entrySpanId: string): void {
+    const key = keyOf(traceId, entrySpanId);
+    toldOf(partition).delete(key);
+    stopWaiting(key);
+    replaced.delete(traceId);
+  }
+
+  return {
+    spans(partition, offset, appendMs, value) {
+      assembler.add(partition, offset, appendMs, value);
+    },
+    ask(partition, offset, appendMs, ask) {
+      origins.ask(ask, partition, offset, appendMs, assembler.isOpen(ask.producerTraceId));
+    },
+    answered,
+    found: (ask, clients) => origins.found(ask, clients),
+    advance(partition, streamMs) {
+      streams.set(partition, streamMs);
+      assembler.advance(partition, streamMs);
+      origins.advance(partition, streamMs);
+      giveUp(partition, streamMs);
+      windows.advance(partition, streamMs);
+    },
+    floor: (partition) =>
+      Math.min(assembler.commitFloor(partition), origins.floor(partition), windows.floor(partition)),
+    drop(partition) {
+      assembler.drop(partition);
+      origins.drop(partition);
+      windows.drop(partition);
+      for (const [key, { verdict }] of waiting) if (verdict.partition === partition) stopWaiting(key);
+      closedBefore.delete(partition);
+      streams.delete(partition);
+    },
+    end: () => assembler.end(),
+    get unreadable() {
+      return unreadable;
+    },
+  };
+}

@@ -1,0 +1,298 @@
+/**
+ * The responder role: findings in; incidents, alerts and deliveries out. Single owner of the `findings` partition. Alerts
+ * go out at once; rows, a snapshot of the state with its offset, and the commit follow, so that a crash repeats work but
+ * neither an incident nor, at a receiver that heeds `webhook-id`, an alert.
+ */
+import type { Service } from '../runtime/lifecycle/service.ts';
+import type { Assignment, Consumer, Log, LogRecord } from '../runtime/log/port.ts';
+import type { Logger } from '../runtime/telemetry/logger.ts';
+import type { Metrics } from '../runtime/telemetry/metrics.ts';
+import type { Alert, Delivery, Incident } from '../schemas/alerts/incident.ts';
+import type { AlertsConfig, IncidentsConfig } from '../schemas/config/responder.ts';
+import { decodeCollectiveCounts, decodeFindingRecord } from '../schemas/log/codecs.ts';
+import type { CollectiveCounts } from '../schemas/log/collective.ts';
+import { RecordKind } from '../schemas/log/topics.ts';
+import type { Finding } from '../schemas/log/verdict.ts';
+import { createAlert } from './alerts/body.ts';
+import { createOutbox, type Outbox } from './alerts/outbox.ts';
+import { postAlert } from './alerts/webhook.ts';
+import { createIncidentKeeper, type IncidentKeeper, type KeeperSink, type KeeperSnapshot } from './incidents/keeper.ts';
+
+/** What a collective judgement says: one incident a service. */
+export interface CollectiveFinding {
+  readonly finding: Finding;
+  readonly traceIds: readonly string[];
+  readonly version: string;
+}
+
+/** Judges windows of all partitions together (DETECTION §2, collective). */
+export interface CollectiveJudge {
+  add(counts: CollectiveCounts): void;
+  /** Findings of windows that ended at or before `beforeMs`. */
+  close(beforeMs: number): CollectiveFinding[];
+}
+
+export interface ResponderStore {
+  insertIncidents(rows: readonly Incident[]): Promise<void>;
+  insertAlerts(rows: readonly Alert[]): Promise<void>;
+  insertDeliveries(rows: readonly Delivery[]): Promise<void>;
+  saveSnapshot(nextOffset: number, state: string): Promise<void>;
+  loadSnapshot(): Promise<{ nextOffset: number; state: string } | null>;
+  /** Alerts of the last days with their newest delivery by destination. */
+  recentDeliveries(): Promise<readonly { alert: Alert; delivery: Delivery }[]>;
+}
+
+export interface ResponderConfig {
+  readonly incidents: IncidentsConfig;
+  readonly alerts: AlertsConfig;
+  readonly database: string;
+}
+
+export interface ResponderDeps {
+  readonly log: Log;
+  readonly store: ResponderStore;
+  readonly collective: CollectiveJudge;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly now: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+export interface ResponderStatus {
+  readonly openIncidents: number;
+  readonly pendingDeliveries: number;
+  readonly lastAlertMs: number;
+  readonly lag: number;
+}
+
+export interface Responder extends Service {
+  status(): Promise<ResponderStatus>;
+}
+
+/** A window's counts wait so long for those of the other partitions. */
+const COLLECTIVE_WAIT_MS = 5_000;
+const SNAPSHOT_MS = 5_000;
+const RETRY_MS = 1_000;
+/** Deliveries in flight may end within this at a stop; later ones are made by the next run. */
+const MAX_DRAIN_MS = 2_000;
+
+export function createResponder(config: ResponderConfig, deps: ResponderDeps): Responder {
+  const { log, store, logger, metrics } = deps;
+  const findingsTaken = metrics.counter('responder_findings_total', 'Records of the findings topic taken');
+  const unreadable = metrics.counter(
+    'responder_unreadable_total',
+    'Records of the findings topic that could not be read',
+  );
+  const alertsMade = metrics.counter('responder_alerts_total', 'Alerts made, by event and class');
+  const attempts = metrics.counter('responder_delivery_attempts_total', 'Attempts to deliver an alert, by result');
+
+  const incidents = new Map<string, Incident>();
+  let alerts: Alert[] = [];
+  let deliveries: Delivery[] = [];
+  let keeper: IncidentKeeper | undefined;
+  let outbox: Outbox | undefined;
+  let assignment: Assignment | undefined;
+  let nextOffset = 0;
+  let logNowMs = 0;
+  let lastAlertMs = 0;
+  let lastSnapshotMs = 0;
+  let dirty = false;
+  let saving: Promise<void> | undefined;
+  let consumer: Consumer | undefined;
+
+  const sink: KeeperSink = {
+    incident(incident) {
+      incidents.set(incident.id, incident);
+    },
+    alert(event, incident, sequence, _verdict, members) {
+      if (event === 'closed' && !config.alerts.resolve) return;
+      const alert = createAlert(event, incident, sequence, members, logNowMs, {
+        traceLink: config.alerts.traceLink,
+        database: config.database,
+      });
+      alerts.push(alert);
+      lastAlertMs = deps.now();
+      alertsMade.add(1, { event, class: incident.class });
+      logger.info(
+        { incident: incident.id, event, class: incident.class, kind: incident.kind, title: incident.title },
+        'alert',
+      );
+      outbox?.add(alert, incident.class);
+    },
+  };
+
+  function newOutbox(): Outbox {
+    const destinations = config.alerts.destinations.map(({ name, url, secret, classes }) => ({
+      name,
+      classes,
+      post: (alert: Alert, signal: AbortSignal) =>
+        postAlert({ url, secret, timeoutMs: config.alerts.timeoutMs }, alert, deps.now, signal),
+    }));
+    return createOutbox(config.alerts, destinations, {
+      now: deps.now,
+      random: deps.random,
+      record(delivery) {
+        deliveries.push(delivery);
+        dirty = true;
+        if (delivery.state === 'pending') return;
+        attempts.add(1, { destination: delivery.destination, result: delivery.state });
+        if (delivery.state === 'failed') logger.warn({ ...delivery }, 'delivery failed, will be tried again');
+      },
+      onDead(alert, destination, error) {
+        logger.error(
+          { alert: alert.id, incident: alert.incidentId, destination, error },
+          'alert given up: dead letter',
+        );
+      },
+    });
+  }
+
+  async function assigned(given: Assignment): Promise<number> {
+    const [snapshot, recent] = await untilStored(() => Promise.all([store.loadSnapshot(), store.recentDeliveries()]));
+    const state = snapshot === null ? undefined : (JSON.parse(snapshot.state) as KeeperSnapshot);
+    assignment = given;
+    outbox = newOutbox();
+    for (const { alert, delivery } of recent) {
+      if (delivery.state === 'failed' || delivery.state === 'pending') outbox.restore(alert, delivery);
+      else outbox.markDone(alert.id, delivery.destination);
+    }
+    keeper = createIncidentKeeper(config.incidents, sink, state);
+    nextOffset = snapshot?.nextOffset ?? given.committed;
+    return nextOffset;
+  }
+
+  /** Runs a store call until it succeeds: the responder cannot know what it told before without its state. */
+  async function untilStored<T>(call: () => Promise<T>): Promise<T> {
+    for (let told = false; ; ) {
+      try {
+        return await call();
+      } catch (error) {
+        if (stopping) throw error;
+        if (!told) logger.warn({ err: error }, 'waiting for ClickHouse');
+        told = true;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  function take(record: LogRecord): void {
+    if (keeper === undefined) return;
+    logNowMs = record.appendMs;
+    keeper.tick(logNowMs);
+    closeWindows(logNowMs);
+    findingsTaken.add(1);
+    if (record.kind === RecordKind.verdict) {
+      const finding = decodeFindingRecord(record.value);
+      if (finding === null) unreadable.add(1);
+      else keeper.verdict(finding, record.appendMs);
+    } else if (record.kind === RecordKind.collective) {
+      const counts = decodeCollectiveCounts(record.value);
+      if (counts === null) unreadable.add(1);
+      else if (counts.windowMs <= 1_000) keeper.load.add(counts);
+      else deps.collective.add(counts);
+    }
+    nextOffset = record.offset + 1;
+    dirty = true;
+  }
+
+  function closeWindows(nowMs: number): void {
+    for (const { finding, traceIds, version } of deps.collective.close(nowMs - COLLECTIVE_WAIT_MS)) {
+      keeper!.operational(finding, traceIds, version, nowMs);
+    }
+  }
+
+  /** Rows first, then the snapshot with its offset, then the commit. What cannot be stored now is tried again. */
+  function save(force: boolean): Promise<void> {
+    if (saving !== undefined) return saving;
+    const due = force || deps.now() - lastSnapshotMs >= SNAPSHOT_MS;
+    saving = (async () => {
+      const rows = [...incidents.values()];
+      incidents.clear();
+      const newAlerts = alerts;
+      alerts = [];
+      const newDeliveries = deliveries;
+      deliveries = [];
+      const state = due && dirty && keeper !== undefined ? JSON.stringify(keeper.snapshot()) : undefined;
+      const offset = nextOffset;
+      const owner = assignment;
+      try {
+        if (rows.length > 0) await store.insertIncidents(rows);
+        if (newAlerts.length > 0) await store.insertAlerts(newAlerts);
+        if (newDeliveries.length > 0) await store.insertDeliveries(newDeliveries);
+        if (state === undefined || owner === undefined) return;
+        await store.saveSnapshot(offset, state);
+        await consumer?.commit(owner, offset);
+        lastSnapshotMs = deps.now();
+        dirty = nextOffset !== offset || alerts.length > 0 || deliveries.length > 0;
+      } catch (error) {
+        for (const row of rows) if (!incidents.has(row.id)) incidents.set(row.id, row);
+        alerts = [...newAlerts, ...alerts];
+        deliveries = [...newDeliveries, ...deliveries];
+        if (!storeAway) logger.warn({ err: error }, 'incidents cannot be stored now; alerts still go out');
+        storeAway = true;
+        return;
+      }
+      storeAway = false;
+    })().finally(() => {
+      saving = undefined;
+    });
+    return saving;
+  }
+
+  let storeAway = false;
+  let stopping = false;
+
+  return {
+    name: 'responder',
+    async start() {
+      consumer = log.consumer({
+        topic: 'findings',
+        group: 'responder',
+        idleMs: 250,
+        handler: {
+          assigned,
+          revoked() {
+            void outbox?.stop(0);
+            assignment = undefined;
+            keeper = undefined;
+            outbox = undefined;
+            incidents.clear();
+            alerts = [];
+            deliveries = [];
+          },
+          async batch(_partition, records) {
+            for (const record of records) take(record);
+            void save(false);
+          },
+          async idle(_partition, nowMs) {
+            if (keeper === undefined) return;
+            logNowMs = Math.max(logNowMs, nowMs);
+            keeper.tick(logNowMs);
+            closeWindows(logNowMs);
+            void save(false);
+          },
+        },
+      });
+      await consumer.start();
+    },
+    async stop(deadlineMs) {
+      stopping = true;
+      const endMs = deps.now() + deadlineMs;
+      if (assignment !== undefined) consumer?.pause(assignment.partition);
+      await outbox?.stop(Math.min(MAX_DRAIN_MS, deadlineMs));
+      await saving;
+      await save(true);
+      await consumer?.stop(Math.max(0, endMs - deps.now()));
+    },
+    async status() {
+      const lag = await consumer?.lag();
+      return {
+        openIncidents: keeper?.open().length ?? 0,
+        pendingDeliveries: outbox?.pending() ?? 0,
+        lastAlertMs,
+        lag: lag === undefined ? 0 : [...lag.values()].reduce((a, b) => a + b, 0),
+      };
+    },
+  };
+}
