@@ -89,8 +89,8 @@ export function createMemoryStore(deps: { readonly now: () => number }): MemoryS
       let oldest: MemoryPartition | undefined;
       for (const partition of topic.partitions) {
         if (partition.frames.length < 2) continue;
-        const ageMs = partition.frames[0]!.appendMs - (oldest?.frames[0]!.appendMs ?? Number.POSITIVE_INFINITY);
-        if (ageMs < 0 || (ageMs === 0 && partition.bytes > oldest!.bytes)) oldest = partition;
+        const ageMs = oldest ? partition.frames[0]!.appendMs - oldest.frames[0]!.appendMs : -1;
+        if (ageMs < 0 || (ageMs === 0 && partition.bytes > (oldest?.bytes ?? 0))) oldest = partition;
       }
       if (!oldest) break;
       const frame = oldest.frames[0]!;
