@@ -1,0 +1,497 @@
+/**
+ * Reads a closed segment into its columns: one pass over the bytes of its spans, then the tree. Nothing is allocated per
+ * span; attributes are recognised by their bytes; what cannot be used is counted.
+ */
+
+import type { ReadingConfig } from '../../schemas/config/reading.ts';
+import { createCursor, nextField, resetCursor } from '../../schemas/otlp/cursor.ts';
+import { SpanField, SpanKind } from '../../schemas/otlp/fields.ts';
+import { createKeyValueView, readKeyValue } from '../../schemas/otlp/read-attributes.ts';
+import {
+  createEventView,
+  createLinkView,
+  createSpanHead,
+  pairDifference,
+  pairToMs,
+  readEvent,
+  readLink,
+  readSpanHead,
+} from '../../schemas/otlp/read-span.ts';
+import { hexOf, hexOfPair, textOf } from '../../schemas/otlp/text.ts';
+import type { Attribution, ResolvedClient } from '../attribution/client.ts';
+import type { PathTemplates } from '../operations/learned-templates.ts';
+import { createOperations } from '../operations/operation.ts';
+import { ParameterSource, PLACE_STRIDE, type Segment, type SegmentSpans, type Symbols } from '../segment.ts';
+import { createEvidence } from './client-evidence.ts';
+import { reserveParameters, reserveSpans } from './columns.ts';
+import { createEgress } from './egress.ts';
+import { Attribute, createKeyTable } from './keys.ts';
+import { httpStatusOf, outcomeOf } from './outcome.ts';
+import { createParameters } from './parameters.ts';
+import { copyValue, createRawParameters, createRawSpans, reserveRawSpans } from './raw.ts';
+import { createResourceReader } from './resource.ts';
+import { sampleWeightOf } from './sampling.ts';
+import { fillSelfTimes } from './self-time.ts';
+import { clearSlots, createSlots, hasText, hasValue, numberIn, setSlot } from './slots.ts';
+import { isPlausible, MAX_ODD_DURATION_NS } from './times.ts';
+import { createTree } from './tree.ts';
+import { createUrlRanges, readUrl } from './url.ts';
+
+/** Counters since creation. */
+export interface ReaderStats {
+  segments: number;
+  spans: number;
+  /** Spans of an id that the segment has already. */
+  duplicates: number;
+  /** Spans that could not be decoded. */
+  malformed: number;
+  /** Spans inside whose parent is not in the segment; they hang under the entry. */
+  orphans: number;
+  /** Spans in a cycle of parents; they hang under the entry. */
+  cyclic: number;
+  /** Spans with a time out of range. */
+  clampedTimes: number;
+  /** Spans that end before they start. */
+  negativeDurations: number;
+  truncatedValues: number;
+  droppedParameters: number;
+  overflowedNames: number;
+  overflowedOperations: number;
+}
+
+export interface ReaderDeps {
+  readonly symbols: Symbols;
+  readonly config: ReadingConfig;
+  readonly attribution: Attribution;
+  /** Learned path templates of the version; null = by type alone. */
+  readonly templates?: PathTemplates | null;
+}
+
+export interface Reader {
+  /** Fills `into` (of the same symbols); false when not even the entry could be decoded. */
+  read(spans: SegmentSpans, into: Segment): boolean;
+  /** Label of one span by itself; 0 when it cannot be decoded. Ranges as in `SegmentSpans.places`. */
+  labelAt(bytes: Uint8Array, resourceStart: number, resourceEnd: number, spanStart: number, spanEnd: number): number;
+  readonly stats: ReaderStats;
+}
+
+const NO_PRODUCERS: Segment['producers'] = Object.freeze([]);
+const ORIGIN_PENDING: ResolvedClient = {
+  address: null,
+  source: 'none',
+  confidence: 'none',
+  reason: 'origin-pending',
+  hops: [],
+};
+const SERVICE = new TextEncoder().encode('service:');
+const EXCEPTION = new TextEncoder().encode('exception');
+function isException(bytes: Uint8Array, start: number): boolean {
+  for (let i = 0; i < EXCEPTION.length; i++) if (bytes[start + i] !== EXCEPTION[i]) return false;
+  return true;
+}
+const MAX_PRODUCERS = 1024;
+
+export function createReader(deps: ReaderDeps): Reader {
+  const { symbols, config, attribution } = deps;
+  const keys = createKeyTable();
+  const resources = createResourceReader(symbols, keys);
+  const operations = createOperations(symbols, {
+    maxOperationsPerService: config.maxOperationsPerService,
+    templates: deps.templates ?? null,
+  });
+  const parameters = createParameters(symbols, config);
+  const evidence = createEvidence(symbols, attribution);
+  const egress = createEgress();
+  const head = createSpanHead();
+  const view = createKeyValueView();
+  const event = createEventView();
+  const link = createLinkView();
+  const cursor = createCursor(new Uint8Array(0));
+  const slots = createSlots();
+  const url = createUrlRanges();
+  const raw = createRawSpans();
+  const rawParameters = createRawParameters();
+  const tree = createTree();
+  const encoder = new TextEncoder();
+  const calleeTexts: Uint8Array[] = [];
+  const named = {
+    userAgent: symbols.intern('user-agent'),
+    statement: symbols.intern('db.query.text'),
+    messageKey: symbols.intern('messaging.kafka.message.key'),
+    document: symbols.intern('graphql.document'),
+    size: symbols.intern('response'),
+    egress: symbols.intern('egress'),
+  };
+  const contentLength = symbols.intern('content-length');
+  const stats: ReaderStats = {
+    segments: 0,
+    spans: 0,
+    duplicates: 0,
+    malformed: 0,
+    orphans: 0,
+    cyclic: 0,
+    clampedTimes: 0,
+    negativeDurations: 0,
+    truncatedValues: 0,
+    droppedParameters: 0,
+    overflowedNames: 0,
+    overflowedOperations: 0,
+  };
+
+  // Of the segment being read.
+  let baseHigh = 0;
+  let baseLow = 0;
+  let appendHigh = 0;
+  let appendLow = 0;
+  let client: ResolvedClient | null = null;
+  let user: string | null = null;
+  let session: string | null = null;
+  let producers: { traceId: string; spanId: string }[] = [];
+
+  /** Sorts the attributes of `head` into slots and parameter families. */
+  function readAttributes(bytes: Uint8Array, isEntry: boolean, into: Segment | null): void {
+    clearSlots(slots, bytes);
+    if (head.attributeCount === 0) return;
+    resetCursor(cursor, bytes, head.firstAttribute, head.end);
+    for (let left = head.attributeCount; left > 0; left--) {
+      const at = nextField(cursor, SpanField.attributes);
+      if (at < 0) return;
+      if (!readKeyValue(bytes, at, cursor.position, view)) continue;
+      const slot = keys.recognise(bytes, view.keyStart, view.keyEnd);
+      if (slot < 0) continue;
+      if (slot < Attribute.header) setSlot(slots, slot, keys.rank, view);
+      else if (into !== null) readFamily(bytes, slot, isEntry);
+    }
+  }
+
+  function readFamily(bytes: Uint8Array, slot: number, isEntry: boolean): void {
+    const header = slot === Attribute.header || slot === Attribute.responseHeader;
+    const name = parameters.nameOf(bytes, keys.nameStart, view.keyEnd, header);
+    if (slot === Attribute.header) {
+      if (evidence.names.has(name)) {
+        if (isEntry) evidence.header(name, view);
+      } else parameters.value(ParameterSource.header, name, view);
+    } else if (slot === Attribute.responseHeader) {
+      if (name === contentLength) parameters.value(ParameterSource.size, named.size, view);
+    } else if (slot === Attribute.rpcArgument) parameters.value(ParameterSource.rpc, name, view);
+    else if (slot === Attribute.messageHeader) parameters.value(ParameterSource.message, name, view);
+    else parameters.value(ParameterSource.body, name, view);
+  }
+
+  function hasException(bytes: Uint8Array): boolean {
+    resetCursor(cursor, bytes, head.firstEvent, head.end);
+    for (let at = nextField(cursor, SpanField.events); at >= 0; at = nextField(cursor, SpanField.events)) {
+      if (!readEvent(bytes, at, cursor.position, event)) continue;
+      if (event.nameEnd - event.nameStart === 9 && isException(bytes, event.nameStart)) return true;
+    }
+    return false;
+  }
+
+  function readLinks(bytes: Uint8Array): void {
+    resetCursor(cursor, bytes, head.firstLink, head.end);
+    for (let at = nextField(cursor, SpanField.links); at >= 0; at = nextField(cursor, SpanField.links)) {
+      if (producers.length >= MAX_PRODUCERS) return;
+      if (!readLink(bytes, at, cursor.position, link)) continue;
+      addProducer(hexOf(bytes, link.traceIdStart, 16), hexOfPair(link.spanIdHigh, link.spanIdLow));
+    }
+  }
+
+  function addProducer(traceId: string, spanId: string): void {
+    for (const known of producers) if (known.spanId === spanId && known.traceId === traceId) return;
+    producers.push({ traceId, spanId });
+  }
+
+  /** Start relative to the entry and duration of `head` into row `i`. */
+  function readTimes(i: number): void {
+    const startGood = isPlausible(head.startHigh);
+    const endGood = isPlausible(head.endHigh);
+    let duration = pairDifference(head.startHigh, head.startLow, head.endHigh, head.endLow);
+    if (duration < 0) {
+      duration = 0;
+      stats.negativeDurations++;
+    }
+    if (!startGood || !endGood) {
+      stats.clampedTimes++;
+      if (startGood !== endGood || duration > MAX_ODD_DURATION_NS) duration = 0;
+    }
+    raw.durationNs[i] = duration;
+    raw.startNs[i] = startGood
+      ? pairDifference(baseHigh, baseLow, head.startHigh, head.startLow)
+      : pairDifference(baseHigh, baseLow, appendHigh, appendLow);
+  }
+
+  function readParameters(kind: number): void {
+    const bytes = head.bytes;
+    if (url.pathEnd > url.pathStart && (kind === SpanKind.server || kind === SpanKind.client)) {
+      parameters.path(bytes, operations.parts);
+      if (url.queryEnd > url.queryStart) parameters.query(bytes, url.queryStart, url.queryEnd);
+    }
+    if (kind === SpanKind.server) {
+      if (hasText(slots, Attribute.userAgent)) {
+        parameters.slot(ParameterSource.header, named.userAgent, slots, Attribute.userAgent);
+      }
+      if (hasValue(slots, Attribute.responseSize)) {
+        parameters.number(ParameterSource.size, named.size, Math.max(0, numberIn(slots, Attribute.responseSize)));
+      }
+    }
+    if (hasText(slots, Attribute.dbText)) {
+      parameters.slot(ParameterSource.statement, named.statement, slots, Attribute.dbText);
+    }
+    if (hasValue(slots, Attribute.messagingKey)) {
+      parameters.slot(ParameterSource.message, named.messageKey, slots, Attribute.messagingKey);
+    }
+    if (hasText(slots, Attribute.graphqlDocument)) {
+      parameters.slot(ParameterSource.body, named.document, slots, Attribute.graphqlDocument);
+    }
+  }
+
+  /** Leaves the class of the called address in the values, to be used if the callee's span does not turn up. */
+  function readEgress(i: number, kind: number, into: Segment): void {
+    raw.egressStart[i] = 0;
+    raw.egressEnd[i] = 0;
+    if (kind !== SpanKind.client && kind !== SpanKind.producer) return;
+    if (hasText(slots, Attribute.servicePeer)) {
+      const start = slots.starts[Attribute.servicePeer]!;
+      raw.egressStart[i] = copyValue(into, rawParameters, SERVICE, 0, SERVICE.length);
+      copyValue(into, rawParameters, slots.bytes, start, Math.min(slots.ends[Attribute.servicePeer]!, start + 128));
+    } else if (egress.find(slots, url)) {
+      const host = egress.hostBytes();
+      raw.egressStart[i] = copyValue(into, rawParameters, host, 0, host.length);
+      if (egress.port > 0) {
+        const port = encodePort(egress.port);
+        copyValue(into, rawParameters, port, 0, port.length);
+      }
+    } else return;
+    raw.egressEnd[i] = rawParameters.valueEnd;
+  }
+
+  const ports = new Map<number, Uint8Array>();
+  function encodePort(port: number): Uint8Array {
+    let text = ports.get(port);
+    if (text === undefined) {
+      text = encoder.encode(`:${port}`);
+      if (ports.size < 4096) ports.set(port, text);
+    }
+    return text;
+  }
+
+  /** Decodes the span in `head` into row `i`. */
+  function readSpan(i: number, service: number, into: Segment): void {
+    const bytes = head.bytes;
+    const kind = head.kind;
+    const isEntry = i === 0;
+    raw.parentHigh[i] = head.parentHigh;
+    raw.parentLow[i] = head.parentLow;
+    raw.kind[i] = kind;
+    raw.service[i] = service;
+    raw.parameterFrom[i] = rawParameters.count;
+    parameters.begin(into, rawParameters);
+    readTimes(i);
+    readAttributes(bytes, isEntry, into);
+    const status = httpStatusOf(slots);
+    raw.httpStatus[i] = status;
+    const exception = head.eventCount > 0 && hasException(bytes);
+    raw.outcome[i] = outcomeOf(slots, head.statusCode, kind, status, exception);
+    readUrl(slots, url);
+    const operation = operations.of(slots, head, url, kind, service);
+    raw.operation[i] = operation;
+    raw.label[i] = symbols.label(service, kind, operation, operations.peer);
+    readParameters(kind);
+    readEgress(i, kind, into);
+    raw.parameterTo[i] = rawParameters.count;
+    if (isEntry || kind === SpanKind.consumer) {
+      if (head.linkCount > 0) readLinks(bytes);
+    }
+    if (isEntry) {
+      client = evidence.resolve(slots, service, kind);
+      user = hasText(slots, Attribute.user) ? textIn(Attribute.user) : null;
+      session = hasText(slots, Attribute.session) ? textIn(Attribute.session) : null;
+    }
+  }
+
+  const textIn = (slot: Attribute): string =>
+    textOf(slots.bytes, slots.starts[slot]!, Math.min(slots.ends[slot]!, slots.starts[slot]! + 256));
+
+  function begin(spans: SegmentSpans): void {
+    raw.count = 0;
+    rawParameters.count = 0;
+    rawParameters.valueEnd = 0;
+    producers = [];
+    client = null;
+    reserveRawSpans(raw, spans.spanCount);
+    tree.begin(Math.max(1, spans.spanCount));
+    evidence.begin();
+    const appendNs = spans.appendMs * 1e6;
+    appendHigh = Math.floor(appendNs / 4294967296);
+    appendLow = appendNs - appendHigh * 4294967296;
+  }
+
+  function readAll(spans: SegmentSpans, into: Segment): void {
+    const { places, records } = spans;
+    for (let at = 0; at < spans.spanCount * PLACE_STRIDE; at += PLACE_STRIDE) {
+      const bytes = records[places[at]!]!;
+      if (!readSpanHead(bytes, places[at + 5]!, places[at + 6]!, head)) {
+        stats.malformed++;
+        if (at === 0) return;
+        continue;
+      }
+      const i = raw.count;
+      raw.idHigh[i] = head.spanIdHigh;
+      raw.idLow[i] = head.spanIdLow;
+      if (!tree.add(raw, i)) {
+        stats.duplicates++;
+        continue;
+      }
+      const service = resources.read(bytes, places[at + 1]!, places[at + 2]!);
+      if (i === 0) {
+        into.serviceVersion = resources.version;
+        const good = isPlausible(head.startHigh);
+        baseHigh = good ? head.startHigh : appendHigh;
+        baseLow = good ? head.startLow : appendLow;
+        into.sampleWeight =
+          head.traceStateEnd > head.traceStateStart
+            ? sampleWeightOf(bytes, head.traceStateStart, head.traceStateEnd)
+            : 1;
+      }
+      raw.count = i + 1;
+      readSpan(i, service, into);
+    }
+  }
+
+  /** Whether a child of raw span `i` is the callee of its call; its raw index, −1 when it is not there. */
+  function calleeOf(i: number): number {
+    for (let child = tree.first[i]!; child >= 0; child = tree.next[child]!) {
+      const kind = raw.kind[child];
+      if (kind === SpanKind.server || kind === SpanKind.consumer || raw.service[child] !== raw.service[i]) return child;
+    }
+    return -1;
+  }
+
+  function emitSpans(into: Segment): void {
+    const count = raw.count;
+    reserveSpans(into, count);
+    into.spanCount = count;
+    const { order, position, parent, first, next } = tree;
+    for (let k = 0; k < count; k++) {
+      const i = order[k]!;
+      into.spanIdHigh[k] = raw.idHigh[i]!;
+      into.spanIdLow[k] = raw.idLow[i]!;
+      into.parent[k] = parent[i]! < 0 ? -1 : position[parent[i]!]!;
+      into.firstChild[k] = first[i]! < 0 ? -1 : position[first[i]!]!;
+      into.nextSibling[k] = next[i]! < 0 ? -1 : position[next[i]!]!;
+      into.childCount[k] = 0;
+      if (k > 0) into.childCount[into.parent[k]!]!++;
+      into.label[k] = raw.label[i]!;
+      into.service[k] = raw.service[i]!;
+      into.operation[k] = raw.operation[i]!;
+      into.kind[k] = raw.kind[i]!;
+      into.outcome[k] = raw.outcome[i]!;
+      into.httpStatus[k] = raw.httpStatus[i]!;
+      into.startNs[k] = raw.startNs[i]!;
+      into.durationNs[k] = raw.durationNs[i]!;
+    }
+    fillSelfTimes(into);
+  }
+
+  /** Parameters in the order of their spans; a call's own path and query are left to the callee where that is present. */
+  function emitParameters(into: Segment): void {
+    reserveParameters(into, rawParameters.count + raw.count);
+    const values = rawParameters;
+    let to = 0;
+    for (let k = 0; k < raw.count; k++) {
+      const i = tree.order[k]!;
+      const outgoing = raw.kind[i] === SpanKind.client || raw.kind[i] === SpanKind.producer;
+      const callee = outgoing ? calleeOf(i) : -1;
+      for (let p = raw.parameterFrom[i]!; p < raw.parameterTo[i]!; p++) {
+        const source = values.source[p]!;
+        if (callee >= 0 && source <= ParameterSource.query) continue;
+        into.parameterSpan[to] = k;
+        into.parameterSource[to] = source;
+        into.parameterName[to] = values.name[p]!;
+        into.parameterStart[to] = values.start[p]!;
+        into.parameterEnd[to++] = values.end[p]!;
+      }
+      if (!outgoing) continue;
+      let start = raw.egressStart[i]!;
+      let end = raw.egressEnd[i]!;
+      if (callee >= 0 && raw.service[callee] !== raw.service[i]) {
+        const text = calleeText(raw.service[callee]!);
+        start = copyValue(into, values, text, 0, text.length);
+        end = values.valueEnd;
+      }
+      if (end <= start) continue;
+      into.parameterSpan[to] = k;
+      into.parameterSource[to] = ParameterSource.egress;
+      into.parameterName[to] = named.egress;
+      into.parameterStart[to] = start;
+      into.parameterEnd[to++] = end;
+    }
+    into.parameterCount = to;
+  }
+
+  function calleeText(service: number): Uint8Array {
+    let text = calleeTexts[service];
+    if (text === undefined) {
+      text = encoder.encode(`service:${symbols.text(service)}`);
+      calleeTexts[service] = text;
+    }
+    return text;
+  }
+
+  function emitHead(spans: SegmentSpans, into: Segment): void {
+    into.traceId = spans.traceId;
+    into.entrySpanId = spans.entrySpanId;
+    into.entryReason = spans.entryReason;
+    into.asynchronous = spans.asynchronous;
+    into.appendMs = spans.appendMs;
+    into.truncated = spans.truncated;
+    into.startMs = pairToMs(baseHigh, baseLow);
+    if (raw.kind[0] === SpanKind.consumer && (raw.parentHigh[0] !== 0 || raw.parentLow[0] !== 0)) {
+      addProducer(spans.traceId, hexOfPair(raw.parentHigh[0]!, raw.parentLow[0]!));
+    }
+    into.producers = producers.length === 0 ? NO_PRODUCERS : producers;
+    // Work that a queue handed over was not caused by whoever the socket names.
+    const known = spans.asynchronous ? ORIGIN_PENDING : client!;
+    into.client = {
+      address: known.address,
+      source: known.source,
+      confidence: known.confidence,
+      reason: known.reason,
+      hops: known.hops,
+      entrySpanId: spans.entrySpanId,
+      entryTraceId: spans.traceId,
+      user,
+      session,
+    };
+  }
+
+  return {
+    stats,
+    read(spans, into) {
+      begin(spans);
+      readAll(spans, into);
+      if (raw.count === 0) return false;
+      tree.build(raw);
+      emitSpans(into);
+      emitParameters(into);
+      emitHead(spans, into);
+      stats.segments++;
+      stats.spans += raw.count;
+      stats.orphans += tree.orphans;
+      stats.cyclic += tree.cyclic;
+      stats.truncatedValues = parameters.stats.truncatedValues;
+      stats.droppedParameters = parameters.stats.droppedParameters;
+      stats.overflowedNames = parameters.stats.overflowedNames;
+      stats.overflowedOperations = operations.overflowed;
+      return true;
+    },
+    labelAt(bytes, resourceStart, resourceEnd, spanStart, spanEnd) {
+      if (!readSpanHead(bytes, spanStart, spanEnd, head)) return 0;
+      const service = resources.read(bytes, resourceStart, resourceEnd);
+      readAttributes(bytes, false, null);
+      readUrl(slots, url);
+      const operation = operations.of(slots, head, url, head.kind, service);
+      return symbols.label(service, head.kind, operation, operations.peer);
+    },
+  };
+}
