@@ -57,23 +57,27 @@ console.log(
 );
 const log = await open();
 let next = 0;
+const take = (count: number): NewRecord[] => {
+  next += count;
+  return recordsFrom(next, count);
+};
 await report('append, 340 records a call, 4 calls under way', 340 * 12, async () => {
   const lane = async () => {
-    for (let i = 0; i < 3; i++) await log.produce('spans', recordsFrom((next += 340), 340));
+    for (let i = 0; i < 3; i++) await log.produce('spans', take(340));
   };
   await Promise.all(Array.from({ length: 4 }, lane));
 });
 await report('append, 340 records a call, one after the other', 340 * 4, async () => {
-  for (let i = 0; i < 4; i++) await log.produce('spans', recordsFrom((next += 340), 340));
+  for (let i = 0; i < 4; i++) await log.produce('spans', take(340));
 });
 await report('append, 1 record a call, 200 calls under way', 2_000, async () => {
   const lane = async () => {
-    for (let i = 0; i < 10; i++) await log.produce('spans', recordsFrom(next++, 1));
+    for (let i = 0; i < 10; i++) await log.produce('spans', take(1));
   };
   await Promise.all(Array.from({ length: 200 }, lane));
 });
 await report('append, 1 record a call, one after the other', 50, async () => {
-  for (let i = 0; i < 50; i++) await log.produce('spans', recordsFrom(next++, 1));
+  for (let i = 0; i < 50; i++) await log.produce('spans', take(1));
 });
 const { latest } = await log.offsets('spans');
 const total = Math.min(...latest) * 4;
