@@ -44,6 +44,8 @@ interface Slot {
   count: number;
   exceedances: number;
   above: number;
+  /** Sum of the exceedances' ends after the window's start. */
+  exceedanceMs: number;
   readonly shifts: Uint32Array;
   readonly traces: string[];
 }
@@ -99,6 +101,7 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
       count: 0,
       exceedances: 0,
       above: 0,
+      exceedanceMs: 0,
       shifts: new Uint32Array(SHIFT_BINS),
       traces: [],
     };
@@ -107,13 +110,14 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
     return slot;
   }
 
-  function count(slot: Slot, inverse: number, shift: number, above: boolean, traceId: string): void {
+  function count(slot: Slot, inverse: number, shift: number, above: boolean, sinceMs: number, traceId: string): void {
     slot.count++;
     const bin = (shift * 8 + 64.5) | 0;
     slot.shifts[bin < 0 ? 0 : bin >= SHIFT_BINS ? SHIFT_BINS - 1 : bin]!++;
     if (above) slot.above++;
     if (inverse >= EXCEEDANCE) {
       slot.exceedances++;
+      slot.exceedanceMs += sinceMs;
       const { traces } = slot;
       if (withTotals && traces.length < MOST_TRACES && traces[traces.length - 1] !== traceId) traces.push(traceId);
     }
@@ -138,6 +142,7 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
         aboveMaximum: slot.above,
         aboveExpected: slot.count * rate.above,
         shift: medianShift(slot),
+        exceedanceMs: slot.exceedances === 0 ? 0 : window.number * windowMs + slot.exceedanceMs / slot.exceedances,
         ...(slot.caller === 0 ? {} : { caller: symbols.text(slot.caller) }),
       });
       if (slot.traces.length > 0) traces[label] = [...new Set([...(traces[label] ?? []), ...slot.traces])];
@@ -152,7 +157,9 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
       const { startMs, startNs, durationNs, childCount } = segment;
       for (let i = 0; i < nodes.count; i++) {
         if (nodes.key[i]! < 0) continue;
-        const number = Math.floor((startMs + (startNs[i]! + durationNs[i]!) / 1e6) / windowMs);
+        const endMs = startMs + (startNs[i]! + durationNs[i]!) / 1e6;
+        const number = Math.floor(endMs / windowMs);
+        const sinceMs = endMs - number * windowMs;
         const window = windowOf(number, offset, segment.symbols);
         if (window === undefined) {
           late++;
@@ -160,11 +167,25 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
         }
         if (nodes.selfInverse[i]! > 0) {
           const slot = slotFor(window, segment, i, 0);
-          count(slot, nodes.selfInverse[i]!, nodes.selfShift[i]!, (nodes.above[i]! & 1) !== 0, segment.traceId);
+          count(
+            slot,
+            nodes.selfInverse[i]!,
+            nodes.selfShift[i]!,
+            (nodes.above[i]! & 1) !== 0,
+            sinceMs,
+            segment.traceId,
+          );
         }
         if (withTotals && childCount[i]! > 0 && nodes.totalInverse[i]! > 0) {
           const slot = slotFor(window, segment, i, 1);
-          count(slot, nodes.totalInverse[i]!, nodes.totalShift[i]!, (nodes.above[i]! & 2) !== 0, segment.traceId);
+          count(
+            slot,
+            nodes.totalInverse[i]!,
+            nodes.totalShift[i]!,
+            (nodes.above[i]! & 2) !== 0,
+            sinceMs,
+            segment.traceId,
+          );
         }
       }
     },

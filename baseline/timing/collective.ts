@@ -65,6 +65,8 @@ interface Sum {
   dispersion: number;
   /** Shift weighted by count. */
   shift: number;
+  /** Mean time of the exceedances, weighted by them. */
+  exceedanceMs: number;
 }
 
 interface KeyFacts {
@@ -105,7 +107,7 @@ export function createCollectiveJudge(
   let windowMs = snapshot?.windowMs ?? 0;
   let judgedTo = snapshot?.judgedTo ?? Number.NEGATIVE_INFINITY;
   const windows = new Map<number, WindowSums>();
-  /** Service → window of the first and the last alarm. */
+  /** Service → when its evidence began, and the window of its last alarm. */
   const open = new Map<string, { first: number; last: number }>();
   for (const [number, keys, traces] of snapshot?.windows ?? []) {
     windows.set(number, {
@@ -213,8 +215,8 @@ export function createCollectiveJudge(
     window: WindowSums,
   ): CollectiveIncident {
     const known = open.get(service);
-    open.set(service, { first: known?.first ?? number, last: number });
-    const startMs = (known?.first ?? number) * windowMs;
+    const startMs = known?.first ?? onset(number, lead);
+    open.set(service, { first: startMs, last: number });
     return {
       cause: 'service',
       service,
@@ -231,8 +233,8 @@ export function createCollectiveJudge(
   function loadOf(number: number, moved: readonly Moved[], window: WindowSums): CollectiveIncident {
     const lead = [...moved].sort((a, b) => a.p - b.p)[0]!;
     const known = open.get('');
-    open.set('', { first: known?.first ?? number, last: number });
-    const startMs = (known?.first ?? number) * windowMs;
+    const startMs = known?.first ?? onset(number, lead);
+    open.set('', { first: startMs, last: number });
     const endMs = (number + 1) * windowMs;
     const services = new Set(moved.map((item) => item.facts.service));
     return {
@@ -251,6 +253,16 @@ export function createCollectiveJudge(
       },
       traceIds: window.traces.get(lead.facts.label) ?? [],
     };
+  }
+
+  /**
+   * When it began: what moves at some point of a window and stays so has its exceedances spread evenly from there to the
+   * end. Taken a little later than that, since a mean of few is uncertain and evidence should not begin before its cause.
+   */
+  function onset(number: number, { sum, span }: Moved): number {
+    const mean = sum.exceedanceMs / sum.exceedances;
+    const endMs = (number + 1) * windowMs;
+    return Math.max((number + 1 - span) * windowMs, mean - (endMs - mean) / 2);
   }
 
   return {
@@ -277,6 +289,7 @@ const emptySum = (): Sum => ({
   aboveExpected: 0,
   dispersion: 1,
   shift: 0,
+  exceedanceMs: 0,
 });
 
 function addSum(into: Sum, from: Sum): void {
@@ -287,6 +300,7 @@ function addSum(into: Sum, from: Sum): void {
   into.aboveExpected += from.aboveExpected;
   into.dispersion = Math.max(into.dispersion, from.dispersion);
   into.shift += from.shift;
+  into.exceedanceMs += from.exceedanceMs;
 }
 
 function addKey(window: WindowSums, key: CollectiveKey): void {
@@ -304,6 +318,7 @@ function addKey(window: WindowSums, key: CollectiveKey): void {
     aboveExpected: key.aboveExpected ?? 0.001 * key.count,
     dispersion: key.dispersion ?? 1,
     shift: key.shift * key.count,
+    exceedanceMs: (key.exceedanceMs ?? 0) * key.exceedances,
   });
 }
 

@@ -19,6 +19,8 @@ export interface CollectiveKey {
   readonly aboveExpected?: number;
   /** Median of log2(observed / learned median): the shift in octaves. */
   readonly shift: number;
+  /** Mean time at which the exceedances ended, milliseconds since the epoch; 0 without any. */
+  readonly exceedanceMs?: number;
   /** Calling service when the self time is the way to `service` and back (a client span around its server span). */
   readonly caller?: string;
 }
