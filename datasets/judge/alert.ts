@@ -1,0 +1,88 @@
+/** What the judge reads out of a webhook's body (schemas/alerts/alert.schema.json), as a stranger's program would. */
+import { z } from 'zod';
+import type { IncidentClass } from '../../schemas/alerts/incident.ts';
+import type { FindingKind } from '../../schemas/log/verdict.ts';
+
+export interface ReceivedAlert {
+  /** `webhook-id`. */
+  readonly id: string;
+  readonly receivedMs: number;
+  readonly type: string;
+  readonly incident: {
+    readonly id: string;
+    readonly class: IncidentClass;
+    readonly kind: FindingKind;
+    readonly service: string;
+    readonly title: string;
+    readonly matchText: string;
+    /** The client it names; null when it says that it does not know. */
+    readonly client: string | null;
+    /** The named one and the others. */
+    readonly clients: readonly string[];
+    readonly startMs: number;
+    readonly endMs: number;
+    readonly traceIds: readonly string[];
+    /** Kinds and services of the incident and of its findings. */
+    readonly kinds: readonly FindingKind[];
+    readonly services: readonly string[];
+  };
+}
+
+const time = z.string().transform((text, context) => {
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) context.addIssue({ code: 'custom', message: 'not a time' });
+  return ms;
+});
+
+const bodyForm = z.object({
+  type: z.string(),
+  data: z.object({
+    incident: z.object({
+      id: z.string().min(1),
+      class: z.enum(['security', 'operational', 'telemetry', 'inventory']),
+      kind: z.string().min(1),
+      service: z.string(),
+      start: time,
+      end: time,
+    }),
+    title: z.string(),
+    why: z.string(),
+    client: z.object({ address: z.string().nullable(), others: z.array(z.string()) }),
+    findings: z.array(z.object({ kind: z.string(), service: z.string() })),
+    traces: z.array(z.object({ id: z.string() })),
+  }),
+});
+
+/** Null: the body is no alert about an incident. */
+export function readAlert(id: string, receivedMs: number, body: string): ReceivedAlert | null {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    return null;
+  }
+  const parsed = bodyForm.safeParse(json);
+  if (!parsed.success) return null;
+  const { type, data } = parsed.data;
+  const { incident, client, findings } = data;
+  return {
+    id,
+    receivedMs,
+    type,
+    incident: {
+      id: incident.id,
+      class: incident.class,
+      kind: incident.kind as FindingKind,
+      service: incident.service,
+      title: data.title,
+      matchText: data.why,
+      client: client.address,
+      clients: [...(client.address === null ? [] : [client.address]), ...client.others],
+      startMs: incident.start,
+      endMs: incident.end,
+      traceIds: data.traces.map((trace) => trace.id),
+      kinds: [...new Set([incident.kind, ...findings.map((finding) => finding.kind)])] as FindingKind[],
+      services: [...new Set([incident.service, ...findings.map((finding) => finding.service)])],
+    },
+  };
+}

@@ -1,0 +1,79 @@
+/** The table that the demo ends with. Pure. */
+import type { Judgement } from './judge.ts';
+
+const INDENT = '    ';
+
+/** Lines of text, at most about `width` characters each. */
+export function tableOf({ attacks, falseAlerts, notices, passed }: Judgement, width = 120): string {
+  const rows = attacks.map(({ name, detected, client, clientRight, clientExpected, secondsToAlert }) => [
+    name,
+    detected ? 'detected' : 'MISSED',
+    client ?? (detected ? 'nobody named' : '–'),
+    !detected ? '' : clientRight ? 'right' : `WRONG, was ${clientExpected}`,
+    secondsToAlert === null ? '' : `${secondsToAlert.toFixed(1)} s`,
+  ]);
+  const header = ['attack', 'result', 'named client', '', 'to alert'];
+  const widths = header.map((_, i) => Math.max(...[header, ...rows].map((row) => row[i]!.length)));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd();
+  const lines = [
+    line(header),
+    '─'.repeat(
+      Math.min(
+        width,
+        widths.reduce((sum, w) => sum + w + 2, -2),
+      ),
+    ),
+  ];
+  for (const [i, attack] of attacks.entries()) {
+    lines.push(line(rows[i]!));
+    if (attack.matchText !== null && attack.matchText !== '') {
+      for (const part of wrapped(attack.matchText, width - INDENT.length)) lines.push(INDENT + part);
+    }
+  }
+  const detected = attacks.filter((attack) => attack.detected).length;
+  const right = attacks.filter((attack) => attack.detected && attack.clientRight).length;
+  lines.push('');
+  lines.push(
+    `${detected} of ${attacks.length} attacks detected, ${right} rightly attributed; median ${median(attacks.map((a) => a.secondsToAlert))} to the alert`,
+  );
+  lines.push(
+    falseAlerts.length === 0
+      ? 'no false alert'
+      : `${falseAlerts.length} FALSE alert${falseAlerts.length > 1 ? 's' : ''}:`,
+  );
+  for (const alert of falseAlerts) {
+    const during = alert.during === '' ? '' : ` (during ${alert.during})`;
+    for (const part of wrapped(`${alert.kind} at ${alert.service}: ${alert.title}${during}`, width - INDENT.length)) {
+      lines.push(INDENT + part);
+    }
+  }
+  if (notices > 0) lines.push(`${notices} operational notice${notices > 1 ? 's' : ''}`);
+  lines.push(passed ? 'PASSED' : 'FAILED');
+  return lines.join('\n');
+}
+
+/** Median of the known values, in seconds, for people. */
+function median(values: readonly (number | null)[]): string {
+  const known = values.filter((value) => value !== null).sort((a, b) => a - b);
+  if (known.length === 0) return '–';
+  const middle = known.length >> 1;
+  const value = known.length % 2 === 1 ? known[middle]! : (known[middle - 1]! + known[middle]!) / 2;
+  return `${value.toFixed(1)} s`;
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  if (line !== '') lines.push(line);
+  return lines;
+}
