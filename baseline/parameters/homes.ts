@@ -1,0 +1,16 @@
+/**
+ * The home of a span: the span in which its service took the work up (server, consumer, or the first of that service).
+ * Statements and egress belong to the home's operation: what an operator calls "the operation".
+ */
+import { SpanKind } from '../../schemas/otlp/fields.ts';
+import type { Segment } from '../../traces/segment.ts';
+
+/** Fills `homes[i]` with the index of span i's home. Pre-order: one pass. */
+export const fillHomes = (segment: Segment, homes: Int32Array): void => {
+  const { spanCount, parent, kind, service } = segment;
+  for (let i = 0; i < spanCount; i++) {
+    const up = parent[i]!;
+    const taken = up < 0 || service[up] !== service[i] || kind[i] === SpanKind.server || kind[i] === SpanKind.consumer;
+    homes[i] = taken ? i : homes[up]!;
+  }
+};

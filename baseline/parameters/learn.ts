@@ -1,0 +1,163 @@
+/** Counts one segment into a partial (DETECTION §3.3, §7). Everything here only adds; what counts is decided at publishing. */
+import { ParameterSource, type Segment } from '../../traces/segment.ts';
+import type { LearnContext } from '../model.ts';
+import { claimKey } from './bounded-map.ts';
+import { addCount, keyOf } from './counts.ts';
+import { addDistinct } from './distinct.ts';
+import { isPublicName } from './egress.ts';
+import { HINT, Kind, SchemaKind } from './features.ts';
+import { fillHomes } from './homes.ts';
+import {
+  claimParameter,
+  createOperation,
+  noteText,
+  type OperationCounts,
+  type ParameterCounts,
+  type ParametersPartial,
+} from './partial.ts';
+import { isCallSource, type ParameterReader } from './reader.ts';
+import type { SchemaReader } from './schema-keys.ts';
+
+const TOTAL = keyOf(Kind.total, 0);
+
+const operationOf = (partial: ParametersPartial, segment: Segment, label: number): OperationCounts | null => {
+  const symbols = segment.symbols;
+  if (partial.cache === null || partial.cache.symbols !== symbols) {
+    partial.cache = { symbols, operations: [], parameters: new WeakMap() };
+  }
+  const cached = partial.cache.operations[label];
+  if (cached !== undefined) return cached;
+  const text = symbols.labelText(label);
+  const { service, operation } = symbols.labelOf(label);
+  const found =
+    claimKey(partial.operations, text, () => createOperation(text, symbols.text(service), symbols.text(operation))) ??
+    null;
+  partial.cache.operations[label] = found;
+  return found;
+};
+
+/** `name`: a text symbol, or for calls the label of the calling span. */
+const parameterOf = (
+  partial: ParametersPartial,
+  operation: OperationCounts,
+  segment: Segment,
+  source: ParameterSource,
+  name: number,
+): ParameterCounts | null => {
+  const cache = partial.cache!;
+  let byName = cache.parameters.get(operation);
+  if (byName === undefined) {
+    byName = new Map();
+    cache.parameters.set(operation, byName);
+  }
+  const key = name * 16 + source;
+  const cached = byName.get(key);
+  if (cached !== undefined) return cached;
+  const text = isCallSource(source) ? segment.symbols.labelText(name) : segment.symbols.text(name);
+  const found = claimParameter(operation, source, text) ?? null;
+  byName.set(key, found);
+  return found;
+};
+
+const learnValue = (
+  parameter: ParameterCounts,
+  segment: Segment,
+  at: number,
+  source: number,
+  reader: ParameterReader,
+  client: number,
+  bucket: number,
+): void => {
+  const { counts } = parameter;
+  const { values } = segment;
+  const start = segment.parameterStart[at]!;
+  const end = segment.parameterEnd[at]!;
+  if (source === ParameterSource.statement) {
+    const peer = segment.symbols.text(segment.symbols.labelOf(segment.label[segment.parameterSpan[at]!]!).peer);
+    const key = reader.statement(values, start, end, peer);
+    const kept = addCount(counts, key, client, bucket);
+    if (kept && !parameter.texts.has(key)) noteText(parameter, key, reader.tables(values));
+    return;
+  }
+  if (source === ParameterSource.egress) {
+    const text = reader.egressText(values, start, end);
+    const key = reader.egress(text);
+    const kept = addCount(counts, key, client, bucket);
+    // The name itself stays out (exfiltration writes data into names); that it is one is kept.
+    if (kept) noteText(parameter, key, isPublicName(text) ? 'public:name' : text);
+    return;
+  }
+  if (source === ParameterSource.size) {
+    const key = reader.size(values, start, end);
+    if (key !== 0) addCount(counts, key, client, bucket);
+    return;
+  }
+  const shape = reader.shape(values, start, end, source);
+  const { strong, hints } = reader.hits;
+  if (strong !== 0) {
+    // DETECTION §7: counts towards this parameter's benign hit rate and towards nothing else.
+    for (let id = 1; id < 32; id++) if (strong & (1 << id)) addCount(counts, keyOf(Kind.pattern, id), client, bucket);
+    addCount(counts, keyOf(Kind.pattern, 0), client, bucket);
+    return;
+  }
+  for (let i = 0; i < shape.count; i++) addCount(counts, shape.keys[i]!, client, bucket);
+  for (let id = 1; id < 32; id++) {
+    if (hints & (1 << id)) addCount(counts, keyOf(Kind.pattern, HINT + id), client, bucket);
+  }
+};
+
+/** Scratch of a learner. */
+export interface LearnScratch {
+  homes: Int32Array;
+}
+
+export const learnSegment = (
+  partial: ParametersPartial,
+  segment: Segment,
+  context: LearnContext,
+  reader: ParameterReader,
+  schema: SchemaReader,
+  scratch: LearnScratch,
+): void => {
+  const { spanCount, parameterCount, label } = segment;
+  const { client, bucket, quarantined } = context;
+  if (scratch.homes.length < spanCount) scratch.homes = new Int32Array(spanCount * 2);
+  fillHomes(segment, scratch.homes);
+  let from = 0;
+  for (let span = 0; span < spanCount; span++) {
+    while (from < parameterCount && segment.parameterSpan[from]! < span) from++;
+    let to = from;
+    while (to < parameterCount && segment.parameterSpan[to] === span) to++;
+    const operation = operationOf(partial, segment, label[span]!);
+    if (operation !== null) {
+      if (quarantined) {
+        operation.quarantined++;
+      } else {
+        schema.read(segment, from, to);
+        addCount(operation.counts, keyOf(SchemaKind.total, 0), client, bucket);
+        addCount(operation.counts, keyOf(SchemaKind.set, schema.set), client, bucket);
+        addCount(operation.counts, keyOf(SchemaKind.order, schema.order), client, bucket);
+        for (let i = 0; i < schema.count; i++) {
+          addCount(operation.counts, keyOf(SchemaKind.name, schema.names[i]!), client, bucket);
+        }
+        if (client !== 0) addDistinct(operation.clients, client);
+      }
+    }
+    for (let at = from; at < to; at++) {
+      const source = segment.parameterSource[at]! as ParameterSource;
+      const call = isCallSource(source);
+      const owner = call ? operationOf(partial, segment, label[scratch.homes[span]!]!) : operation;
+      if (owner === null) continue;
+      const parameter = parameterOf(partial, owner, segment, source, call ? label[span]! : segment.parameterName[at]!);
+      if (parameter === null) continue;
+      if (quarantined) {
+        parameter.quarantined++;
+        continue;
+      }
+      addCount(parameter.counts, TOTAL, client, bucket);
+      if (client !== 0) addDistinct(parameter.clients, client);
+      learnValue(parameter, segment, at, source, reader, client, bucket);
+    }
+    from = to;
+  }
+};

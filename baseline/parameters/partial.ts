@@ -1,0 +1,135 @@
+/**
+ * What one trainer counted of parameters in one block of time: raw counters by operation and parameter, no values. Merging
+ * is exact, commutative and associative, and gives what learning everything into one partial would have given.
+ */
+import type { ParameterSource, Symbols } from '../../traces/segment.ts';
+import { type BoundedMap, claimKey, createBoundedMap, mergeMap, settleMap } from './bounded-map.ts';
+import { type Counts, createCounts, hasCount, mergeCounts, settleCounts } from './counts.ts';
+import { createDistinct, mergeDistinct } from './distinct.ts';
+import { Kind, PARAMETER_CAPS, SCHEMA_CAPS } from './features.ts';
+
+/** Bounds of one partial: operations, parameters of one, letters of a form's text. */
+export const MAX_OPERATIONS = 4_096;
+export const MAX_PARAMETERS = 192;
+export const MAX_FORM_TEXT = 160;
+
+export interface ParameterCounts {
+  readonly source: ParameterSource;
+  /** Parameter name; for statements and egress the label text of the calling span. */
+  readonly name: string;
+  readonly counts: Counts;
+  readonly clients: Uint8Array;
+  /** Observations in quarantined segments: counted apart, never learned. */
+  quarantined: number;
+  /** Tables of a statement skeleton, name of an egress class, by its key. */
+  readonly texts: Map<number, string>;
+}
+
+export interface OperationCounts {
+  /** Label text: unique and the same in every process. */
+  readonly label: string;
+  readonly service: string;
+  readonly operation: string;
+  readonly counts: Counts;
+  readonly clients: Uint8Array;
+  quarantined: number;
+  readonly parameters: BoundedMap<ParameterCounts>;
+}
+
+export interface ParametersPartial {
+  readonly operations: BoundedMap<OperationCounts>;
+  /** Process-local short cuts from symbol ids; no part of the partial's meaning. */
+  cache: PartialCache | null;
+}
+
+export interface PartialCache {
+  readonly symbols: Symbols;
+  /** Operation by label id; null = beyond the bound. */
+  readonly operations: (OperationCounts | null | undefined)[];
+  /** Parameter by operation and numeric name. */
+  readonly parameters: WeakMap<OperationCounts, Map<number, ParameterCounts | null>>;
+}
+
+export const createPartial = (): ParametersPartial => ({
+  operations: createBoundedMap(MAX_OPERATIONS),
+  cache: null,
+});
+
+export const createOperation = (label: string, service: string, operation: string): OperationCounts => ({
+  label,
+  service,
+  operation,
+  counts: createCounts(SCHEMA_CAPS),
+  clients: createDistinct(),
+  quarantined: 0,
+  parameters: createBoundedMap(MAX_PARAMETERS),
+});
+
+export const createParameter = (source: ParameterSource, name: string): ParameterCounts => ({
+  source,
+  name,
+  counts: createCounts(PARAMETER_CAPS),
+  clients: createDistinct(),
+  quarantined: 0,
+  texts: new Map(),
+});
+
+export const parameterKey = (source: number, name: string): string => `${source}:${name}`;
+
+export const claimParameter = (operation: OperationCounts, source: ParameterSource, name: string) =>
+  claimKey(operation.parameters, parameterKey(source, name), () => createParameter(source, name));
+
+/** Texts of keys that the counters no longer hold. */
+const pruneTexts = (parameter: ParameterCounts): void => {
+  for (const key of parameter.texts.keys()) if (!hasCount(parameter.counts, key)) parameter.texts.delete(key);
+};
+
+/**
+ * Keeps the text of a counted form. Two texts under one key can only be a hash collision; the smaller wins, so that merging
+ * stays commutative.
+ */
+export const noteText = (parameter: ParameterCounts, key: number, text: string): void => {
+  const cut = text.length > MAX_FORM_TEXT ? text.slice(0, MAX_FORM_TEXT) : text;
+  const known = parameter.texts.get(key);
+  if (known !== undefined && known <= cut) return;
+  parameter.texts.set(key, cut);
+  if (parameter.texts.size > 4 * parameter.counts.caps[Kind.form]!) pruneTexts(parameter);
+};
+
+const mergeParameter = (into: ParameterCounts, from: ParameterCounts): void => {
+  mergeCounts(into.counts, from.counts);
+  mergeDistinct(into.clients, from.clients);
+  into.quarantined += from.quarantined;
+  for (const [key, text] of from.texts) if (hasCount(into.counts, key)) noteText(into, key, text);
+};
+
+const mergeOperation = (into: OperationCounts, from: OperationCounts): void => {
+  mergeCounts(into.counts, from.counts);
+  mergeDistinct(into.clients, from.clients);
+  into.quarantined += from.quarantined;
+  mergeMap(into.parameters, from.parameters, (like) => createParameter(like.source, like.name), mergeParameter);
+};
+
+export const mergePartial = (into: ParametersPartial, from: ParametersPartial): void => {
+  into.cache = null;
+  mergeMap(
+    into.operations,
+    from.operations,
+    (like) => createOperation(like.label, like.service, like.operation),
+    mergeOperation,
+  );
+};
+
+/** The one form that depends only on what was counted: every bound applied. */
+export const settlePartial = (partial: ParametersPartial): void => {
+  settleMap(partial.operations);
+  for (const operation of partial.operations.map.values()) {
+    settleMap(operation.parameters);
+    for (const parameter of operation.parameters.map.values()) {
+      settleCounts(parameter.counts);
+      pruneTexts(parameter);
+    }
+    settleCounts(operation.counts);
+  }
+  partial.cache = null;
+};
