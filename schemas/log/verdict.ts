@@ -154,3 +154,10 @@ export const verdictRevision = (spanCount: number, stage: VerdictStage, originKn
 /** The id contains the log-append day, so that no amendment or replay can change the partition of its row. */
 export const verdictId = (appendMs: number, traceId: string, entrySpanId: string): string =>
   `${new Date(appendMs).toISOString().slice(0, 10).replaceAll('-', '')}-${traceId}-${entrySpanId}`;
+
+/** What the `findings` topic carries of a verdict. */
+export interface FindingRecord {
+  readonly verdict: Verdict;
+  /** Segments a day in the version's learning window; 0 = unknown: then nothing soft opens an incident. */
+  readonly segmentsPerDay: number;
+}

@@ -1,0 +1,192 @@
+/**
+ * JSON records of the log: verdicts, collective counts, origin questions and answers, version announcements. Decoding
+ * gives null for anything that is not what it should be: such a record is counted and passed over, never thrown on.
+ * Unknown fields are ignored, so that an older reader understands a newer writer.
+ */
+import { z } from 'zod';
+import type { CollectiveCounts } from './collective.ts';
+import type { OriginAnswer, OriginAsk } from './origin.ts';
+import { type FindingRecord, GROUPS, type Verdict, VerdictStage } from './verdict.ts';
+import type { VersionAnnouncement } from './version.ts';
+
+const text = z.string();
+const count = z.number().int().min(0);
+const hexId = (characters: number) => z.string().regex(new RegExp(`^[0-9a-f]{${characters}}$`));
+const traceId = hexId(32);
+const spanId = hexId(16);
+const group = z.enum(GROUPS);
+
+const client = z.object({
+  address: text.nullable(),
+  source: z.enum(['peer', 'forwarded', 'x-forwarded-for', 'header', 'client.address', 'origin', 'none']),
+  confidence: z.enum(['high', 'medium', 'low', 'none']),
+  reason: text,
+  hops: z.array(text),
+  entrySpanId: text,
+  entryTraceId: text,
+  user: text.nullable(),
+  session: text.nullable(),
+});
+
+const components = z.object({ structure: z.number(), timing: z.number(), parameters: z.number() });
+
+const match = z.object({
+  family: text,
+  signature: text,
+  version: text,
+  learnedFrom: count,
+  similarity: components,
+  threshold: components,
+  deviation: components.extend({ max: z.number() }),
+  worst: z.enum(['structure', 'timing', 'parameters']),
+  exact: z.boolean(),
+  unseenEntry: z.boolean(),
+  text,
+});
+
+const finding = z.object({
+  kind: z.enum([
+    'unseen-operation',
+    'unseen-edge',
+    'service-pair',
+    'required-child',
+    'required-ancestor',
+    'child-set',
+    'fan-out',
+    'order',
+    'whole-tree',
+    'status',
+    'latency',
+    'self-time',
+    'collective',
+    'statement',
+    'attack-pattern',
+    'egress',
+    'parameter',
+    'trace-id-reused',
+  ]),
+  group,
+  hard: z.boolean(),
+  evidence: z.enum(['presence', 'absence']),
+  explanationKey: text,
+  service: text,
+  operation: text,
+  spanId: text,
+  parameter: text,
+  expected: text,
+  seen: text,
+  support: z.number(),
+  severity: z.number(),
+  p: z.number().min(0).max(1),
+  share: z.number(),
+  candidate: z.boolean(),
+  startMs: z.number(),
+  endMs: z.number(),
+});
+
+const verdict: z.ZodType<Verdict> = z.object({
+  id: text.min(1),
+  traceId,
+  entrySpanId: spanId,
+  partition: count,
+  firstOffset: count,
+  appendMs: z.number(),
+  revision: count,
+  stage: z.enum(VerdictStage),
+  state: z.enum(['learning', 'scored', 'withdrawn']),
+  version: text,
+  asynchronous: z.boolean(),
+  service: text,
+  operation: text,
+  startMs: z.number(),
+  endMs: z.number(),
+  spanCount: count,
+  truncated: z.boolean(),
+  score: z.number(),
+  p: z.number().min(0).max(1),
+  anomalous: z.boolean(),
+  groups: z.object({ structure: z.number(), timing: z.number(), parameters: z.number(), status: z.number() }),
+  match: match.nullable(),
+  client,
+  origins: z.array(client),
+  originState: z.enum(['none', 'pending', 'known', 'unknown']),
+  findings: z.array(finding),
+});
+
+const findingRecord: z.ZodType<FindingRecord> = z.object({ verdict, segmentsPerDay: z.number().min(0) });
+
+const collective: z.ZodType<CollectiveCounts> = z.object({
+  partition: count,
+  window: z.number().int(),
+  windowMs: z.number().int().min(1),
+  version: text,
+  keys: z.array(
+    z.object({
+      service: text,
+      label: text,
+      feature: z.enum(['self', 'total']),
+      count: z.number(),
+      exceedances: z.number(),
+      expected: z.number(),
+      dispersion: z.number().exactOptional(),
+      aboveMaximum: z.number(),
+      aboveExpected: z.number().exactOptional(),
+      shift: z.number(),
+      exceedanceMs: z.number().exactOptional(),
+      caller: text.exactOptional(),
+    }),
+  ),
+  traces: z.record(z.string(), z.array(text)),
+});
+
+const originAsk: z.ZodType<OriginAsk> = z.object({
+  traceId,
+  entrySpanId: spanId,
+  depth: count,
+  producerTraceId: traceId,
+  producerSpanId: spanId,
+});
+
+const originAnswer: z.ZodType<OriginAnswer> = z.object({
+  traceId,
+  entrySpanId: spanId,
+  producerTraceId: traceId,
+  producerSpanId: spanId,
+  clients: z.array(client),
+  state: z.enum(['known', 'unknown']),
+});
+
+const version: z.ZodType<VersionAnnouncement> = z.object({
+  version: text.min(1),
+  parent: text,
+  offsets: z.array(count),
+  segments: count,
+  alerting: z.boolean(),
+});
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** UTF-8 bytes of the JSON text. */
+export const encodeJson = (
+  value: FindingRecord | Verdict | CollectiveCounts | OriginAsk | OriginAnswer | VersionAnnouncement,
+): Uint8Array => encoder.encode(JSON.stringify(value));
+
+/** Null when the bytes are not UTF-8, not JSON, or not of the form. */
+export function decodeJson<T>(form: z.ZodType<T>, bytes: Uint8Array): T | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(bytes));
+  } catch {
+    return null;
+  }
+  const result = form.safeParse(value);
+  return result.success ? result.data : null;
+}
+
+export const decodeVerdict = (bytes: Uint8Array): Verdict | null => decodeJson(verdict, bytes);
+export const decodeFindingRecord = (bytes: Uint8Array): FindingRecord | null => decodeJson(findingRecord, bytes);
+export const decodeCollectiveCounts = (bytes: Uint8Array): CollectiveCounts | null => decodeJson(collective, bytes);
+export const decodeOriginAsk = (bytes: Uint8Array): OriginAsk | null => decodeJson(originAsk, bytes);
+export const decodeOriginAnswer = (bytes: Uint8Array): OriginAnswer | null => decodeJson(originAnswer, bytes);
+export const decodeVersionAnnouncement = (bytes: Uint8Array): VersionAnnouncement | null => decodeJson(version, bytes);
