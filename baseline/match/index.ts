@@ -1,0 +1,192 @@
+/** Best match of a segment: the signature it is, or the one it is most similar to and what differs (DETECTION §0, §1). */
+import type { Segment } from '../../traces/segment.ts';
+import type { StructureMatch } from '../model.ts';
+import type { SignatureLine } from '../structure/entries.ts';
+import { mix } from '../structure/hash.ts';
+import { createNumberTable, insert, lookUp } from '../structure/number-table.ts';
+import { edgeOf, type Tables } from '../structure/tables.ts';
+import type { Tree } from '../structure/tree.ts';
+import { type Candidate, createCandidates } from './candidates.ts';
+import { type CountedTree, countedFromLine, countedFromTree, withFailedCosts } from './counted-tree.ts';
+import { treeEdit } from './edit-distance.ts';
+import { editScript } from './script.ts';
+
+/** What a match of one tree is made of, before anything that differs from span to span. */
+export interface Matched {
+  /** Index of the signature, −1 when none was learned. */
+  readonly signature: number;
+  readonly hit: boolean;
+  readonly similarity: number;
+  readonly exact: boolean;
+  readonly unseenEntry: boolean;
+  readonly script: string;
+}
+
+export interface Matcher {
+  /** The tree must be read; it is keyed here when it has to be. */
+  match(tree: Tree, absence: boolean): Matched;
+  describe(tree: Tree, matched: Matched, out: StructureMatch): void;
+  /** Collapsed nodes of a signature. */
+  size(signature: number): number;
+  leaveOneOut(familyKey: string): readonly number[];
+}
+
+const CANDIDATES = 5;
+/** Cells of the edit distance over all candidates of one segment: about half a millisecond. */
+const CELLS = 120_000;
+/** Remembered matches; they are forgotten together, as they only save time. */
+const MEMO = 4_096;
+/** Signatures of a family that are left out in turn, and how many others each is held against. */
+const LEFT_OUT = 16;
+const LEFT_OUT_NEAREST = 4;
+
+interface Learned {
+  readonly line: SignatureLine;
+  readonly tree: CountedTree;
+  readonly failedTree: CountedTree;
+  readonly family: string;
+}
+
+const familyOf = (entryHash: number, setKey: number): string => `${entryHash.toString(36)}.${setKey.toString(36)}`;
+
+export function createMatcher(tables: Tables): Matcher {
+  const indexByText = new Map(tables.labels.map((label, at) => [label.text, at]));
+  const learned: Learned[] = [];
+  const sorted = [...tables.lines.signatures].sort((x, y) =>
+    x.entry < y.entry ? -1 : x.entry > y.entry ? 1 : x.number - y.number || x.multiset - y.multiset,
+  );
+  for (const line of sorted) {
+    const tree = countedFromLine(tables, line, (text) => indexByText.get(text) ?? -1);
+    if (tree === null) continue;
+    const family = familyOf(tree.hash[0]!, line.set);
+    learned.push({ line, tree, failedTree: withFailedCosts(tables, tree), family });
+  }
+  const byKey = createNumberTable(learned.length);
+  const mostFrequent = new Map<number, number>();
+  const families = new Map<string, number[]>();
+  let frequentOfAll = -1;
+  learned.forEach(({ line, tree, family }, at) => {
+    const key = mix(tree.hash[0]!, line.multiset);
+    if (lookUp(byKey, key) < 0) insert(byKey, key, at);
+    if (!mostFrequent.has(tree.hash[0]!)) mostFrequent.set(tree.hash[0]!, at);
+    const all = line.ok + line.failed;
+    if (frequentOfAll < 0 || all > learned[frequentOfAll]!.line.ok + learned[frequentOfAll]!.line.failed) {
+      frequentOfAll = at;
+    }
+    const members = families.get(family);
+    if (members === undefined) families.set(family, [at]);
+    else members.push(at);
+  });
+  const candidates = createCandidates(learned.map(({ tree }) => tree));
+  const memo = new Map<number, Matched>();
+
+  const unseenEntryOf = (tree: Tree): boolean => {
+    const entry = tables.own(tree.segment, tree.segment.label[0]!);
+    return entry < 0 || tables.root < 0 || edgeOf(tables, tables.root, entry) < 0;
+  };
+
+  /** Edit distance to the candidates while the budget lasts; the weighted Jaccard where it does not. */
+  function nearest(
+    tree: CountedTree,
+    found: readonly Candidate[],
+    failed: boolean,
+    absence: boolean,
+    cells: number,
+    segment: Segment | undefined,
+  ): { signature: number; similarity: number; exact: boolean; script: string } | undefined {
+    const budget = { cells };
+    let best: { signature: number; similarity: number; exact: boolean; script: string } | undefined;
+    for (const { signature, jaccard } of found) {
+      const other = failed ? learned[signature]!.failedTree : learned[signature]!.tree;
+      const edits = treeEdit(tree, other, absence, budget);
+      const similarity = edits === null ? jaccard : Math.max(0, 1 - edits.cost / (tree.size + other.size));
+      // An exact distance beats an estimate: what reads as explanation must be one.
+      if (best !== undefined && (edits === null ? best.exact : best.exact && best.similarity >= similarity)) continue;
+      if (best !== undefined && edits === null && best.similarity >= similarity) continue;
+      const script =
+        edits === null || segment === undefined ? '' : editScript(tables, segment, tree, other, edits, absence);
+      best = { signature, similarity, exact: edits !== null, script };
+      if (edits !== null && edits.cost === 0) break;
+    }
+    return best;
+  }
+
+  function search(tree: Tree, failed: boolean, absence: boolean): Matched {
+    const { segment } = tree;
+    const unseenEntry = unseenEntryOf(tree);
+    const entry = segment.symbols.labelHash(segment.label[0]!);
+    const allowed = (signature: number): boolean => failed || !absence || learned[signature]!.line.okAdmitted;
+    const counted = countedFromTree(tables, tree, failed);
+    const inEntry = !unseenEntry && mostFrequent.has(entry);
+    let best: ReturnType<typeof nearest>;
+    if (counted !== null) {
+      let found = candidates.find(counted, inEntry ? entry : 0, CANDIDATES, allowed);
+      if (found.length === 0 && inEntry) found = candidates.find(counted, 0, CANDIDATES, allowed);
+      best = nearest(counted, found, failed, absence, CELLS, segment);
+    }
+    if (best === undefined) {
+      // Nothing in common with anything, or too large to compare.
+      const signature = (inEntry ? mostFrequent.get(entry) : undefined) ?? frequentOfAll;
+      return { signature, hit: false, similarity: 0, exact: counted !== null, unseenEntry, script: '' };
+    }
+    const least = 0.05 / (counted!.size + learned[best.signature]!.tree.size);
+    const similarity = absence ? Math.min(best.similarity, 1 - least) : best.similarity;
+    return { ...best, hit: false, similarity, unseenEntry };
+  }
+
+  return {
+    match(tree, absence) {
+      const { segment } = tree;
+      const failed = tree.failed[0] === 1;
+      const entry = segment.symbols.labelHash(segment.label[0]!);
+      const key = mix(entry, tree.multisetKey[0]!);
+      const at = lookUp(byKey, key);
+      if (at >= 0 && (failed || learned[at]!.line.okAdmitted)) {
+        return { signature: at, hit: true, similarity: 1, exact: true, unseenEntry: false, script: '' };
+      }
+      const memoKey = mix(key, (failed ? 1 : 0) + (absence ? 2 : 0) + 4);
+      const known = memo.get(memoKey);
+      if (known !== undefined) return known;
+      const matched = search(tree, failed, absence);
+      if (memo.size >= MEMO) memo.clear();
+      memo.set(memoKey, matched);
+      return matched;
+    },
+    describe(tree, matched, out) {
+      const { segment } = tree;
+      const operation = segment.symbols.text(segment.operation[0]!);
+      out.similarity = matched.similarity;
+      out.exact = matched.exact;
+      out.unseenEntry = matched.unseenEntry;
+      out.script = matched.script;
+      if (matched.signature < 0) {
+        out.familyKey = familyOf(segment.symbols.labelHash(segment.label[0]!), 0);
+        out.family = operation;
+        out.signature = 'none learned';
+        out.learnedFrom = 0;
+        out.thresholdCeiling = 0.5;
+        return;
+      }
+      const { line, tree: other, family } = learned[matched.signature]!;
+      const entry = tables.labels[other.label[0]!]!;
+      const name = tables.symbols.text(tables.symbols.labelOf(entry.id).operation);
+      out.familyKey = family;
+      out.family = name;
+      out.signature = `${name} #${line.number}`;
+      out.learnedFrom = line.ok + line.failed;
+      out.thresholdCeiling = 1 - 1 / (2 * other.size);
+    },
+    size: (signature) => (signature < 0 ? 1 : learned[signature]!.tree.size),
+    leaveOneOut(familyKey) {
+      const members = (families.get(familyKey) ?? []).slice(0, LEFT_OUT);
+      if (members.length < 2) return [];
+      const values = members.map((left) => {
+        const tree = learned[left]!.tree;
+        const others = new Set(members.filter((other) => other !== left));
+        const found = candidates.find(tree, tree.hash[0]!, LEFT_OUT_NEAREST + 1, (at) => others.has(at));
+        return nearest(tree, found, false, true, CELLS, undefined)?.similarity ?? 0;
+      });
+      return values.sort((x, y) => x - y);
+    },
+  };
+}

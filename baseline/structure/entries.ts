@@ -1,0 +1,180 @@
+/** The lines of a published version that hold structure: what compiling writes and loading rebuilds the model from. */
+import type { BaselineEntry, Maturity } from '../model.ts';
+
+/** [cell, count] pairs, ascending (see `cellOf`). */
+export type Cells = readonly (readonly [number, number])[];
+
+/** `totals`: one line. Masses are [unseen, of]: observations of keys that were not admitted, out of all. */
+export interface TotalsLine {
+  readonly segments: number;
+  readonly clients: number;
+  readonly buckets: number;
+  readonly quarantined: number;
+  /** Observations of new keys beyond a partial's caps. */
+  readonly dropped: number;
+  readonly edges: readonly [number, number];
+  readonly labels: readonly [number, number];
+  readonly services: readonly [number, number];
+  /** Child sets of calls that succeeded, and of those that failed. */
+  readonly sets: readonly [readonly [number, number], readonly [number, number]];
+}
+
+/** `label`, keyed by its text; the parent of entries has the key ''. */
+export interface LabelLine {
+  readonly calls: number;
+  readonly failed: number;
+  readonly state: Maturity;
+  /** Mass of unknown children among the children ever drawn. */
+  readonly edges: readonly [number, number];
+  readonly sets: readonly [readonly [number, number], readonly [number, number]];
+  /** Children in all. */
+  readonly children: Cells;
+  readonly childrenMax: number;
+}
+
+/** `edge`, keyed `parent → child`. */
+export interface EdgeLine {
+  readonly parent: string;
+  readonly child: string;
+  /** Calls of the parent with this child: succeeded, failed. */
+  readonly ok: number;
+  readonly failed: number;
+  readonly state: Maturity;
+  /** Mean rank among its siblings. */
+  readonly rank: number;
+  /** The child is at times left out by parents that succeed; by any. */
+  readonly optional: boolean;
+  readonly optionalFailed: boolean;
+  readonly counts: Cells;
+  /** Largest count that several clients reached. */
+  readonly max: number;
+}
+
+/** `set`, keyed `parent {set key}`, `parent failed {set key}` for calls that failed. */
+export interface SetLine {
+  readonly parent: string;
+  readonly set: number;
+  readonly failed: boolean;
+  readonly count: number;
+  /** Calls of this parent and outcome whose set is at most as frequent, unknown ones among them; out of all. */
+  readonly mass: readonly [number, number];
+  /** Labels of the set; empty when it is too large to spell out. */
+  readonly children: readonly string[];
+}
+
+/** `pair`, keyed `caller → callee`. */
+export interface PairLine {
+  readonly caller: string;
+  readonly callee: string;
+  readonly count: number;
+}
+
+/** `rule`, keyed `parent ⇒ required` or `child under ancestor`. */
+export interface RuleLine {
+  readonly form: 'child' | 'ancestor';
+  /** The parent that requires, or the child that may only be under `required`. */
+  readonly subject: string;
+  readonly required: string;
+  readonly support: number;
+  readonly violations: number;
+  /** Pooled probability of a violation at one opportunity. */
+  readonly p: number;
+}
+
+/** `telemetry`, keyed by service: client spans whose server span in that service never came. */
+export interface TelemetryLine {
+  readonly missing: number;
+  readonly of: number;
+}
+
+/** `signature`, keyed `entry label #multiset key`. */
+export interface SignatureLine {
+  readonly entry: string;
+  /** 1 is the most frequent of its entry operation. */
+  readonly number: number;
+  readonly multiset: number;
+  readonly set: number;
+  readonly ok: number;
+  readonly failed: number;
+  /** Admitted from segments whose entry call succeeded; else only as the shape of failing ones. */
+  readonly okAdmitted: boolean;
+  readonly labels: readonly string[];
+  /** [index into labels, parent node or −1, count bucket, fold bucket], pre-order. */
+  readonly nodes: readonly (readonly [number, number, number, number])[];
+}
+
+export interface StructureLines {
+  totals: TotalsLine;
+  labels: [string, LabelLine][];
+  edges: EdgeLine[];
+  sets: SetLine[];
+  pairs: PairLine[];
+  rules: RuleLine[];
+  telemetry: [string, TelemetryLine][];
+  signatures: SignatureLine[];
+}
+
+export const EMPTY_TOTALS: TotalsLine = {
+  segments: 0,
+  clients: 0,
+  buckets: 0,
+  quarantined: 0,
+  dropped: 0,
+  edges: [0, 0],
+  labels: [0, 0],
+  services: [0, 0],
+  sets: [
+    [0, 0],
+    [0, 0],
+  ],
+};
+
+const line = (kind: string, key: string, value: unknown): BaselineEntry => ({
+  group: 'structure',
+  kind,
+  key,
+  value: JSON.stringify(value),
+});
+
+export const ruleKey = (rule: RuleLine): string =>
+  rule.form === 'child' ? `${rule.subject} ⇒ ${rule.required}` : `${rule.subject} under ${rule.required}`;
+
+const setName = (set: SetLine): string => `${set.parent}${set.failed ? ' failed' : ''} {${set.set.toString(36)}}`;
+
+export function* linesToEntries(lines: StructureLines): Iterable<BaselineEntry> {
+  yield line('totals', '', lines.totals);
+  for (const [text, value] of lines.labels) yield line('label', text, value);
+  for (const edge of lines.edges) yield line('edge', `${edge.parent} → ${edge.child}`, edge);
+  for (const set of lines.sets) yield line('set', setName(set), set);
+  for (const pair of lines.pairs) yield line('pair', `${pair.caller} → ${pair.callee}`, pair);
+  for (const rule of lines.rules) yield line('rule', ruleKey(rule), rule);
+  for (const [service, value] of lines.telemetry) yield line('telemetry', service, value);
+  for (const s of lines.signatures) yield line('signature', `${s.entry} #${s.multiset.toString(36)}`, s);
+}
+
+/** The inverse; lines of other groups and kinds are left out. */
+export function linesFromEntries(entries: Iterable<BaselineEntry>): StructureLines {
+  const lines: StructureLines = {
+    totals: EMPTY_TOTALS,
+    labels: [],
+    edges: [],
+    sets: [],
+    pairs: [],
+    rules: [],
+    telemetry: [],
+    signatures: [],
+  };
+  for (const entry of entries) {
+    if (entry.group !== 'structure') continue;
+    const value = JSON.parse(entry.value);
+    if (entry.kind === 'totals') lines.totals = value;
+    else if (entry.kind === 'label') lines.labels.push([entry.key, value]);
+    else if (entry.kind === 'edge') lines.edges.push(value);
+    else if (entry.kind === 'set') lines.sets.push(value);
+    else if (entry.kind === 'pair') lines.pairs.push(value);
+    else if (entry.kind === 'rule') lines.rules.push(value);
+    else if (entry.kind === 'telemetry') lines.telemetry.push([entry.key, value]);
+    else if (entry.kind === 'signature') lines.signatures.push(value);
+  }
+  return lines;
+}

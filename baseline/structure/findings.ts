@@ -1,0 +1,181 @@
+/** Features of a segment as findings: explanation keys (DETECTION §6), what was expected and what came, in words. */
+import type { Finding } from '../../schemas/log/verdict.ts';
+import { spanIdHex } from '../../traces/segment.ts';
+import type { Feature } from './local.ts';
+import { edgeOf, type Tables } from './tables.ts';
+import { groupChildren, type Tree } from './tree.ts';
+import { grouped, labelWords, listed } from './words.ts';
+
+const MAX_FINDINGS = 16;
+
+/** Hard ones first, then by severity; one of each kind and explanation, the first in the trace. */
+export function toFindings(tables: Tables, tree: Tree, features: readonly Feature[]): Finding[] {
+  const byKey = new Map<string, Finding>();
+  for (const feature of features) {
+    const finding = toFinding(tables, tree, feature);
+    const key = `${finding.kind} ${finding.explanationKey}`;
+    const known = byKey.get(key);
+    if (known === undefined || (finding.hard && !known.hard)) byKey.set(key, finding);
+  }
+  return [...byKey.values()]
+    .sort((x, y) => Number(y.hard) - Number(x.hard) || y.severity - x.severity || x.p - y.p)
+    .slice(0, MAX_FINDINGS);
+}
+
+function toFinding(tables: Tables, tree: Tree, feature: Feature): Finding {
+  const { segment } = tree;
+  const { symbols } = segment;
+  const { node, above } = feature;
+  const words = (id: number): string => labelWords(symbols, id);
+  const text = (id: number): string => symbols.labelText(id);
+  const label = segment.label[node]!;
+  const parent = above < 0 ? 0 : segment.label[above]!;
+  const entry = symbols.text(segment.operation[0]!);
+  const calls = grouped(feature.support);
+  let key = `${entry} · ${text(label)}`;
+  let expected = '';
+  let seen = '';
+  switch (feature.kind) {
+    case 'unseen-operation':
+    case 'unseen-edge':
+      if (above < 0) {
+        expected = `requests enter by ${knownChildren(tables, tables.root)}, in ${calls} requests`;
+        seen = `a request entered by ${words(label)}`;
+      } else if (node === above) {
+        expected = `${words(label)} never called itself in ${calls} calls`;
+        seen = `it called itself`;
+      } else {
+        const own = tables.own(segment, parent);
+        expected = `${words(parent)} calls ${knownChildren(tables, own)}, learned from ${calls} calls`;
+        seen =
+          feature.kind === 'unseen-edge'
+            ? `it called ${words(label)}, known only from elsewhere`
+            : `it called ${words(label)}, which was never learned`;
+      }
+      break;
+    case 'service-pair': {
+      const caller = symbols.text(segment.service[above]!);
+      const callee = symbols.text(segment.service[node]!);
+      key = `${caller} → ${callee}`;
+      expected = `${caller} calls ${knownCallees(tables, caller)}, never ${callee}, in ${calls} calls`;
+      seen = `${words(parent)} called ${words(label)}`;
+      break;
+    }
+    case 'required-child': {
+      const rule = feature.rule!;
+      const required = words(symbols.labelFromText(rule.required));
+      key = `${rule.subject} → ${rule.required}`;
+      const all = grouped(rule.support + rule.violations);
+      expected = `${words(label)} was followed by ${required} in ${calls} of ${all} successful requests`;
+      seen = `${words(label)} succeeded without ${required}`;
+      break;
+    }
+    case 'required-ancestor': {
+      const rule = feature.rule!;
+      const required = words(symbols.labelFromText(rule.required));
+      key = `${rule.subject} → ${rule.required}`;
+      expected = `${words(label)} was reached through ${required} in ${calls} of ${calls} calls`;
+      seen = `reached ${parent === 0 ? 'directly' : `from ${words(parent)}`}, not through ${required}`;
+      break;
+    }
+    case 'fan-out': {
+      // At the parent itself: recursion, or children of all labels together.
+      const atParent = node === above;
+      const recursion = atParent && tree.folds[node] === feature.count;
+      const whose = above < 0 ? label : parent;
+      const what = atParent ? (recursion ? 'nested calls of itself' : 'calls') : `calls of ${words(label)}`;
+      key = `${text(whose)} → ${atParent && !recursion ? '*' : text(label)}`;
+      expected = `${words(whose)} makes at most ${grouped(feature.max)} ${what}, learned from ${calls} calls`;
+      seen = `${grouped(feature.count)} ${what}`;
+      break;
+    }
+    default: {
+      const { missing, extra } = childDifference(tables, tree, node);
+      const first = missing[0] ?? extra[0];
+      if (first !== undefined) key = `${entry} · ${first.text}`;
+      expected = `a combination of children seen in ${calls} calls of ${words(label)}`;
+      const parts: string[] = [];
+      if (missing.length > 0) parts.push(`without ${listed(missing.map((m) => m.words))}`);
+      if (extra.length > 0) parts.push(`with ${listed(extra.map((m) => m.words))}`);
+      const rare = feature.count > 0 ? `seen ${grouped(feature.count)} times` : 'never seen';
+      seen = parts.length === 0 ? `a combination ${rare}` : `${parts.join(', ')}: a combination ${rare}`;
+    }
+  }
+  const startMs = segment.startMs + segment.startNs[node]! / 1e6;
+  return {
+    kind: feature.kind,
+    group: 'structure',
+    hard: feature.hard,
+    evidence: feature.absence ? 'absence' : 'presence',
+    explanationKey: key,
+    service: symbols.text(segment.service[node]!),
+    operation: symbols.text(segment.operation[node]!),
+    spanId: spanIdHex(segment, node),
+    parameter: '',
+    expected,
+    seen,
+    support: feature.support,
+    severity: feature.severity,
+    p: feature.p,
+    share: 0,
+    candidate: false,
+    startMs,
+    endMs: startMs + segment.durationNs[node]! / 1e6,
+  };
+}
+
+/** Most frequent known children of a label, in words. */
+function knownChildren(tables: Tables, label: number): string {
+  if (label < 0) return 'nothing';
+  const found: { at: number; count: number }[] = [];
+  for (let child = 0; child < tables.labels.length; child++) {
+    const edge = edgeOf(tables, label, child);
+    if (edge >= 0) found.push({ at: child, count: tables.edges[edge]!.ok + tables.edges[edge]!.failed });
+  }
+  found.sort((x, y) => y.count - x.count || x.at - y.at);
+  if (found.length === 0) return 'nothing';
+  return listed(found.map(({ at }) => labelWords(tables.symbols, tables.labels[at]!.id)));
+}
+
+function knownCallees(tables: Tables, caller: string): string {
+  const callees = tables.lines.pairs.filter((pair) => pair.caller === caller).map((pair) => pair.callee);
+  return callees.length === 0 ? 'no other service' : listed(callees, 4);
+}
+
+interface Named {
+  readonly text: string;
+  readonly words: string;
+}
+
+/** Children that calls of this label mostly have and this one lacks; and those few have and this one has. */
+function childDifference(tables: Tables, tree: Tree, node: number): { missing: Named[]; extra: Named[] } {
+  const { segment } = tree;
+  const { symbols } = segment;
+  const label = tables.own(segment, segment.label[node]!);
+  const missing: Named[] = [];
+  const extra: Named[] = [];
+  if (label < 0) return { missing, extra };
+  const row = tables.labels[label]!;
+  const failed = tree.failed[node] === 1;
+  const calls = failed ? row.failed : row.calls - row.failed;
+  const share = (at: number): number => {
+    const edge = tables.edges[at]!;
+    return (failed ? edge.failed : edge.ok) / Math.max(1, calls);
+  };
+  const present = new Set<number>();
+  const groups = groupChildren(tree, node);
+  for (let g = 0; g < groups; g++) {
+    const id = tree.groupLabel[g]!;
+    const child = tables.own(segment, id);
+    present.add(child);
+    const at = child < 0 ? -1 : edgeOf(tables, label, child);
+    if (at < 0 || share(at) < 0.5) extra.push({ text: symbols.labelText(id), words: labelWords(symbols, id) });
+  }
+  for (let child = 0; child < tables.labels.length; child++) {
+    const at = edgeOf(tables, label, child);
+    if (at < 0 || child === label || present.has(child) || share(at) < 0.5) continue;
+    const { text, id } = tables.labels[child]!;
+    missing.push({ text, words: labelWords(tables.symbols, id) });
+  }
+  return { missing, extra };
+}

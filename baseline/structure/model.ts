@@ -1,0 +1,136 @@
+/** The structure model of one version: scores a segment, matches it, and gives back the lines it is made of. */
+import type { Symbols } from '../../traces/segment.ts';
+import { createMatcher, type Matched } from '../match/index.ts';
+import { type CoverageRow, type Evidence, JudgementStage, NO_FINDINGS, type StructureModel } from '../model.ts';
+import { linesToEntries, type StructureLines } from './entries.ts';
+import { toFindings } from './findings.ts';
+import { mix } from './hash.ts';
+import { createLocalResult, createLocalSpace, judgeLocally } from './local.ts';
+import { clearTable, createNumberTable, insert, lookUp } from './number-table.ts';
+import { buildTables, edgeOf } from './tables.ts';
+import { createTree, keyTree, readTree, type Tree } from './tree.ts';
+
+/** Scores of trees that fit are remembered by their exact key; forgotten together, as they only save time. */
+const MEMO = 16_384;
+
+/** Surprise, severity, observed share. */
+const MEMO_WIDTH = 3;
+
+export function createModel(lines: StructureLines, symbols: Symbols): StructureModel {
+  const tables = buildTables(lines, symbols);
+  const matcher = createMatcher(tables);
+  const space = createLocalSpace(tables);
+  const local = createLocalResult();
+  const memoTable = createNumberTable(1_024);
+  let memoValues = new Float64Array(1_024 * MEMO_WIDTH);
+  const memoMatches: Matched[] = [];
+  let tree: Tree | undefined;
+  let lastMatch: Matched | undefined;
+
+  const read = (segment: Parameters<StructureModel['score']>[0]): Tree => {
+    tree ??= createTree(segment);
+    readTree(tree, segment);
+    return tree;
+  };
+
+  function remember(key: number, out: Evidence, match: Matched): void {
+    if (memoMatches.length >= MEMO) {
+      clearTable(memoTable);
+      memoMatches.length = 0;
+    }
+    const at = memoMatches.length;
+    if ((at + 1) * MEMO_WIDTH > memoValues.length) {
+      const larger = new Float64Array(memoValues.length * 2);
+      larger.set(memoValues);
+      memoValues = larger;
+    }
+    memoValues[at * MEMO_WIDTH] = out.surprise;
+    memoValues[at * MEMO_WIDTH + 1] = out.severity;
+    memoValues[at * MEMO_WIDTH + 2] = out.observed;
+    memoMatches.push(match);
+    insert(memoTable, key, at);
+  }
+
+  return {
+    score(segment, stage, out) {
+      out.findings = NO_FINDINGS;
+      out.surprise = 0;
+      out.severity = 0;
+      out.similarity = 1;
+      out.observed = 0;
+      if (segment.spanCount === 0) return;
+      const now = read(segment);
+      const absence = stage === JudgementStage.absence && !segment.truncated;
+      const reason = segment.entryReason;
+      const lostParent = reason === 'parent-missing' || reason === 'orphan';
+      // Some systems' entries are always remote (a proxy starts the trace): then nothing is lost above them.
+      const lostAbove = lostParent || (reason === 'remote' && !entryKnown(segment));
+      const key = mix(now.exact, (absence ? 1 : 0) + (lostAbove ? 2 : 0) + (segment.truncated ? 4 : 0));
+      const at = lookUp(memoTable, key);
+      if (at >= 0) {
+        out.surprise = memoValues[at * MEMO_WIDTH]!;
+        out.severity = memoValues[at * MEMO_WIDTH + 1]!;
+        out.observed = memoValues[at * MEMO_WIDTH + 2]!;
+        lastMatch = memoMatches[at]!;
+        out.similarity = lastMatch.similarity;
+        return;
+      }
+      judgeLocally(tables, now, absence, lostAbove, space, local);
+      keyTree(now);
+      let match = matcher.match(now, absence);
+      if (local.hard > 0) match = brokenMatch(now, match);
+      lastMatch = match;
+      out.surprise = Math.max(0, -Math.log10(local.p));
+      const size = matcher.size(match.signature);
+      out.severity = local.severity + (match.hit ? 0 : (1 - match.similarity) * 2 * size);
+      out.similarity = match.similarity;
+      out.observed = local.observed;
+      if (local.features.length > 0) out.findings = toFindings(tables, now, local.features);
+      else remember(key, out, match);
+    },
+
+    match(segment, out) {
+      const now = read(segment);
+      if (lastMatch === undefined) return;
+      matcher.describe(now, lastMatch, out);
+    },
+
+    leaveOneOut: (familyKey) => matcher.leaveOneOut(familyKey),
+    entries: () => linesToEntries(lines),
+
+    *coverage(): Iterable<CoverageRow> {
+      for (const label of tables.labels) {
+        if (label.id === 0) continue;
+        const { service, operation } = symbols.labelOf(label.id);
+        yield {
+          group: 'structure',
+          service: symbols.text(service),
+          operation: symbols.text(operation),
+          state: label.state,
+          count: label.calls,
+        };
+      }
+    },
+  };
+
+  function entryKnown(segment: Parameters<StructureModel['score']>[0]): boolean {
+    const entry = tables.own(segment, segment.label[0]!);
+    return entry >= 0 && tables.root >= 0 && edgeOf(tables, tables.root, entry) >= 0;
+  }
+
+  /**
+   * A tree can be the shape of a learned abort and still break a rule, as its calls succeeded: then the match must say so
+   * too. Each broken rule is worth one missing node.
+   */
+  function brokenMatch(now: Tree, match: Matched): Matched {
+    const size = matcher.size(match.signature);
+    const most = Math.max(0, 1 - local.hard / (2 * size - 1));
+    if (match.similarity <= most) return match;
+    const why = toFindings(tables, now, local.features)
+      .filter((finding) => finding.hard)
+      .map((finding) => finding.seen)
+      .slice(0, 2)
+      .join('; ');
+    return { ...match, hit: false, similarity: most, script: match.script === '' ? why : match.script };
+  }
+}

@@ -1,0 +1,117 @@
+/** Rules that hold without exception: required children of calls that succeed, required ancestors (DETECTION §1). */
+import type { BaselineEntry, CompileOptions } from '../model.ts';
+import { linesFromEntries, type RuleLine, ruleKey } from './entries.ts';
+import { absent, type Evidence, type Judge } from './evidence.ts';
+import type { Links } from './links.ts';
+
+/** c must have been learned under at least so many entry operations before an ancestor of it is required. */
+const ANCESTOR_ENTRIES = 3;
+/** Of the ancestors shared by all paths to a label, so many nearest ones are kept. */
+const ANCESTORS_KEPT = 4;
+/** Below this share of its calls, a label at a segment's entry is a lost parent rather than an entry operation. */
+const MOSTLY_INTERNAL = 0.05;
+/** A single client's exceptions, from this many on, are that client's doing and not the system's. */
+const SINGLE_CLIENT_EXCEPTIONS = 3;
+
+export function mineRules(links: Links, judge: Judge, options: CompileOptions): RuleLine[] {
+  const mined = new Map<string, RuleLine>();
+  const add = (rule: RuleLine): void => void mined.set(ruleKey(rule), rule);
+  const { profile } = options;
+  const once: number[] = [];
+  const found: { subject: string; required: string; support: number; violations: number }[] = [];
+  const now = new Map<string, { support: number; violations: number }>();
+
+  for (const edge of links.edges.values()) {
+    if (edge.ok === undefined || edge.parent === edge.child) continue;
+    const parent = links.labels.get(edge.parent);
+    if (parent?.ok === undefined || !edge.admitted || !parent.admitted) continue;
+    const without = absent(parent.ok, edge.ok);
+    const support = judge.capped(edge.ok);
+    const subject = links.text(edge.parent);
+    const required = links.text(edge.child);
+    now.set(`${subject} ⇒ ${required}`, { support, violations: without.count });
+    if (support < profile.ruleSupport) continue;
+    if (without.count === 1) once.push(support);
+    if (without.count === 0 || fromOneClient(without)) {
+      found.push({ subject, required, support, violations: without.count });
+    }
+  }
+
+  // A rule never seen broken is broken as often as rules that were seen broken once suggest (Good–Turing over rules).
+  found.sort((x, y) => y.support - x.support);
+  once.sort((x, y) => y - x);
+  let opportunities = 0;
+  let broken = 0;
+  for (const rule of found) {
+    while (broken < once.length && once[broken]! >= rule.support) opportunities += once[broken++]!;
+    opportunities += rule.support;
+    add({ form: 'child', ...rule, p: (1 + broken) / (1 + opportunities) });
+  }
+  for (const rule of mineAncestors(links, judge, profile.ruleSupport)) add(rule);
+
+  // After the first version a rule goes only by an operator's hand: its violations are what it is there to find.
+  for (const old of previousRules(options.previous)) {
+    if (mined.has(ruleKey(old))) continue;
+    const counts = now.get(ruleKey(old));
+    const support = counts?.support ?? old.support;
+    const violations = counts?.violations ?? old.violations;
+    add({ ...old, support, violations, p: Math.max(old.p, (1 + violations) / (1 + support + violations)) });
+  }
+  return [...mined.values()].sort((x, y) => (ruleKey(x) < ruleKey(y) ? -1 : 1));
+}
+
+const previousRules = (previous: readonly BaselineEntry[]): readonly RuleLine[] =>
+  linesFromEntries(previous.filter((entry) => entry.kind === 'rule')).rules;
+
+/** Exceptions by one client alone, more often than chance would have it: poison or a broken client, not the system's way. */
+function fromOneClient(without: Pick<Evidence, 'count' | 'unattributed' | 'bins'>): boolean {
+  if (without.count < SINGLE_CLIENT_EXCEPTIONS || without.unattributed > 0) return false;
+  let bins = 0;
+  for (const count of without.bins) if (count > 0) bins++;
+  return bins === 1;
+}
+
+function* mineAncestors(links: Links, judge: Judge, ruleSupport: number): Iterable<RuleLine> {
+  interface Found {
+    support: number;
+    readonly entries: Set<number>;
+    /** Ancestors shared by all paths so far, nearest first. */
+    shared: number[] | undefined;
+  }
+  const found = new Map<number, Found>();
+  for (const path of links.paths.values()) {
+    const chain: number[] = [];
+    for (let at = links.paths.get(path.above); at !== undefined; at = links.paths.get(at.above)) chain.push(at.label);
+    const entry = chain.at(-1);
+    if (entry === undefined || links.mostlyInternal(entry, MOSTLY_INTERNAL)) continue;
+    // One client's path is no exception that others would meet.
+    if (path.evidence.clients === 1 && path.evidence.unattributed === 0) continue;
+    let label = found.get(path.label);
+    if (label === undefined) {
+      label = { support: 0, entries: new Set(), shared: undefined };
+      found.set(path.label, label);
+    }
+    label.support += judge.capped(path.evidence);
+    if (judge.admitted(path.evidence)) label.entries.add(entry);
+    const previous: number[] | undefined = label.shared;
+    label.shared = (previous ?? chain).filter((a) => a !== path.label && chain.includes(a));
+  }
+  let opportunities = 0;
+  const rules: { subject: number; required: number; support: number }[] = [];
+  for (const [subject, { support, entries, shared }] of found) {
+    if (support < ruleSupport || entries.size < ANCESTOR_ENTRIES || shared === undefined) continue;
+    const required = [...new Set(shared)].filter((a) => !entries.has(a) && links.labels.get(a)?.admitted);
+    for (const a of required.slice(0, ANCESTORS_KEPT)) rules.push({ subject, required: a, support });
+    opportunities += support;
+  }
+  for (const { subject, required, support } of rules) {
+    yield {
+      form: 'ancestor',
+      subject: links.text(subject),
+      required: links.text(required),
+      support,
+      violations: 0,
+      p: 1 / (1 + opportunities),
+    };
+  }
+}

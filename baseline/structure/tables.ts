@@ -1,0 +1,291 @@
+/** A version's lines as the arrays that scoring reads. Independent of the order of the lines. */
+import { SpanKind } from '../../schemas/otlp/fields.ts';
+import type { Segment, Symbols } from '../../traces/segment.ts';
+import type { Maturity } from '../model.ts';
+import type { Cells, RuleLine, StructureLines } from './entries.ts';
+import { mix } from './hash.ts';
+import { createNumberTable, insert, lookUp, type NumberTable } from './number-table.ts';
+
+/** Counts of one child under one parent: cells ascending, observations at or above, and at or below, each. */
+export interface Fan {
+  readonly cells: Int32Array;
+  readonly atLeast: Float64Array;
+  readonly atMost: Float64Array;
+  readonly total: number;
+  readonly max: number;
+}
+
+export interface EdgeRow {
+  readonly ok: number;
+  readonly failed: number;
+  readonly rank: number;
+  readonly optional: boolean;
+  readonly optionalFailed: boolean;
+  readonly active: boolean;
+  readonly fan: Fan;
+}
+
+export interface LabelRow {
+  readonly text: string;
+  /** In the model's symbol table. */
+  readonly id: number;
+  readonly service: number;
+  readonly kind: number;
+  readonly calls: number;
+  readonly failed: number;
+  readonly state: Maturity;
+  /** p of a child that is not known here, backed off to the global one in state observe. */
+  readonly edgeP: number;
+  /** p of an unknown child set, by outcome class. */
+  readonly setP: readonly [number, number];
+  readonly hasChildren: boolean;
+  readonly fan: Fan;
+  /** Required children and, of this label, required ancestors. */
+  readonly children: readonly RuleRow[];
+  readonly ancestors: readonly RuleRow[];
+  /** Share of these client calls whose server span got lost. */
+  readonly lost: number;
+}
+
+export interface RuleRow {
+  readonly line: RuleLine;
+  /** Label index of what is required. */
+  readonly required: number;
+  /** Its id in the model's symbol table. */
+  readonly id: number;
+  readonly p: number;
+  readonly hard: boolean;
+}
+
+export interface Tables {
+  readonly lines: StructureLines;
+  readonly symbols: Symbols;
+  readonly labels: readonly LabelRow[];
+  /** Index of the parent of entries; −1 in an empty model. */
+  readonly root: number;
+  readonly services: readonly string[];
+  readonly serviceState: readonly Maturity[];
+  /** Calls learned in each service. */
+  readonly serviceCalls: readonly number[];
+  readonly edgeTable: NumberTable;
+  readonly edges: readonly EdgeRow[];
+  readonly setTable: NumberTable;
+  readonly setP: Float64Array;
+  readonly setCount: Float64Array;
+  readonly pairs: ReadonlySet<number>;
+  readonly pairP: number;
+  readonly operationP: number;
+  readonly serviceP: number;
+  /** Label index of a label id of the segment's symbols, −1 when unknown. */
+  own(segment: Segment, labelId: number): number;
+  /** Service index of a service symbol, −1 when unknown. */
+  ownService(segment: Segment, serviceId: number): number;
+}
+
+export const edgeOf = (tables: Tables, parent: number, child: number): number =>
+  lookUp(tables.edgeTable, parent * tables.labels.length + child);
+
+export const setKeyOf = (parent: number, set: number, failed: number): number => mix(set, parent * 2 + failed);
+
+const missing = ([unseen, of]: readonly [number, number], least = 0): number =>
+  (1 + unseen) / (1 + Math.max(of, least));
+
+const byText = (x: string, y: string): number => (x < y ? -1 : x > y ? 1 : 0);
+
+export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
+  const { totals } = lines;
+  const sorted = [...lines.labels].sort((x, y) => byText(x[0], y[0]));
+  const index = new Map(sorted.map(([text], at) => [text, at]));
+  const size = sorted.length;
+  const root = index.get('') ?? -1;
+
+  const services: string[] = [];
+  const serviceIndex = new Map<string, number>();
+  const ids = sorted.map(([text]) => (text === '' ? 0 : symbols.labelFromText(text)));
+  const serviceOf = ids.map((id) => {
+    if (id === 0) return -1;
+    const text = symbols.text(symbols.labelOf(id).service);
+    let service = serviceIndex.get(text);
+    if (service === undefined) {
+      service = services.length;
+      services.push(text);
+      serviceIndex.set(text, service);
+    }
+    return service;
+  });
+
+  const edgeTable = createNumberTable(lines.edges.length);
+  const edges: EdgeRow[] = [];
+  const hasChildren = new Set<number>();
+  const callee = new Map<number, { service: number; count: number }>();
+  for (const line of lines.edges) {
+    const parent = index.get(line.parent);
+    const child = index.get(line.child);
+    if (parent === undefined || child === undefined) continue;
+    insert(edgeTable, parent * size + child, edges.length);
+    edges.push({
+      ok: line.ok,
+      failed: line.failed,
+      rank: line.rank,
+      optional: line.optional,
+      optionalFailed: line.optionalFailed,
+      active: line.state === 'active',
+      fan: buildFan(line.counts, line.max),
+    });
+    hasChildren.add(parent);
+    const service = serviceOf[child]!;
+    if (service !== serviceOf[parent] && line.ok > (callee.get(parent)?.count ?? 0)) {
+      callee.set(parent, { service, count: line.ok });
+    }
+  }
+
+  const setTable = createNumberTable(lines.sets.length);
+  const setP = new Float64Array(lines.sets.length);
+  const setCount = new Float64Array(lines.sets.length);
+  lines.sets.forEach((line, at) => {
+    const parent = index.get(line.parent);
+    if (parent === undefined) return;
+    setP[at] = missing(line.mass);
+    setCount[at] = line.count;
+    insert(setTable, setKeyOf(parent, line.set, line.failed ? 1 : 0), at);
+  });
+
+  const lostOf = new Map(lines.telemetry.map(([service, line]) => [service, line.missing / Math.max(1, line.of)]));
+  const childRules: RuleRow[][] = sorted.map(() => []);
+  const ancestorRules: RuleRow[][] = sorted.map(() => []);
+  for (const line of [...lines.rules].sort((x, y) => byText(x.required, y.required))) {
+    const subject = index.get(line.subject);
+    const required = index.get(line.required);
+    if (subject === undefined) continue;
+    // A rule outlives what it requires: when the required call was not seen for a whole window, it is still missing.
+    const id = required === undefined ? symbols.labelFromText(line.required) : ids[required]!;
+    const label = symbols.labelOf(id);
+    const crosses = symbols.text(label.service) !== services[serviceOf[subject]!];
+    const lost = crosses ? (lostOf.get(symbols.text(label.service)) ?? 0) : 0;
+    const kind = symbols.labelOf(ids[subject]!).kind;
+    // A client span is there, its server's is not: the call was made, its telemetry is missing.
+    const calledAnyway = crosses && (kind === SpanKind.client || kind === SpanKind.producer);
+    const row: RuleRow = {
+      line,
+      required: required ?? -1,
+      id,
+      p: line.p + lost - line.p * lost,
+      hard: line.form === 'ancestor' || !calledAnyway,
+    };
+    (line.form === 'child' ? childRules : ancestorRules)[subject]!.push(row);
+  }
+
+  const globalEdgeP = missing(totals.edges);
+  const serviceState: Maturity[] = services.map(() => 'observe');
+  const serviceCalls = services.map(() => 0);
+  const rankOf = { observe: 0, learning: 1, active: 2 } as const;
+  const labels = sorted.map(([text, line], at): LabelRow => {
+    const service = serviceOf[at]!;
+    if (service >= 0) {
+      serviceCalls[service]! += line.calls;
+      if (rankOf[line.state] > rankOf[serviceState[service]!]) serviceState[service] = line.state;
+    }
+    const observed = line.state === 'observe';
+    const setsOf = (outcome: 0 | 1): number =>
+      line.sets[outcome][1] < 30 ? missing(totals.sets[outcome]) : missing(line.sets[outcome]);
+    const called = callee.get(at);
+    return {
+      text,
+      id: ids[at]!,
+      service,
+      kind: ids[at] === 0 ? 0 : symbols.labelOf(ids[at]!).kind,
+      calls: line.calls,
+      failed: line.failed,
+      state: line.state,
+      edgeP: observed ? Math.max(globalEdgeP, 1 / (1 + line.calls)) : missing(line.edges, line.calls),
+      setP: [setsOf(0), setsOf(1)],
+      hasChildren: hasChildren.has(at),
+      fan: buildFan(line.children, line.childrenMax),
+      children: childRules[at]!,
+      ancestors: ancestorRules[at]!,
+      lost: called === undefined ? 0 : (lostOf.get(services[called.service]!) ?? 0),
+    };
+  });
+
+  const pairs = new Set<number>();
+  for (const { caller, callee: called } of lines.pairs) {
+    const from = serviceIndex.get(caller);
+    const to = serviceIndex.get(called);
+    if (from !== undefined && to !== undefined) pairs.add(from * services.length + to);
+  }
+
+  const byHash = createNumberTable(size);
+  ids.forEach((id, at) => {
+    if (id !== 0) insert(byHash, symbols.labelHash(id), at);
+  });
+  // Ids of the segment's symbol table → indices here, +2 so that 0 means not looked up yet.
+  let mapped: Symbols = symbols;
+  let ownLabels = new Int32Array(256);
+  let ownServices = new Int32Array(256);
+  const remap = (segment: Segment): void => {
+    mapped = segment.symbols;
+    ownLabels = new Int32Array(256);
+    ownServices = new Int32Array(256);
+  };
+  const widened = (array: Int32Array<ArrayBuffer>, id: number): Int32Array<ArrayBuffer> => {
+    const wider = new Int32Array(Math.max(array.length * 2, id + 1));
+    wider.set(array);
+    return wider;
+  };
+
+  return {
+    lines,
+    symbols,
+    labels,
+    root,
+    services,
+    serviceState,
+    serviceCalls,
+    edgeTable,
+    edges,
+    setTable,
+    setP,
+    setCount,
+    pairs,
+    pairP: Math.min(globalEdgeP, missing(totals.services)),
+    operationP: missing(totals.labels),
+    serviceP: missing(totals.services),
+    own(segment, labelId) {
+      if (segment.symbols !== mapped) remap(segment);
+      if (labelId >= ownLabels.length) ownLabels = widened(ownLabels, labelId);
+      let at = ownLabels[labelId]!;
+      if (at === 0) {
+        at = lookUp(byHash, mapped.labelHash(labelId)) + 2;
+        ownLabels[labelId] = at;
+      }
+      return at - 2;
+    },
+    ownService(segment, serviceId) {
+      if (segment.symbols !== mapped) remap(segment);
+      if (serviceId >= ownServices.length) ownServices = widened(ownServices, serviceId);
+      let at = ownServices[serviceId]!;
+      if (at === 0) {
+        at = (serviceIndex.get(mapped.text(serviceId)) ?? -1) + 2;
+        ownServices[serviceId] = at;
+      }
+      return at - 2;
+    },
+  };
+}
+
+function buildFan(counts: Cells, max: number): Fan {
+  const cells = Int32Array.from(counts, ([cell]) => cell);
+  const atLeast = new Float64Array(cells.length);
+  const atMost = new Float64Array(cells.length);
+  let total = 0;
+  for (let i = 0; i < cells.length; i++) {
+    total += counts[i]![1];
+    atMost[i] = total;
+  }
+  let sum = 0;
+  for (let i = cells.length - 1; i >= 0; i--) {
+    sum += counts[i]![1];
+    atLeast[i] = sum;
+  }
+  return { cells, atLeast, atMost, total, max };
+}
