@@ -104,6 +104,8 @@ export interface Segment {
   spanIdLow: Uint32Array;
   /** −1 for the entry. A span in a cycle of parents hangs under the entry. */
   parent: Int32Array;
+  /** 1 where the parent span is not in the segment (late or lost): the span hangs under the entry, but nobody says it called it. */
+  orphan: Uint8Array;
   firstChild: Int32Array;
   nextSibling: Int32Array;
   childCount: Int32Array;

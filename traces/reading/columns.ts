@@ -33,6 +33,7 @@ export function createSegment(symbols: Symbols): Segment {
     spanIdHigh: new Uint32Array(spans),
     spanIdLow: new Uint32Array(spans),
     parent: new Int32Array(spans),
+    orphan: new Uint8Array(spans),
     firstChild: new Int32Array(spans),
     nextSibling: new Int32Array(spans),
     childCount: new Int32Array(spans),
@@ -72,6 +73,7 @@ export function reserveSpans(segment: Segment, count: number): void {
   segment.spanIdHigh = new Uint32Array(size);
   segment.spanIdLow = new Uint32Array(size);
   segment.parent = new Int32Array(size);
+  segment.orphan = new Uint8Array(size);
   segment.firstChild = new Int32Array(size);
   segment.nextSibling = new Int32Array(size);
   segment.childCount = new Int32Array(size);

@@ -371,12 +371,13 @@ export function createReader(deps: ReaderDeps): Reader {
     const count = raw.count;
     reserveSpans(into, count);
     into.spanCount = count;
-    const { order, position, parent, first, next } = tree;
+    const { order, position, parent, first, next, orphan } = tree;
     for (let k = 0; k < count; k++) {
       const i = order[k]!;
       into.spanIdHigh[k] = raw.idHigh[i]!;
       into.spanIdLow[k] = raw.idLow[i]!;
       into.parent[k] = parent[i]! < 0 ? -1 : position[parent[i]!]!;
+      into.orphan[k] = orphan[i]!;
       into.firstChild[k] = first[i]! < 0 ? -1 : position[first[i]!]!;
       into.nextSibling[k] = next[i]! < 0 ? -1 : position[next[i]!]!;
       into.childCount[k] = 0;

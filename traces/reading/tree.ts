@@ -19,6 +19,8 @@ export interface Tree {
   parent: Int32Array;
   first: Int32Array;
   next: Int32Array;
+  /** By raw index: 1 where the parent is not there, or is in a cycle with the span. */
+  orphan: Uint8Array;
   orphans: number;
   cyclic: number;
 }
@@ -78,6 +80,7 @@ export function createTree(): Tree {
         do {
           const above = tree.parent[member]!;
           tree.parent[member] = 0;
+          tree.orphan[member] = 1;
           state[member] = 2;
           tree.cyclic++;
           member = above;
@@ -93,6 +96,7 @@ export function createTree(): Tree {
     parent: new Int32Array(64),
     first: new Int32Array(64),
     next: new Int32Array(64),
+    orphan: new Uint8Array(64),
     orphans: 0,
     cyclic: 0,
     begin(capacity) {
@@ -109,6 +113,7 @@ export function createTree(): Tree {
         tree.parent = new Int32Array(longer);
         tree.first = new Int32Array(longer);
         tree.next = new Int32Array(longer);
+        tree.orphan = new Uint8Array(longer);
         sorted = new Int32Array(longer);
         state = new Uint8Array(longer);
       }
@@ -123,15 +128,19 @@ export function createTree(): Tree {
     },
     build(raw) {
       const count = raw.count;
-      const { parent, first, next, order, position } = tree;
+      const { parent, first, next, order, position, orphan } = tree;
       parent[0] = -1;
+      orphan[0] = 0;
       first[0] = -1;
       for (let i = 1; i < count; i++) {
         first[i] = -1;
         const found = slots[slotOf(raw, raw.parentHigh[i]!, raw.parentLow[i]!)]! - 1;
-        if (found >= 0 && found !== i) parent[i] = found;
-        else {
+        if (found >= 0 && found !== i) {
+          parent[i] = found;
+          orphan[i] = 0;
+        } else {
           parent[i] = 0;
+          orphan[i] = 1;
           tree.orphans++;
         }
       }

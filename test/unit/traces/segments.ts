@@ -25,6 +25,8 @@ export interface PlainSpan {
   /** Default `ok`. */
   readonly outcome?: keyof typeof Outcome;
   readonly httpStatus?: number;
+  /** Its parent is not in the segment; give it as a child of the entry. */
+  readonly orphan?: boolean;
   /** From the entry's start; default: after the sibling before, else at the parent's start. */
   readonly startMs?: number;
   /** Default: 1 ms, or as long as its children take. */
@@ -111,6 +113,7 @@ export function segmentOf(symbols: Symbols, tree: PlainSpan, facts: SegmentFacts
     segment.spanIdHigh[i] = 1;
     segment.spanIdLow[i] = i + 1;
     segment.parent[i] = parent;
+    segment.orphan[i] = span.orphan === true ? 1 : 0;
     segment.firstChild[i] = -1;
     segment.nextSibling[i] = -1;
     segment.childCount[i] = 0;
