@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import { profileOf } from '../../../baseline/learning/profile.ts';
+import { createEvidence, JudgementStage } from '../../../baseline/model.ts';
+import { type CollectiveIncident, createCollectiveJudge } from '../../../baseline/timing/collective.ts';
+import { createCollectiveCounter } from '../../../baseline/timing/collective-counter.ts';
+import { countTail } from '../../../baseline/timing/count-tail.ts';
+import { timingLearner } from '../../../baseline/timing/learner.ts';
+import { createRateBook } from '../../../baseline/timing/rate-book.ts';
+import { learningSection } from '../../../schemas/config/learning.ts';
+import { createSymbols } from '../../../traces/symbols.ts';
+import { createRandom } from '../fusion/random.ts';
+import { requestOf, type Shape, usual } from './traffic.ts';
+
+const T0 = 1_750_000_000_000;
+const WINDOW = 20_000;
+
+function world() {
+  const symbols = createSymbols({ maxTexts: 1_000, maxLabels: 1_000 });
+  const random = createRandom(4);
+  const partial = timingLearner.createPartial();
+  const profile = profileOf(learningSection.parse({}));
+  for (let i = 0; i < 6_000; i++) {
+    const segment = requestOf(symbols, usual(random));
+    timingLearner.learn(partial, segment, { bucket: i % 30, client: 0, quarantined: false });
+  }
+  const model = timingLearner.compile(partial, {
+    profile,
+    symbols,
+    segments: 6_000,
+    clients: 0,
+    buckets: 30,
+    previous: [],
+    sensitiveTables: [],
+  });
+  const evidence = createEvidence();
+  const book = createRateBook();
+  for (let i = 0; i < 6_000; i++) {
+    const segment = requestOf(symbols, usual(random), { startMs: T0 + i * 100 });
+    model.score(segment, JudgementStage.absence, evidence);
+    book.add(model, segment);
+  }
+  const rates = book.rates(1);
+  /** Runs ten minutes of traffic, `change` from minute 5 to 7, over two partitions. */
+  function run(change: (shape: Shape) => Shape, snapshotAt = -1): CollectiveIncident[] {
+    const counters = [0, 1].map((partition) =>
+      createCollectiveCounter({ partition, windowMs: WINDOW, version: 'v', rates }),
+    );
+    let judge = createCollectiveJudge();
+    const incidents: CollectiveIncident[] = [];
+    for (let i = 0; i < 6_000; i++) {
+      const startMs = T0 + i * 100;
+      const odd = startMs >= T0 + 300_000 && startMs < T0 + 420_000;
+      const segment = requestOf(symbols, odd ? change(usual(random)) : usual(random), { startMs });
+      model.score(segment, JudgementStage.absence, evidence);
+      counters[i % 2]!.add(model, segment, i);
+      if (i % 50 === 49) {
+        for (const counter of counters) for (const counts of counter.close(startMs - 2_000)) judge.add(counts);
+        incidents.push(...judge.judge(startMs - 2_000));
+        if (i === snapshotAt) judge = createCollectiveJudge(undefined, JSON.parse(JSON.stringify(judge.snapshot())));
+      }
+    }
+    return incidents;
+  }
+  return { run, rates };
+}
+
+describe('collective timing', () => {
+  const { run, rates } = world();
+
+  it('learns rates near their nominal value where traffic is steady', () => {
+    expect(rates.overall.exceedance).toBeGreaterThan(0.004);
+    expect(rates.overall.exceedance).toBeLessThan(0.015);
+    expect(rates.overall.dispersion).toBeLessThan(1.5);
+  });
+
+  it('says nothing of steady traffic', () => {
+    expect(run((shape) => shape)).toEqual([]);
+  });
+
+  it('finds a shift that no single request shows, once, at the service that moved', () => {
+    const incidents = run((shape) => ({ ...shape, shop: 2 * shape.shop }));
+    const opened = incidents.filter((incident) => incident.opened);
+    expect(opened.map(({ service, cause }) => [service, cause])).toEqual([['shop', 'service']]);
+    expect(opened[0]!.startMs).toBeGreaterThanOrEqual(T0 + 300_000);
+    expect(opened[0]!.startMs).toBeLessThan(T0 + 340_000);
+    expect(opened[0]!.finding).toMatchObject({ kind: 'collective', hard: false, explanationKey: 'shop' });
+    expect(opened[0]!.traceIds.length).toBeGreaterThan(0);
+  });
+
+  it('lays a slower way at the callee, not at the caller', () => {
+    const opened = run((shape) => ({ ...shape, way: 3 * shape.way })).filter((incident) => incident.opened);
+    expect(opened.map(({ service }) => service)).toEqual(['shop']);
+  });
+
+  it('finds what became too fast, too', () => {
+    const opened = run((shape) => ({ ...shape, query: shape.query / 6 })).filter((incident) => incident.opened);
+    expect(opened.map(({ service }) => service)).toEqual(['shop']);
+    expect(opened[0]!.shift).toBeLessThan(0);
+  });
+
+  it('goes on where a snapshot was taken', () => {
+    const change = (shape: Shape): Shape => ({ ...shape, shop: 2 * shape.shop });
+    const opened = run(change, 3_249).filter((incident) => incident.opened);
+    expect(opened).toHaveLength(1);
+  });
+
+  it('calls it load when half of everything moves at once', () => {
+    const judge = createCollectiveJudge();
+    const keys = Array.from({ length: 10 }, (_, i) => ({
+      service: `s${i}`,
+      label: `s${i} server op`,
+      feature: 'self' as const,
+      count: 100,
+      exceedances: i < 6 ? 60 : 1,
+      expected: 1,
+      aboveMaximum: 0,
+      shift: i < 6 ? 1 : 0,
+      exceedanceMs: 30_000,
+    }));
+    judge.add({ partition: 0, window: 1, windowMs: WINDOW, version: 'v', keys, traces: {} });
+    const incidents = judge.judge(1e9);
+    expect(incidents.map(({ cause, opened }) => [cause, opened])).toEqual([['load', true]]);
+  });
+});
+
+describe('collective counter', () => {
+  it('holds the first offset of a window until its counts are out, and drops what comes later', () => {
+    const symbols = createSymbols({ maxTexts: 100, maxLabels: 100 });
+    const partial = timingLearner.createPartial();
+    const segment = requestOf(symbols, { gateway: 1, way: 1, shop: 1, query: 1 }, { startMs: T0 });
+    for (let i = 0; i < 300; i++) timingLearner.learn(partial, segment, { bucket: i, client: 0, quarantined: false });
+    const model = timingLearner.compile(partial, {
+      profile: profileOf(learningSection.parse({})),
+      symbols,
+      segments: 300,
+      clients: 0,
+      buckets: 300,
+      previous: [],
+      sensitiveTables: [],
+    });
+    model.score(segment, JudgementStage.absence, createEvidence());
+    const rates = createRateBook().rates(1);
+    const counter = createCollectiveCounter({ partition: 3, windowMs: WINDOW, version: 'v', rates });
+    counter.add(model, segment, 42);
+    counter.add(model, segment, 41);
+    expect(counter.oldestOffset()).toBe(41);
+    expect(counter.close(T0)).toEqual([]);
+    const [counts, ...more] = counter.close(T0 + WINDOW);
+    expect(more).toEqual([]);
+    expect(counts!.partition).toBe(3);
+    expect(counts!.keys.filter((k) => k.feature === 'self').map((k) => k.count)).toEqual([2, 2, 2, 2]);
+    expect(counter.oldestOffset()).toBeUndefined();
+    counter.add(model, segment, 43);
+    expect(counter.late).toBe(4);
+    expect(counter.close(Number.POSITIVE_INFINITY)).toEqual([]);
+  });
+});
+
+describe('count tail', () => {
+  it('is that of Poisson, and heavier when over-dispersed', () => {
+    // P(X ≥ 5 | λ = 2) = 0.052653, P(X ≥ 1 | λ = 0.02) = 0.019801
+    expect(countTail(5, 2, 1)).toBeCloseTo(0.052653, 5);
+    expect(countTail(1, 0.02, 1)).toBeCloseTo(0.019801, 5);
+    expect(countTail(0, 2, 1)).toBe(1);
+    expect(countTail(5, 2, 3)).toBeGreaterThan(countTail(5, 2, 1));
+    expect(countTail(60, 2, 1)).toBeLessThan(1e-50);
+  });
+});
