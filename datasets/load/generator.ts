@@ -1,5 +1,5 @@
 /** Starts the load generator's process and steers it. */
-import { startChild } from '../shop/child.ts';
+import { programBeside, startChild } from '../shop/child.ts';
 import type { ShopLogger } from '../shop/supervisor.ts';
 import type { LoadSettings } from './main.ts';
 import { createPopulation, type Persona } from './population.ts';
@@ -40,7 +40,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
   let latest: LoadStats | null = null;
   const child = startChild({
     name: 'load',
-    program: new URL('./main.ts', import.meta.url),
+    program: programBeside('./main.ts', import.meta.url),
     args: [JSON.stringify(settings)],
     env: {},
     onNote: (line) => options.logger.warn({ part: 'load', line }, 'the load generator wrote to standard error'),

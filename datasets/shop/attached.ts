@@ -36,6 +36,6 @@ export function attach(deps: { stop(): Promise<void>; onLine?(line: string): voi
   });
   lines.once('close', stop);
   process.once('SIGTERM', stop);
-  process.once('SIGINT', () => undefined); // the terminal sends it to the whole group: the parent decides
+  process.on('SIGINT', () => undefined); // the terminal sends it to the whole group: the parent decides
   return { ready: (ports) => void process.stdout.write(`${JSON.stringify({ ports })}\n`), others };
 }

@@ -1,6 +1,7 @@
 /** One child process of the demo: started, asked where it listens, told where the others do, stopped. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { SpanwardenError } from '../../runtime/errors.ts';
 import type { Ports } from './attached.ts';
 
@@ -16,6 +17,10 @@ export interface ChildOptions {
   onLine?(line: string): void;
 }
 
+/** A program beside the asking file: TypeScript in a checkout, JavaScript once built. */
+export const programBeside = (relative: string, asking: string): URL =>
+  new URL(asking.endsWith('.ts') ? relative : relative.replace(/\.ts$/, '.js'), asking);
+
 export interface Child {
   readonly name: string;
   readonly pid: number;
@@ -30,7 +35,7 @@ export interface Child {
 }
 
 export function startChild(options: ChildOptions): Child {
-  const child: ChildProcess = spawn(process.execPath, [options.program.pathname, ...options.args], {
+  const child: ChildProcess = spawn(process.execPath, [fileURLToPath(options.program), ...options.args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: options.env,
   });

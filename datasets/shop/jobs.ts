@@ -13,7 +13,7 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
-import type { Pool } from 'pg';
+import type { Database } from './database.ts';
 
 export interface Job {
   readonly id: number;
@@ -32,7 +32,7 @@ const attributesOf = (queue: string, type: 'send' | 'process') => ({
 });
 
 /** Queues a job under a PRODUCER span. */
-export function publish(database: Pool, queue: string, payload: object): Promise<number> {
+export function publish(database: Database, queue: string, payload: object): Promise<number> {
   return tracer.startActiveSpan(
     `send ${queue}`,
     { kind: SpanKind.PRODUCER, attributes: attributesOf(queue, 'send') },
@@ -58,7 +58,7 @@ export function publish(database: Pool, queue: string, payload: object): Promise
 }
 
 /** Takes up to `limit` jobs; idle polling has no parent span and so leaves none. */
-export async function take(database: Pool, limit: number): Promise<Job[]> {
+export async function take(database: Database, limit: number): Promise<Job[]> {
   const { rows } = await database.query<Job>(
     `update jobs set state = 'taken' where id in (select id from jobs where state = 'ready' order by id limit $1)
      returning id, queue, payload, traceparent`,

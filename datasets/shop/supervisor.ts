@@ -1,7 +1,7 @@
 /** Starts the shop's processes and stops them all; none outlives the process that called. */
 import { SpanwardenError } from '../../runtime/errors.ts';
 import type { Ports } from './attached.ts';
-import { type Child, startChild } from './child.ts';
+import { type Child, programBeside, startChild } from './child.ts';
 
 /** The instrumented services, each a process. */
 export const SERVICES = ['gateway', 'auth', 'catalog', 'inventory', 'orders', 'payment', 'reports', 'worker'] as const;
@@ -42,7 +42,7 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
   const start = (name: string, program: string, args: readonly string[]): Child => {
     const child = startChild({
       name,
-      program: new URL(program, import.meta.url),
+      program: programBeside(program, import.meta.url),
       args,
       env: environmentOf(name, options),
       onNote: (line) => logger.warn({ part: name, line }, 'a process of the shop wrote to standard error'),

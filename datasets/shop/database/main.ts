@@ -1,11 +1,12 @@
 /** The shop's databases: one process, a thread each, so that a slow report stops nobody but reports. */
 import { Worker } from 'node:worker_threads';
 import { attach } from '../attached.ts';
+import { programBeside } from '../child.ts';
 import type { InstanceOptions, InstanceReady } from './instance.ts';
 import { reportsSchema, shopSchema } from './schema.ts';
 
 function startInstance(options: InstanceOptions): Promise<InstanceReady> {
-  const worker = new Worker(new URL('./instance.ts', import.meta.url), { workerData: options });
+  const worker = new Worker(programBeside('./instance.ts', import.meta.url), { workerData: options });
   return new Promise((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
