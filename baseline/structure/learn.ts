@@ -61,14 +61,14 @@ export function learnSegment(
   const entry = symbols.labelHash(label[0]!);
   const entryClass = failed[0]!;
   // Above an entry whose parent was lost there may be anything: its paths say nothing about required ancestors.
-  const whole = segment.entryReason !== 'parent-missing' && segment.entryReason !== 'orphan';
+  const whole = !tree.cut && segment.entryReason !== 'parent-missing' && segment.entryReason !== 'orphan';
   observe(tally, occasion, RowKind.node, ROOT, 0, OK, 0);
   observe(tally, occasion, RowKind.edge, ROOT, entry, OK, 0);
   for (let i = 0; i < segment.spanCount; i++) {
     if (node[i] !== i) continue;
     const hash = symbols.labelHash(label[i]!);
     const outcome = failed[i]!;
-    const up = i === 0 ? ROOT : path[above[i]!]!;
+    const up = above[i]! < 0 ? ROOT : path[above[i]!]!;
     const key = mix(up, hash);
     path[i] = key;
     if (whole) observeKey(tally, occasion, key, RowKind.path, up, hash, 0, 0);
@@ -95,7 +95,7 @@ export function learnSegment(
     }
   }
   const multiset = tree.multisetKey[0]!;
-  if (segment.truncated) return; // a cut tree is no signature
+  if (tree.cut) return; // a cut tree is no signature
   const isNew = observe(tally, occasion, RowKind.signature, entry, multiset, entryClass, 0);
   if (isNew && !partial.shapes.has(multiset) && partial.shapeNodes < MAX_SHAPE_NODES_TOTAL) {
     const shape = shapeOf(tree);

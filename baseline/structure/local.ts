@@ -342,13 +342,16 @@ function missingAncestor(tree: Tree, own: Int32Array, from: number, rules: reado
   for (const rule of rules) {
     let found = false;
     let climbed = 0;
+    let top = from;
     for (let at = above[from]!; at >= 0; at = above[at]!) {
       if (own[at]! < 0 || ++climbed > MAX_CLIMB) return null;
+      top = at;
       if (own[at] === rule.required) {
         found = true;
         break;
       }
     }
+    if (!found && top !== 0) return null; // the chain ends at a span whose parent is missing
     if (!found) absent ??= rule;
   }
   return absent;

@@ -60,12 +60,13 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
       out.observed = 0;
       if (segment.spanCount === 0) return;
       const now = read(segment);
-      const absence = stage === JudgementStage.absence && !segment.truncated;
+      // Where telemetry is missing, a missing call proves nothing.
+      const absence = stage === JudgementStage.absence && !now.cut;
       const reason = segment.entryReason;
       const lostParent = reason === 'parent-missing' || reason === 'orphan';
       // Some systems' entries are always remote (a proxy starts the trace): then nothing is lost above them.
       const lostAbove = lostParent || (reason === 'remote' && !entryKnown(segment));
-      const key = mix(now.exact, (absence ? 1 : 0) + (lostAbove ? 2 : 0) + (segment.truncated ? 4 : 0));
+      const key = mix(now.exact, (absence ? 1 : 0) + (lostAbove ? 2 : 0));
       const at = lookUp(memoTable, key);
       if (at >= 0) {
         out.surprise = memoValues[at * MEMO_WIDTH]!;

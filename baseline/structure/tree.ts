@@ -9,7 +9,7 @@ export interface Tree {
   segment: Segment;
   /** Node that span i belongs to: i itself, or the topmost span of the recursion it is folded into. */
   node: Int32Array;
-  /** Node above node i, −1 for the entry. */
+  /** Node above node i; −1 for the entry, and for orphans: nobody knows who called them. */
   above: Int32Array;
   /** Children of node i as a list in time order: first, then next; −1 ends it. */
   first: Int32Array;
@@ -17,10 +17,12 @@ export interface Tree {
   /** Spans folded into node i. */
   folds: Int32Array;
   /**
-   * 1 where the call of node i failed (an error or an HTTP status ≥ 400), or the segment was cut: what is missing below
+   * 1 where the call of node i failed (an error or an HTTP status ≥ 400), or the segment is cut: what is missing below
    * it is no rule's business.
    */
   failed: Uint8Array;
+  /** Spans were cut off by a cap, or parents of spans that came did not come: missing telemetry, not missing calls. */
+  cut: boolean;
   /** Equal for trees with the same nodes, exact counts and outcomes, whatever the order: what scores are memoised by. */
   exact: number;
   /** Filled by `keyTree`: hash of the subtree with bucketed counts, and without counts. */
@@ -40,7 +42,14 @@ export interface Tree {
 }
 
 export function createTree(segment: Segment): Tree {
-  const tree = { segment, exact: 0, stamped: 0, stamp: new Int32Array(64), slot: new Int32Array(64) } as Tree;
+  const tree = {
+    segment,
+    cut: false,
+    exact: 0,
+    stamped: 0,
+    stamp: new Int32Array(64),
+    slot: new Int32Array(64),
+  } as Tree;
   reserve(tree, 64);
   return tree;
 }
@@ -70,8 +79,10 @@ export function readTree(tree: Tree, segment: Segment): void {
   if (tree.node.length < count) reserve(tree, Math.max(count, tree.node.length * 2));
   tree.segment = segment;
   const { node, above, first, next, folds, failed, low, high } = tree;
-  const { parent, label, outcome, symbols } = segment;
-  const fails = segment.truncated ? Outcome.unknown : Outcome.clientError;
+  const { parent, label, outcome, orphan, symbols } = segment;
+  tree.cut = segment.truncated;
+  for (let i = 1; i < count && !tree.cut; i++) if (orphan[i] === 1) tree.cut = true;
+  const fails = tree.cut ? Outcome.unknown : Outcome.clientError;
   for (let i = 0; i < count; i++) {
     first[i] = -1;
     folds[i] = 1;
@@ -81,6 +92,11 @@ export function readTree(tree: Tree, segment: Segment): void {
     if (i === 0) {
       node[0] = 0;
       above[0] = -1;
+      continue;
+    }
+    if (orphan[i] === 1) {
+      node[i] = i;
+      above[i] = -1;
       continue;
     }
     const up = node[parent[i]!]!;
@@ -109,6 +125,10 @@ export function readTree(tree: Tree, segment: Segment): void {
       high[up] = (high[up]! + b) | 0;
       next[i] = first[up]!;
       first[up] = i;
+    } else if (i > 0) {
+      // An orphan counts towards the key of the whole, as something other than a child of the entry.
+      low[0] = (low[0]! + (a ^ 0x5bd1e995)) | 0;
+      high[0] = (high[0]! + b) | 0;
     } else tree.exact = (b & 0x1fffff) * TWO_32 + (a >>> 0);
   }
 }
