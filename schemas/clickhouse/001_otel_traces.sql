@@ -1,5 +1,6 @@
 -- Spans, with the columns of the OTel Collector's ClickHouse exporter, so that what reads its table reads this one.
--- A replay is removed before it is inserted; the engine covers a crash between spans and verdicts (ARCHITECTURE decision 8).
+-- A replay is removed before it is inserted; the engine covers a crash between spans and verdicts (ARCHITECTURE
+-- decision 8), the deduplication window an insert whose answer was lost.
 CREATE TABLE IF NOT EXISTS {database}.otel_traces (
   Timestamp DateTime64(9) COMMENT 'Start; clamped to the log-append time where the span''s own is out of range' CODEC(Delta(8), ZSTD(1)),
   TraceId String COMMENT '32 lowercase hex digits' CODEC(ZSTD(1)),
@@ -39,5 +40,5 @@ PARTITION BY toDate(Timestamp)
 PRIMARY KEY (ServiceName, SpanName, toDateTime(Timestamp))
 ORDER BY (ServiceName, SpanName, toDateTime(Timestamp), TraceId, SpanId)
 TTL toDateTime(Timestamp) + toIntervalDay({spansTtlDays})
-SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 1000
 COMMENT 'Spans, in the table layout of the OTel Collector''s ClickHouse exporter'

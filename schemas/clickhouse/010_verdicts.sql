@@ -81,10 +81,13 @@ CREATE TABLE IF NOT EXISTS {database}.verdicts (
   INDEX idx_client client_address TYPE bloom_filter(0.01) GRANULARITY 1,
   INDEX idx_score score TYPE minmax GRANULARITY 1,
   PROJECTION by_time (
-    SELECT start, id, revision, trace_id, state, service, operation, anomalous, p, score, match_deviation_max, client_address, span_count
+    SELECT day, start, id, revision, trace_id, state, service, operation, anomalous, p, score, match_deviation_max, client_address, span_count
     ORDER BY start
   ),
-  PROJECTION by_offset (SELECT partition, first_offset, id, revision, trace_id, span_count ORDER BY (partition, first_offset))
+  PROJECTION by_offset (
+    SELECT day, partition, first_offset, id, revision, trace_id, span_count
+    ORDER BY (partition, first_offset)
+  )
 )
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY day

@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS {database}.baseline_versions (
   offsets Array(UInt64) COMMENT 'Next offset of each spans partition: segments that began below are in it',
   segments UInt64 COMMENT 'Segments learned',
   alerting Bool COMMENT 'Alerts can be raised with it',
-  entries UInt64 COMMENT 'Entries written for it',
+  entries UInt64 COMMENT 'Entries it has, the parent''s that did not change included',
   manifest String COMMENT 'Everything else of it, JSON' CODEC(ZSTD(3))
 )
 ENGINE = ReplacingMergeTree

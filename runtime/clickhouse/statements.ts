@@ -1,0 +1,72 @@
+/** Reading and writing rows: one error class, one place that knows how bytes become an insert. */
+import { Readable } from 'node:stream';
+import type { ClickHouse } from './client.ts';
+import { clickhouseError } from './errors.ts';
+
+/** Rows of a query; `query` names tables through `table`. */
+export async function queryRows<T>(
+  clickhouse: ClickHouse,
+  what: string,
+  query: string,
+  query_params: Record<string, unknown> = {},
+): Promise<T[]> {
+  try {
+    const result = await clickhouse.client.query({ query, query_params, format: 'JSONEachRow' });
+    return await result.json<T>();
+  } catch (error) {
+    throw clickhouseError(error, what);
+  }
+}
+
+/** `` `database`.name ``, quoted. */
+export const table = (clickhouse: ClickHouse, name: string): string => `\`${clickhouse.database}\`.\`${name}\``;
+
+/** Rows as objects, for tables of little traffic. Resolves when ClickHouse has them. */
+export async function insertRows(clickhouse: ClickHouse, name: string, values: readonly object[]): Promise<void> {
+  if (values.length === 0) return;
+  try {
+    await clickhouse.client.insert({ table: table(clickhouse, name), values, format: 'JSONEachRow' });
+  } catch (error) {
+    throw clickhouseError(error, `rows of ${name}`);
+  }
+}
+
+/**
+ * Rows as RowBinary bytes; `token` makes a second attempt with the same bytes harmless where the table keeps a
+ * deduplication window. Resolves when ClickHouse has them; the bytes may be overwritten then.
+ */
+export async function insertBinary(
+  clickhouse: ClickHouse,
+  name: string,
+  columns: readonly string[],
+  bytes: Uint8Array,
+  token: string,
+): Promise<void> {
+  const list = columns.map((column) => `\`${column}\``).join(', ');
+  try {
+    const { stream } = await clickhouse.client.exec({
+      query: `INSERT INTO ${table(clickhouse, name)} (${list}) FORMAT RowBinary`,
+      values: Readable.from([bytes], { objectMode: false }),
+      clickhouse_settings: { insert_deduplication_token: token, async_insert: 0, insert_deduplicate: 1 },
+    });
+    for await (const _ of stream); // the connection is free again only when the answer was read
+  } catch (error) {
+    throw clickhouseError(error, `rows of ${name}`);
+  }
+}
+
+export async function runCommand(
+  clickhouse: ClickHouse,
+  what: string,
+  query: string,
+  query_params: Record<string, unknown> = {},
+): Promise<void> {
+  try {
+    await clickhouse.client.command({ query, query_params });
+  } catch (error) {
+    throw clickhouseError(error, what);
+  }
+}
+
+/** DateTime64 text of milliseconds, for JSONEachRow. */
+export const dateTime = (ms: number): string => new Date(Math.max(0, ms)).toISOString().replace('T', ' ').slice(0, -1);

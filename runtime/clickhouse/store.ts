@@ -1,0 +1,136 @@
+/** The store: what roles keep in ClickHouse and read back, over one connection. Every failure is CLICKHOUSE_UNAVAILABLE (try again) or CLICKHOUSE_REJECTED. */
+import type { Alert, Delivery, Incident } from '../../schemas/alerts/incident.ts';
+import type { VersionEntry } from '../../schemas/baselines/version.ts';
+import type { CallCount, InventoryRows } from '../../schemas/clickhouse/inventory-row.ts';
+import type { Redactor } from '../../schemas/clickhouse/redactor.ts';
+import { createSpanRowWriter, type SpanRowCounts } from '../../schemas/clickhouse/spans-row.ts';
+import type { Verdict } from '../../schemas/log/verdict.ts';
+import { type Batch, createBatch } from './batch.ts';
+import type { ClickHouse } from './client.ts';
+import { runCommand, table } from './statements.ts';
+import {
+  type AlertedDelivery,
+  type IncidentFilter,
+  insertAlerts,
+  insertDeliveries,
+  insertIncidents,
+  insertSnapshot,
+  readDeliveries,
+  readIncidents,
+  readSnapshot,
+  type Snapshot,
+} from './stored-alerts.ts';
+import { readCallCounts, upsertInventory } from './stored-inventory.ts';
+import {
+  readSegmentOfSpan,
+  readStoredSpanIds,
+  readStoredVerdicts,
+  readVerdictsByTrace,
+  type StoredSegment,
+  type StoredVerdict,
+} from './stored-verdicts.ts';
+import {
+  insertVersion,
+  latestVersion,
+  listVersions,
+  loadVersion,
+  type PartialRow,
+  type StoredVersion,
+  type VersionFacts,
+  type VersionRows,
+} from './stored-versions.ts';
+
+export type { Batch } from './batch.ts';
+export type { AlertedDelivery, IncidentFilter, Snapshot } from './stored-alerts.ts';
+export type { StoredSegment, StoredVerdict } from './stored-verdicts.ts';
+export type { PartialRow, StoredVersion, VersionFacts, VersionRows } from './stored-versions.ts';
+
+export interface StoreDeps {
+  readonly redactor: Redactor;
+  /** traces/redaction/verdict.ts redactVerdict, bound to the redactor. */
+  redactVerdict(verdict: Verdict): Verdict;
+  readonly now: () => number;
+}
+
+export interface Store {
+  /** What was odd in the spans encoded so far, over all batches. */
+  readonly spanCounts: SpanRowCounts;
+  createBatch(): Batch;
+  storedVerdicts(partition: number, fromOffset: number, sinceMs?: number): Promise<ReadonlyMap<string, StoredVerdict>>;
+  storedSpanIds(traceIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
+  verdictsByTrace(traceId: string): Promise<readonly StoredSegment[]>;
+  /** The stored segment a span belongs to: who caused what the span produced. */
+  segmentOfSpan(traceId: string, spanId: string): Promise<StoredSegment | undefined>;
+
+  insertIncidents(rows: readonly Incident[]): Promise<void>;
+  insertAlerts(rows: readonly Alert[]): Promise<void>;
+  insertDeliveries(rows: readonly Delivery[]): Promise<void>;
+  incidents(filter?: IncidentFilter): Promise<readonly Incident[]>;
+  openIncidents(): Promise<readonly Incident[]>;
+  /** Alerts made in the last `days` (default 3: retries end after 24 h) with their newest delivery by destination. */
+  recentDeliveries(days?: number): Promise<readonly AlertedDelivery[]>;
+  /** The same, of those that are still to be sent. */
+  undelivered(days?: number): Promise<readonly AlertedDelivery[]>;
+  saveSnapshot(owner: string, snapshot: Snapshot): Promise<void>;
+  loadSnapshot(owner: string): Promise<Snapshot | null>;
+
+  insertVersion<M extends VersionFacts>(rows: VersionRows<M>): Promise<void>;
+  latestVersion<M extends VersionFacts, E extends VersionEntry>(): Promise<
+    (StoredVersion<M, E> & { readonly partials: readonly PartialRow[] }) | null
+  >;
+  loadVersion<M extends VersionFacts, E extends VersionEntry>(version: string): Promise<StoredVersion<M, E>>;
+  listVersions<M extends VersionFacts>(limit?: number): Promise<readonly M[]>;
+
+  upsertInventory(rows: InventoryRows): Promise<void>;
+  callCounts(partition: number, hourMs: number): Promise<readonly CallCount[]>;
+
+  /** Removes what a crash between spans and verdicts doubled, in the partition of a closed day (UTC). */
+  deduplicateDay(dayMs: number): Promise<void>;
+}
+
+const DAY_MS = 86_400_000;
+
+export function createStore(clickhouse: ClickHouse, deps: StoreDeps): Store {
+  const { keep, keepSample } = clickhouse.config;
+  const writer = createSpanRowWriter(deps.redactor);
+  const keeps = (verdict: Verdict): boolean =>
+    keep === 'all' || verdict.anomalous || verdict.findings.length > 0 || sampleOf(verdict.traceId) < keepSample;
+  const recent = (days: number): Promise<AlertedDelivery[]> => readDeliveries(clickhouse, deps.now() - days * DAY_MS);
+  return {
+    spanCounts: writer.counts,
+    createBatch: () => createBatch({ clickhouse, writer, redactVerdict: deps.redactVerdict, keeps }),
+    storedVerdicts: (partition, fromOffset, sinceMs) => readStoredVerdicts(clickhouse, partition, fromOffset, sinceMs),
+    storedSpanIds: (traceIds) => readStoredSpanIds(clickhouse, traceIds),
+    verdictsByTrace: (traceId) => readVerdictsByTrace(clickhouse, traceId),
+    segmentOfSpan: (traceId, spanId) => readSegmentOfSpan(clickhouse, traceId, spanId),
+
+    insertIncidents: (rows) => insertIncidents(clickhouse, rows),
+    insertAlerts: (rows) => insertAlerts(clickhouse, rows),
+    insertDeliveries: (rows) => insertDeliveries(clickhouse, rows),
+    incidents: (filter) => readIncidents(clickhouse, filter),
+    openIncidents: () => readIncidents(clickhouse, { state: 'open', limit: 100_000 }),
+    recentDeliveries: (days = 3) => recent(days),
+    undelivered: async (days = 3) =>
+      (await recent(days)).filter(({ delivery }) => delivery.state === 'pending' || delivery.state === 'failed'),
+    saveSnapshot: (owner, snapshot) => insertSnapshot(clickhouse, owner, snapshot, deps.now()),
+    loadSnapshot: (owner) => readSnapshot(clickhouse, owner),
+
+    insertVersion: (rows) => insertVersion(clickhouse, rows),
+    latestVersion: () => latestVersion(clickhouse),
+    loadVersion: (version) => loadVersion(clickhouse, version),
+    listVersions: (limit) => listVersions(clickhouse, limit),
+
+    upsertInventory: (rows) => upsertInventory(clickhouse, rows),
+    callCounts: (partition, hourMs) => readCallCounts(clickhouse, partition, hourMs),
+
+    deduplicateDay: (dayMs) =>
+      runCommand(
+        clickhouse,
+        'deduplication of a day',
+        `OPTIMIZE TABLE ${table(clickhouse, 'otel_traces')} PARTITION '${new Date(dayMs).toISOString().slice(0, 10)}' FINAL`,
+      ),
+  };
+}
+
+/** [0, 1), the same for a trace everywhere: from the random last digits of its id (W3C trace context level 2). */
+const sampleOf = (traceId: string): number => Number.parseInt(traceId.slice(-8), 16) / 4294967296;
