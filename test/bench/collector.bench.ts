@@ -1,0 +1,116 @@
+/** The collector as users run it: a process, fed over OTLP/gRPC by clients in another one. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import * as grpc from '@grpc/grpc-js';
+import { type Bench, type BenchResult, MIN_SAMPLES, spread } from './bench.ts';
+import type { LoadRequest } from './load.ts';
+import { shapes, spanBytesOf } from './otlp.bench.ts';
+
+const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+const CONNECTIONS = 4;
+const IN_FLIGHT = 2;
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+interface Usage {
+  readonly cpuSeconds: number;
+  readonly rssBytes: number;
+  /** Acknowledged; −1 when the child does not count. */
+  readonly spans: number;
+}
+
+interface Target {
+  readonly child: ChildProcess;
+  readonly clients: grpc.Client[];
+  usage(): Promise<Usage>;
+}
+
+async function startTarget(file: string): Promise<Target> {
+  const child = fork(join(import.meta.dirname, file), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  const clients = Array.from(
+    { length: CONNECTIONS },
+    () =>
+      new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
+        'grpc.use_local_subchannel_pool': 1,
+      }),
+  );
+  return {
+    child,
+    clients,
+    async usage() {
+      const answer = once(child, 'message') as Promise<[Usage]>;
+      child.send('usage');
+      return (await answer)[0];
+    },
+  };
+}
+
+/** Sends `count` requests over all connections; rejects when one is not acknowledged. */
+async function send(target: Target, bodies: readonly Buffer[], count: number): Promise<void> {
+  let next = 0;
+  const one = (client: grpc.Client, body: Buffer): Promise<void> =>
+    new Promise((resolve, reject) => {
+      client.makeUnaryRequest(EXPORT, asIs, asIs, body, (error) => (error ? reject(error) : resolve()));
+    });
+  await Promise.all(
+    target.clients.flatMap((client) =>
+      Array.from({ length: IN_FLIGHT }, async () => {
+        while (next < count) await one(client, bodies[next++ % bodies.length]!);
+      }),
+    ),
+  );
+}
+
+async function measure(shape: string, loads: readonly LoadRequest[]): Promise<BenchResult> {
+  const targets = await Promise.all([startTarget('collector-child.ts'), startTarget('grpc-child.ts')]);
+  const bodies = loads.map((load) => Buffer.from(load.bytes));
+  const rounds = Math.ceil(80_000 / loads.reduce((sum, load) => sum + load.spans, 0));
+  const count = rounds * loads.length;
+  const spans = rounds * loads.reduce((sum, load) => sum + load.spans, 0);
+  const rates: number[][] = targets.map(() => []);
+  let rssBytes = 0;
+  try {
+    for (let round = -3; round < MIN_SAMPLES; round++)
+      for (let i = 0; i < targets.length; i++) {
+        const target = targets[i]!;
+        const before = await target.usage();
+        await send(target, bodies, count);
+        const after = await target.usage();
+        if (after.spans >= 0 && after.spans - before.spans !== spans)
+          throw new Error(`${spans} spans were sent, ${after.spans - before.spans} acknowledged`);
+        if (round >= 0) rates[i]!.push(spans / (after.cpuSeconds - before.cpuSeconds));
+        if (i === 0) rssBytes = Math.max(rssBytes, after.rssBytes);
+      }
+  } finally {
+    for (const target of targets) {
+      for (const client of target.clients) client.close();
+      target.child.disconnect();
+    }
+  }
+  const own = spread(rates[0]!);
+  return {
+    name: 'collector, OTLP/gRPC to a counting log',
+    shape,
+    unit: 'spans/CPU-s',
+    ...own,
+    target: shape === 'SDK' ? 75_000 : 150_000,
+    ratio: own.value / spread(rates[1]!).value,
+    reference: 'a grpc-js server that throws the bytes away',
+    spanBytes: spanBytesOf(loads),
+    attributes: 12,
+    note: `CPU of the collector's process, ${Math.round(rssBytes / 2 ** 20)} MiB resident`,
+  };
+}
+
+export const benches: readonly Bench[] = [
+  {
+    name: 'collector',
+    question: 'what does the collector take over OTLP/gRPC, per second of its own CPU?',
+    async run() {
+      const results: BenchResult[] = [];
+      for (const { shape, loads } of shapes()) results.push(await measure(shape, loads));
+      return results;
+    },
+  },
+];
