@@ -30,6 +30,12 @@ export interface ReceiverDeps {
 export interface ReceiverAddress {
   readonly host: string;
   readonly port: number;
+  /** `http://127.0.0.1:4317`: what OTEL_EXPORTER_OTLP_ENDPOINT takes. */
+  readonly url: string;
+}
+
+export function receiverAddress({ address, family, port }: AddressInfo): ReceiverAddress {
+  return { host: address, port, url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}` };
 }
 
 export interface Receiver extends Service<ReceiverAddress> {
@@ -76,8 +82,7 @@ export function createGrpcReceiver(config: CollectorConfig, deps: ReceiverDeps):
       });
       created.on('error', (error) => deps.logger.error({ err: error }, 'OTLP gRPC receiver failed'));
       server = created;
-      const { address, port } = created.address() as AddressInfo;
-      return { host: address, port };
+      return receiverAddress(created.address() as AddressInfo);
     },
     stop(deadlineMs) {
       stopped ??= new Promise((resolve) => {

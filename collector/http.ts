@@ -6,7 +6,7 @@ import type { CollectorConfig } from '../schemas/config/collector.ts';
 import { type Answer, encodeResponse, encodeStatus, GrpcCode, type Refusal, WORDING } from './answer.ts';
 import { type BodyEncoding, type BodyReader, createBodyReader } from './body.ts';
 import type { Lease } from './budget.ts';
-import type { Receiver, ReceiverDeps } from './grpc.ts';
+import { type Receiver, type ReceiverDeps, receiverAddress } from './grpc.ts';
 import type { Intake } from './intake.ts';
 
 type MediaType = 'application/x-protobuf' | 'application/json';
@@ -64,8 +64,7 @@ export function createHttpReceiver(config: CollectorConfig, deps: ReceiverDeps):
       });
       created.on('error', (error) => deps.logger.error({ err: error }, 'OTLP HTTP receiver failed'));
       server = created;
-      const { address, port } = created.address() as AddressInfo;
-      return { host: address, port };
+      return receiverAddress(created.address() as AddressInfo);
     },
     stop(deadlineMs) {
       stopped ??= new Promise((resolve) => {

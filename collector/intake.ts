@@ -57,12 +57,12 @@ export function createIntake(config: CollectorConfig, deps: IntakeDeps): Intake 
     { maxRecordBytes: config.maxRecordBytes, maxOutputBytes: config.maxCutBytes },
     randomInt(2 ** 31),
   );
-  const received = metrics.counter('collector_received_spans_total', 'Spans in requests that could be read').with({});
-  const accepted = metrics.counter('collector_accepted_spans_total', 'Spans acknowledged: durable in the log').with({});
-  const rejected = metrics.counter('collector_rejected_spans_total', 'Spans left out one by one, by reason');
-  const refused = metrics.counter('collector_refused_requests_total', 'Requests refused whole, by reason');
+  const received = metrics.counter('collector_spans_received_total', 'Spans in requests that could be read').with({});
+  const accepted = metrics.counter('collector_spans_accepted_total', 'Spans acknowledged: durable in the log').with({});
+  const rejected = metrics.counter('collector_spans_rejected_total', 'Spans left out one by one, by reason');
+  const refused = metrics.counter('collector_requests_refused_total', 'Requests refused whole, by reason');
   const requests = metrics.counter('collector_requests_total', 'Requests read whole').with({});
-  const bytes = metrics.counter('collector_received_bytes_total', 'Bytes of requests, after decompression').with({});
+  const bytes = metrics.counter('collector_bytes_received_total', 'Bytes of requests, after decompression').with({});
   const records = metrics.counter('collector_records_total', 'Records given to the log').with({});
   const logSeconds = metrics.histogram('collector_log_seconds', 'Time until the log had a request');
 

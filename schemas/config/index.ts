@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { assemblySection } from './assembly.ts';
 import { clickhouseSection } from './clickhouse.ts';
+import { collectorSection } from './collector.ts';
 import { httpSection } from './http.ts';
 import { logSection } from './log.ts';
 import { redactionSection } from './redaction.ts';
@@ -10,6 +11,7 @@ import { telemetrySection } from './telemetry.ts';
 
 export const configSchema = z.strictObject({
   log: logSection,
+  collector: collectorSection,
   assembly: assemblySection,
   incidents: incidentsSection,
   alerts: alertsSection,

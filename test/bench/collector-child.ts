@@ -23,7 +23,7 @@ process.on('message', () => {
   process.send!({
     cpuSeconds: (user + system) / 1e6,
     rssBytes: process.memoryUsage.rss(),
-    spans: metrics.counter('collector_accepted_spans_total', '').value(),
+    spans: metrics.counter('collector_spans_accepted_total', '').value(),
     records,
     bytes,
   });

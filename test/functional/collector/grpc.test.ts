@@ -81,9 +81,10 @@ describe('OTLP/gRPC', () => {
     const answer = await client.export(requestOf(spanOf(1, 1), spanOf(2, 2), spanOf(1, 3)));
     expect(answer).toMatchObject({ code: Code.ok, body: Buffer.alloc(0) });
     expect(collector.log.records.map((record) => record.key)).toEqual(['01'.repeat(16), '02'.repeat(16)]);
+    expect(collector.addresses.grpc.url).toBe(`http://${collector.target}`);
     expect(spansIn(collector.log).map((span) => span.name)).toEqual(['span 1', 'span 3', 'span 2']);
-    expect(collector.count('received_spans_total')).toBe(3);
-    expect(collector.count('accepted_spans_total')).toBe(3);
+    expect(collector.count('spans_received_total')).toBe(3);
+    expect(collector.count('spans_accepted_total')).toBe(3);
     expect((await client.export(Buffer.alloc(0))).code).toBe(Code.ok);
   });
 
@@ -92,7 +93,7 @@ describe('OTLP/gRPC', () => {
     expect(spansIn(collector.log)).toHaveLength(1);
     const zstd = await rawCall(framed(zstdCompressSync(requestOf(spanOf(1, 1))), 1), { 'grpc-encoding': 'zstd' });
     expect(zstd).toMatchObject({ 'grpc-status': '12', 'grpc-accept-encoding': 'identity,gzip' });
-    expect(collector.count('refused_requests_total', { reason: 'encoding' })).toBe(1);
+    expect(collector.count('requests_refused_total', { reason: 'encoding' })).toBe(1);
   });
 
   it('rejects bad spans one by one as partial success and says why', async () => {
@@ -109,7 +110,7 @@ describe('OTLP/gRPC', () => {
       partialSuccess: { rejectedSpans: '3', errorMessage: '3 spans rejected: 1 trace_id, 2 span_id' },
     });
     expect(spansIn(collector.log).map((span) => span.name)).toEqual(['span 1']);
-    expect(collector.count('rejected_spans_total', { reason: 'span_id' })).toBe(2);
+    expect(collector.count('spans_rejected_total', { reason: 'span_id' })).toBe(2);
   });
 
   it('answers malformed protobuf, a corrupt gzip and a broken frame with INVALID_ARGUMENT', async () => {
@@ -122,7 +123,7 @@ describe('OTLP/gRPC', () => {
     expect((await rawCall(Buffer.concat([short, short])))['grpc-status']).toBe('3');
     expect((await rawCall(Buffer.from([0, 0])))['grpc-status']).toBe('3');
     expect(collector.log.records).toHaveLength(0);
-    expect(collector.count('refused_requests_total')).toBe(6);
+    expect(collector.count('requests_refused_total')).toBe(6);
   });
 
   it('applies the size limit after decompression: RESOURCE_EXHAUSTED without RetryInfo, also for a gzip bomb', async () => {
@@ -170,10 +171,10 @@ describe('OTLP/gRPC', () => {
     });
     await collector.log.waiting(1);
     expect(answered).toBe(false);
-    expect(collector.count('accepted_spans_total')).toBe(0);
+    expect(collector.count('spans_accepted_total')).toBe(0);
     collector.log.let();
     expect((await answer).code).toBe(Code.ok);
-    expect(collector.count('accepted_spans_total')).toBe(1);
+    expect(collector.count('spans_accepted_total')).toBe(1);
   });
 
   it('tells senders to come back when the log is full, away or slow: UNAVAILABLE with RetryInfo', async () => {
@@ -193,7 +194,7 @@ describe('OTLP/gRPC', () => {
     collector.log.let();
     expect((await client.export(requestOf(spanOf(1, 1)))).code).toBe(Code.ok);
     for (const reason of ['log_full', 'log_unavailable', 'log_slow'])
-      expect(collector.count('refused_requests_total', { reason })).toBe(1);
+      expect(collector.count('requests_refused_total', { reason })).toBe(1);
   });
 
   it('holds no more than its budget while the log is slow, and takes again when it is not', async () => {
@@ -202,7 +203,7 @@ describe('OTLP/gRPC', () => {
     const first = [1, 2, 3].map(() => client.export(requestOfSize(500_000)));
     await collector.log.waiting(3);
     expect((await client.export(requestOfSize(800_000))).code).toBe(Code.unavailable);
-    expect(collector.count('refused_requests_total', { reason: 'overload' })).toBe(1);
+    expect(collector.count('requests_refused_total', { reason: 'overload' })).toBe(1);
     collector.log.let();
     expect((await Promise.all(first)).map((answer) => answer.code)).toEqual([0, 0, 0]);
     expect((await client.export(requestOfSize(800_000))).code).toBe(Code.ok);

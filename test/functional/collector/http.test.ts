@@ -155,7 +155,7 @@ describe('OTLP/HTTP', () => {
     } as RequestInit);
     expect(chunked.status).toBe(413);
     expect(decodeStatus(Buffer.from(await chunked.arrayBuffer())).code).toBe(8);
-    expect(collector.count('refused_requests_total', { reason: 'too_large' })).toBe(4);
+    expect(collector.count('requests_refused_total', { reason: 'too_large' })).toBe(4);
   });
 
   it('tells senders to come back: 429 when the log is slow or full, 503 when it is away, both with Retry-After', async () => {
