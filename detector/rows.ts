@@ -1,6 +1,6 @@
 /**
- * Rows on their way to ClickHouse: gathered, inserted one batch at a time, spans before verdicts, with replays and late
- * spans removed before insertion (ARCHITECTURE decision 8). Says which offsets are not durable yet.
+ * Rows on their way to ClickHouse: encoded when they come, inserted one batch at a time, spans before verdicts; replays and
+ * late spans are removed before insertion (ARCHITECTURE decision 8). Says which offsets are not durable yet.
  */
 import type { Verdict } from '../schemas/log/verdict.ts';
 import type { SegmentSpans } from '../traces/segment.ts';
@@ -10,29 +10,30 @@ export interface StoredVerdict {
   readonly spanCount: number;
 }
 
-export interface SegmentRow {
-  readonly verdict: Verdict;
-  /** null: the verdict alone. */
-  readonly spans: SegmentSpans | null;
-  /** Span ids that are stored already. */
-  readonly skip: ReadonlySet<string> | null;
+export interface RowBatch {
+  /** null: the verdict alone. `skipSpanIds`: spans that are stored already. */
+  add(spans: SegmentSpans | null, verdict: Verdict, skipSpanIds?: ReadonlySet<string>): void;
+  readonly spans: number;
+  readonly bytes: number;
+  /** What was added before is durable when this resolves; after a failure it is still there for the next call. */
+  flush(): Promise<void>;
 }
 
 export interface RowStore {
-  /** All of it is durable when this resolves. */
-  insert(rows: readonly SegmentRow[]): Promise<void>;
+  createBatch(): RowBatch;
   storedSpanIds(traceIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
 }
 
 export interface Rows {
+  /** `new`: none of the spans was stored before; `some`: some may be; `all`: the verdict says something new, the spans nothing. */
   add(verdict: Verdict, spans: SegmentSpans | null, stored: 'new' | 'some' | 'all'): void;
   /** What the partition's former owner stored at or above the committed offset, and up to where to look closely. */
   replay(partition: number, verdicts: ReadonlyMap<string, StoredVerdict>, untilOffset: number): void;
-  /** Inserts what is there; rejects when the store is away, and then nothing is lost. One at a time. */
+  /** Inserts what is there; rejects when the store is away, and then nothing is lost. One call at a time. */
   flush(): Promise<void>;
   /** Smallest first offset that is not durable; Infinity when all is. */
   floor(partition: number): number;
-  /** Forgets a partition's rows. */
+  /** Forgets what waits of a partition. */
   drop(partition: number): void;
   /** Forgets everything: alert-only mode. */
   clear(): void;
@@ -42,66 +43,54 @@ export interface Rows {
   readonly replayed: number;
 }
 
-interface Pending {
+interface Waiting {
   readonly verdict: Verdict;
-  readonly spans: SegmentSpans | null;
-  readonly lookUp: boolean;
+  readonly spans: SegmentSpans;
 }
 
-/** Bytes of a row without spans: the verdict and what the batch needs for it. */
-const VERDICT_BYTES = 1_000;
+type Offsets = Map<number, number>;
 
 export function createRows(store: RowStore): Rows {
-  let pending: Pending[] = [];
-  let inserting: readonly Pending[] = [];
-  let spanCount = 0;
-  let bytes = 0;
+  let batch = store.createBatch();
+  /** Rows whose trace must be looked up before their spans are encoded. */
+  let waiting: Waiting[] = [];
+  let waitingBytes = 0;
+  /** Smallest first offset by partition: of what was added since the last flush began, and of what it is writing. */
+  let added: Offsets = new Map();
+  let writing: Offsets = new Map();
   let replayed = 0;
   const replays = new Map<number, { verdicts: ReadonlyMap<string, StoredVerdict>; untilOffset: number }>();
 
-  const sizeOf = ({ spans }: Pending): number => VERDICT_BYTES + (spans === null ? 0 : spanBytes(spans));
-
-  function recount(): void {
-    spanCount = 0;
-    bytes = 0;
-    for (const row of pending) {
-      spanCount += row.spans?.spanCount ?? 0;
-      bytes += sizeOf(row);
-    }
-  }
-
   async function flush(): Promise<void> {
-    if (pending.length === 0 || inserting.length > 0) return;
-    const taken = pending;
-    inserting = taken;
-    pending = [];
+    const current = batch;
+    merge(writing, added);
+    added = new Map();
+    const looked = waiting;
+    waiting = [];
+    waitingBytes = 0;
     try {
-      const plain = taken.filter(({ lookUp }) => !lookUp);
-      if (plain.length > 0) await store.insert(plain.map(({ verdict, spans }) => ({ verdict, spans, skip: null })));
-      inserting = taken.filter(({ lookUp }) => lookUp);
+      await current.flush();
       // one segment of a trace at a time: what the one inserts, the next must find
-      while (inserting.length > 0) {
-        const [first, rest] = onePerTrace(inserting);
-        const known = await store.storedSpanIds(first.map(({ verdict }) => verdict.traceId));
-        await store.insert(first.map(({ verdict, spans }) => ({ verdict, spans, skip: skipped(spans, known) })));
-        inserting = rest;
+      while (looked.length > 0) {
+        const turn = takeOnePerTrace(looked);
+        const known = await store.storedSpanIds(turn.map(({ verdict }) => verdict.traceId)).catch((error: unknown) => {
+          looked.unshift(...turn);
+          throw error;
+        });
+        for (const { verdict, spans } of turn) {
+          const ids = known.get(verdict.traceId);
+          if (ids !== undefined) replayed += Math.min(ids.size, spans.spanCount);
+          current.add(spans, verdict, ids);
+        }
+        await current.flush();
       }
-    } catch (error) {
-      pending = [...inserting, ...pending];
-      throw error;
+      if (current === batch) writing = new Map();
     } finally {
-      inserting = [];
-      recount();
+      if (current === batch) {
+        waiting = [...looked, ...waiting];
+        for (const { spans } of looked) waitingBytes += bytesOf(spans);
+      }
     }
-  }
-
-  function skipped(
-    spans: SegmentSpans | null,
-    known: ReadonlyMap<string, ReadonlySet<string>>,
-  ): ReadonlySet<string> | null {
-    const ids = spans === null ? undefined : known.get(spans.traceId);
-    if (ids !== undefined) replayed += Math.min(ids.size, spans!.spanCount);
-    return ids ?? null;
   }
 
   return {
@@ -112,41 +101,37 @@ export function createRows(store: RowStore): Rows {
         replayed += spans?.spanCount ?? 0;
         return;
       }
+      note(added, verdict.partition, verdict.firstOffset);
       const complete = before !== undefined && before.spanCount >= verdict.spanCount;
-      const kept = complete || stored === 'all' ? null : spans;
-      const lookUp =
-        kept !== null && (stored === 'some' || (replay !== undefined && verdict.firstOffset < replay.untilOffset));
-      pending.push({ verdict, spans: kept, lookUp });
-      spanCount += kept?.spanCount ?? 0;
-      bytes += sizeOf(pending.at(-1)!);
+      if (spans === null || stored === 'all' || complete) return batch.add(null, verdict);
+      const doubtful = stored === 'some' || (replay !== undefined && verdict.firstOffset < replay.untilOffset);
+      if (!doubtful) return batch.add(spans, verdict);
+      waiting.push({ verdict, spans });
+      waitingBytes += bytesOf(spans);
     },
     replay(partition, verdicts, untilOffset) {
       replays.set(partition, { verdicts, untilOffset });
     },
     flush,
-    floor(partition) {
-      let lowest = Infinity;
-      for (const rows of [inserting, pending]) {
-        for (const { verdict } of rows) {
-          if (verdict.partition === partition && verdict.firstOffset < lowest) lowest = verdict.firstOffset;
-        }
-      }
-      return lowest;
-    },
+    floor: (partition) => Math.min(added.get(partition) ?? Infinity, writing.get(partition) ?? Infinity),
     drop(partition) {
-      pending = pending.filter(({ verdict }) => verdict.partition !== partition);
+      waiting = waiting.filter(({ verdict }) => verdict.partition !== partition);
+      added.delete(partition);
+      writing.delete(partition);
       replays.delete(partition);
-      recount();
     },
     clear() {
-      pending = [];
-      recount();
+      batch = store.createBatch();
+      waiting = [];
+      waitingBytes = 0;
+      added = new Map();
+      writing = new Map();
     },
     get spans() {
-      return spanCount;
+      return batch.spans + waiting.reduce((sum, { spans }) => sum + spans.spanCount, 0);
     },
     get bytes() {
-      return bytes;
+      return batch.bytes + waitingBytes;
     },
     get replayed() {
       return replayed;
@@ -154,22 +139,33 @@ export function createRows(store: RowStore): Rows {
   };
 }
 
-function spanBytes(spans: SegmentSpans): number {
+function note(offsets: Offsets, partition: number, offset: number): void {
+  const known = offsets.get(partition);
+  if (known === undefined || offset < known) offsets.set(partition, offset);
+}
+
+function merge(into: Offsets, from: Offsets): void {
+  for (const [partition, offset] of from) note(into, partition, offset);
+}
+
+function bytesOf(spans: SegmentSpans): number {
   let sum = 0;
   for (const record of spans.records) sum += record.byteLength;
   return sum;
 }
 
-function onePerTrace(rows: readonly Pending[]): [Pending[], Pending[]] {
+/** Takes the first row of each trace out of `rows`. */
+function takeOnePerTrace(rows: Waiting[]): Waiting[] {
   const seen = new Set<string>();
-  const first: Pending[] = [];
-  const rest: Pending[] = [];
-  for (const row of rows) {
+  const taken: Waiting[] = [];
+  const rest: Waiting[] = [];
+  for (const row of rows.splice(0)) {
     if (seen.has(row.verdict.traceId)) rest.push(row);
     else {
       seen.add(row.verdict.traceId);
-      first.push(row);
+      taken.push(row);
     }
   }
-  return [first, rest];
+  rows.push(...rest);
+  return taken;
 }

@@ -12,16 +12,13 @@ import type { DetectorConfig } from '../schemas/config/detector.ts';
 import { decodeOriginAnswer, decodeOriginAsk, encodeJson } from '../schemas/log/codecs.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
 import type { ClientRecord, Verdict } from '../schemas/log/verdict.ts';
-import type { SegmentSpans } from '../traces/segment.ts';
 import { type Core, type CoreDeps, type CoreEffects, createCore } from './core/core.ts';
 import { createRows, type RowStore, type StoredVerdict } from './rows.ts';
 import type { Versions } from './versions.ts';
 
 export interface DetectorStore extends RowStore {
-  storedVerdicts(
-    partition: number,
-    fromOffset: number,
-  ): Promise<{ verdicts: ReadonlyMap<string, StoredVerdict>; highestOffset: number }>;
+  /** Newest verdict by id of the segments that begin at `fromOffset` or later. */
+  storedVerdicts(partition: number, fromOffset: number): Promise<ReadonlyMap<string, StoredVerdict>>;
   /** Clients of the segments of a trace; empty when it is not stored. */
   clientsOfTrace(traceId: string, spanId: string): Promise<readonly ClientRecord[]>;
   /** Whether the store answers again. */
@@ -60,6 +57,8 @@ export interface DetectorStatus {
 
 export interface Detector extends Service {
   status(): Promise<DetectorStatus>;
+  /** Resolves after stop(); rejects when the role fails by itself. */
+  readonly ended: Promise<void>;
 }
 
 /** Stream time moves in steps, so that closes do not depend on how records were grouped into batches. */
@@ -67,7 +66,12 @@ const STEP_MS = 100;
 const PROBE_MS = 1_000;
 
 export function createDetector(
-  config: { readonly assembly: AssemblyConfig; readonly detector: DetectorConfig },
+  config: {
+    readonly assembly: AssemblyConfig;
+    readonly detector: DetectorConfig;
+    /** Whether the spans of every trace are stored; if not, what a later verdict makes worth keeping is looked up. */
+    readonly keepsAll: boolean;
+  },
   deps: DetectorDeps,
 ): Detector {
   const { log, store, versions, inventory, logger, metrics } = deps;
@@ -82,6 +86,7 @@ export function createDetector(
   const badRecords = metrics.counter('detector_unreadable_total', 'Records and segments that could not be read');
   const insertedSpans = metrics.counter('detector_spans_stored_total', 'Spans handed to ClickHouse');
 
+  const { keepsAll } = config;
   const rows = createRows(store);
   const assignments = new Map<number, Assignment>();
   const positions = new Map<number, number>();
@@ -101,11 +106,7 @@ export function createDetector(
     const effects: CoreEffects = {
       store(verdict, spans, stored) {
         if (alertOnly) return;
-        rows.add(
-          deps.redact(verdict),
-          kept(verdict, spans) ? spans : null,
-          config.detector.keep === 'all' ? stored : stored === 'all' ? 'some' : stored,
-        );
+        rows.add(verdict, spans, keepsAll || stored !== 'all' ? stored : 'some');
       },
       finding(verdict, segmentsPerDay) {
         findingsSaid.add(1);
@@ -144,21 +145,24 @@ export function createDetector(
     );
   }
 
-  /** Retention: whether the spans of this trace are worth keeping. */
-  function kept(verdict: Verdict, spans: SegmentSpans | null): boolean {
-    if (spans === null) return false;
-    if (config.detector.keep === 'all' || verdict.anomalous || verdict.findings.length > 0) return true;
-    return Number.parseInt(verdict.traceId.slice(-8), 16) / 2 ** 32 < config.detector.sampleNormal;
-  }
-
   async function assigned(given: Assignment): Promise<undefined> {
     const { partition, committed } = given;
-    const { verdicts, highestOffset } = await untilStored(() => store.storedVerdicts(partition, committed));
-    rows.replay(partition, verdicts, Math.max(highestOffset, committed) + config.detector.replayMargin);
+    await lookBack(partition, committed);
     assignments.set(partition, given);
     positions.set(partition, committed);
     commits.set(partition, committed);
     return undefined;
+  }
+
+  /** What is stored of the records from `offset` on: a crash, or a former owner, may have left more than was committed. */
+  async function lookBack(partition: number, offset: number): Promise<void> {
+    const verdicts = await untilStored(() => store.storedVerdicts(partition, offset));
+    const { latest } = await untilStored(() => log.offsets('spans'));
+    rows.replay(
+      partition,
+      verdicts,
+      Math.min(latest[partition] ?? offset, offset + verdicts.size + config.detector.replayMargin),
+    );
   }
 
   async function untilStored<T>(call: () => Promise<T>): Promise<T> {
@@ -307,9 +311,8 @@ export function createDetector(
     if (!(await store.reachable().catch(() => false))) return;
     for (const [partition, assignment] of assignments) {
       const from = commits.get(partition) ?? assignment.committed;
-      const { verdicts, highestOffset } = await store.storedVerdicts(partition, from);
       forget(partition);
-      rows.replay(partition, verdicts, Math.max(highestOffset, from) + config.detector.replayMargin);
+      await lookBack(partition, from);
       positions.set(partition, from);
       consumer?.seek(partition, from);
     }
@@ -317,8 +320,12 @@ export function createDetector(
     logger.info({}, 'ClickHouse is back: reading again from the last commit');
   }
 
+  const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>();
+  ended.catch(() => {}); // whoever waits for it hears of it
+
   return {
     name: 'detector',
+    ended,
     async start() {
       metrics.gauge('detector_unstored_bytes', 'Bytes of rows that are not durable yet', () => rows.bytes);
       consumer = log.consumer({
@@ -338,6 +345,7 @@ export function createDetector(
         },
       });
       await consumer.start();
+      consumer.ended.then(end, fail);
     },
     async stop(deadlineMs) {
       stopping = true;

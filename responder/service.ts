@@ -17,19 +17,14 @@ import { createAlert } from './alerts/body.ts';
 import { createOutbox, type Outbox } from './alerts/outbox.ts';
 import { postAlert } from './alerts/webhook.ts';
 import { createIncidentKeeper, type IncidentKeeper, type KeeperSink, type KeeperSnapshot } from './incidents/keeper.ts';
-
-/** What a collective judgement says: one incident a service. */
-export interface CollectiveFinding {
-  readonly finding: Finding;
-  readonly traceIds: readonly string[];
-  readonly version: string;
-}
+import { createWindowBook } from './incidents/window-book.ts';
 
 /** Judges windows of all partitions together (DETECTION §2, collective). */
 export interface CollectiveJudge {
   add(counts: CollectiveCounts): void;
-  /** Findings of windows that ended at or before `beforeMs`. */
-  close(beforeMs: number): CollectiveFinding[];
+  /** Findings of windows that ended at or before `beforeMs`: one incident a service. */
+  judge(beforeMs: number): readonly { readonly finding: Finding; readonly traceIds: readonly string[] }[];
+  snapshot(): unknown;
 }
 
 export interface ResponderStore {
@@ -51,7 +46,8 @@ export interface ResponderConfig {
 export interface ResponderDeps {
   readonly log: Log;
   readonly store: ResponderStore;
-  readonly collective: CollectiveJudge;
+  /** From the snapshot of an earlier run, or afresh. */
+  createCollective(snapshot: unknown): CollectiveJudge;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly now: () => number;
@@ -68,8 +64,19 @@ export interface ResponderStatus {
 
 export interface Responder extends Service {
   status(): Promise<ResponderStatus>;
+  /** Resolves after stop(); rejects when the role fails by itself. */
+  readonly ended: Promise<void>;
 }
 
+/** What a snapshot holds. */
+interface ResponderState {
+  readonly keeper: KeeperSnapshot;
+  readonly collective: unknown;
+  readonly windows: readonly string[];
+}
+
+/** Windows of this length tell load from attack; longer ones show shifts. */
+const LOAD_WINDOW_MS = 1_000;
 /** A window's counts wait so long for those of the other partitions. */
 const COLLECTIVE_WAIT_MS = 5_000;
 const SNAPSHOT_MS = 5_000;
@@ -84,6 +91,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     'responder_unreadable_total',
     'Records of the findings topic that could not be read',
   );
+  const repeated = metrics.counter('responder_windows_repeated_total', 'Collective counts taken before: replays');
   const alertsMade = metrics.counter('responder_alerts_total', 'Alerts made, by event and class');
   const attempts = metrics.counter('responder_delivery_attempts_total', 'Attempts to deliver an alert, by result');
 
@@ -91,6 +99,9 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   let alerts: Alert[] = [];
   let deliveries: Delivery[] = [];
   let keeper: IncidentKeeper | undefined;
+  let collective: CollectiveJudge | undefined;
+  let windows = createWindowBook();
+  let version = '';
   let outbox: Outbox | undefined;
   let assignment: Assignment | undefined;
   let nextOffset = 0;
@@ -150,14 +161,16 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
 
   async function assigned(given: Assignment): Promise<number> {
     const [snapshot, recent] = await untilStored(() => Promise.all([store.loadSnapshot(), store.recentDeliveries()]));
-    const state = snapshot === null ? undefined : (JSON.parse(snapshot.state) as KeeperSnapshot);
+    const state = snapshot === null ? undefined : (JSON.parse(snapshot.state) as ResponderState);
     assignment = given;
     outbox = newOutbox();
     for (const { alert, delivery } of recent) {
       if (delivery.state === 'failed' || delivery.state === 'pending') outbox.restore(alert, delivery);
       else outbox.markDone(alert.id, delivery.destination);
     }
-    keeper = createIncidentKeeper(config.incidents, sink, state);
+    keeper = createIncidentKeeper(config.incidents, sink, state?.keeper);
+    collective = deps.createCollective(state?.collective);
+    windows = createWindowBook(state?.windows);
     nextOffset = snapshot?.nextOffset ?? given.committed;
     return nextOffset;
   }
@@ -189,17 +202,31 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     } else if (record.kind === RecordKind.collective) {
       const counts = decodeCollectiveCounts(record.value);
       if (counts === null) unreadable.add(1);
-      else if (counts.windowMs <= 1_000) keeper.load.add(counts);
-      else deps.collective.add(counts);
+      else if (!windows.takes(counts)) repeated.add(1);
+      else if (counts.windowMs <= LOAD_WINDOW_MS) keeper.load.add(counts);
+      else {
+        version = counts.version;
+        collective?.add(counts);
+      }
     }
     nextOffset = record.offset + 1;
     dirty = true;
   }
 
   function closeWindows(nowMs: number): void {
-    for (const { finding, traceIds, version } of deps.collective.close(nowMs - COLLECTIVE_WAIT_MS)) {
+    for (const { finding, traceIds } of collective?.judge(nowMs - COLLECTIVE_WAIT_MS) ?? []) {
       keeper!.operational(finding, traceIds, version, nowMs);
     }
+  }
+
+  function stateText(): string | undefined {
+    if (keeper === undefined || collective === undefined) return undefined;
+    const state: ResponderState = {
+      keeper: keeper.snapshot(),
+      collective: collective.snapshot(),
+      windows: windows.snapshot(),
+    };
+    return JSON.stringify(state);
   }
 
   /** Rows first, then the snapshot with its offset, then the commit. What cannot be stored now is tried again. */
@@ -213,7 +240,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       alerts = [];
       const newDeliveries = deliveries;
       deliveries = [];
-      const state = due && dirty && keeper !== undefined ? JSON.stringify(keeper.snapshot()) : undefined;
+      const state = due && dirty ? stateText() : undefined;
       const offset = nextOffset;
       const owner = assignment;
       try {
@@ -243,8 +270,12 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   let storeAway = false;
   let stopping = false;
 
+  const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>();
+  ended.catch(() => {}); // whoever waits for it hears of it
+
   return {
     name: 'responder',
+    ended,
     async start() {
       consumer = log.consumer({
         topic: 'findings',
@@ -256,6 +287,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
             void outbox?.stop(0);
             assignment = undefined;
             keeper = undefined;
+            collective = undefined;
             outbox = undefined;
             incidents.clear();
             alerts = [];
@@ -275,6 +307,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
         },
       });
       await consumer.start();
+      consumer.ended.then(end, fail);
     },
     async stop(deadlineMs) {
       stopping = true;

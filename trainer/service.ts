@@ -52,11 +52,15 @@ export interface TrainerStatus {
   readonly version: string;
   readonly alerting: boolean;
   readonly progress: Progress;
+  /** What keeps alerts from starting, in words; empty when they can. */
+  readonly learning: readonly string[];
   readonly lag: number;
 }
 
 export interface Trainer extends Service {
   status(): Promise<TrainerStatus>;
+  /** Resolves after stop(); rejects when the role fails by itself. */
+  readonly ended: Promise<void>;
 }
 
 /** p* below which a segment is counted in quarantine (DETECTION §7). */
@@ -250,8 +254,12 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     );
   }
 
+  const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>();
+  ended.catch(() => {}); // whoever waits for it hears of it
+
   return {
     name: 'trainer',
+    ended,
     async start() {
       consumer = log.consumer({
         topic: 'spans',
@@ -267,6 +275,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
         },
       });
       await consumer.start();
+      consumer.ended.then(end, fail);
     },
     async stop(deadlineMs) {
       stopping = true;
@@ -275,10 +284,12 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     },
     async status() {
       const lag = await consumer?.lag();
+      const progress = learning.progress();
       return {
         version: baseline?.version ?? '',
         alerting: baseline?.manifest.alerting ?? false,
-        progress: learning.progress(),
+        progress,
+        learning: baseline?.manifest.learning ?? progress.missing,
         lag: lag === undefined ? 0 : [...lag.values()].reduce((a, b) => a + b, 0),
       };
     },

@@ -1,4 +1,4 @@
-/** Configuration of the detector: origins across links, what is stored, and how long rows wait. */
+/** Configuration of the detector: origins across links, and how long rows wait. */
 import { z } from 'zod';
 
 const ms = (text: string, byDefault: number, max = 3_600_000) =>
@@ -33,16 +33,6 @@ export const detectorSection = z
         'Bytes held while ClickHouse is away; beyond it traces are scored and alerted, not stored, until it is back',
       )
       .meta({ unit: 'bytes' }),
-    keep: z
-      .enum(['all', 'anomalous'])
-      .default('all')
-      .describe('Spans kept: of all traces, or of anomalous ones and a sample of the rest'),
-    sampleNormal: z
-      .number()
-      .min(0)
-      .max(1)
-      .default(0.01)
-      .describe('Share of ordinary traces whose spans are kept with keep: anomalous'),
     replayMargin: z
       .number()
       .int()

@@ -1,18 +1,28 @@
 /** The whole configuration, assembled once from one file a section; the order is that of the documents. */
 import { z } from 'zod';
 import { assemblySection } from './assembly.ts';
+import { attributionSection } from './attribution.ts';
 import { clickhouseSection } from './clickhouse.ts';
 import { collectorSection } from './collector.ts';
+import { detectorSection } from './detector.ts';
 import { httpSection } from './http.ts';
+import { learningSection } from './learning.ts';
 import { logSection } from './log.ts';
+import { readingSection } from './reading.ts';
 import { redactionSection } from './redaction.ts';
 import { alertsSection, incidentsSection } from './responder.ts';
 import { telemetrySection } from './telemetry.ts';
+import { trainerSection } from './trainer.ts';
 
 export const configSchema = z.strictObject({
   log: logSection,
   collector: collectorSection,
   assembly: assemblySection,
+  reading: readingSection,
+  attribution: attributionSection,
+  learning: learningSection,
+  trainer: trainerSection,
+  detector: detectorSection,
   incidents: incidentsSection,
   alerts: alertsSection,
   redaction: redactionSection,

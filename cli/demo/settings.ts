@@ -1,0 +1,41 @@
+/** The configuration of a demo: the `demo` profile, loopback, free ports, data in one directory. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+
+export interface DemoSettings {
+  readonly directory: string;
+  readonly receiverUrl: string;
+  readonly secret: string;
+  readonly trustedProxies: readonly string[];
+  readonly ports: {
+    readonly grpc: number;
+    readonly http: number;
+    readonly clickhouse: number;
+    readonly metrics: number;
+  };
+  readonly logLevel: string;
+}
+
+export const newSecret = (): string => `whsec_${randomBytes(24).toString('base64')}`;
+
+/** Overrides by path, as loadConfig takes them. */
+export const demoOverrides = (settings: DemoSettings): Record<string, unknown> => ({
+  'log.kind': 'embedded',
+  'log.brokers': [],
+  'log.directory': join(settings.directory, 'log'),
+  'log.spansPartitions': 2,
+  'clickhouse.url': '',
+  'clickhouse.embedded.directory': join(settings.directory, 'clickhouse'),
+  'clickhouse.embedded.httpPort': settings.ports.clickhouse,
+  'clickhouse.embedded.fsync': false,
+  'collector.grpcPort': settings.ports.grpc,
+  'collector.httpPort': settings.ports.http,
+  'http.port': settings.ports.metrics,
+  'assembly.absenceGraceMs': 3_000,
+  'assembly.graceMs': 1_500,
+  'attribution.trustedProxies': settings.trustedProxies,
+  'learning.profile': 'demo',
+  'incidents.softIncidents': false,
+  'alerts.destinations': [{ name: 'demo', url: settings.receiverUrl, secret: settings.secret }],
+  'telemetry.level': settings.logLevel,
+});

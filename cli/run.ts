@@ -1,0 +1,45 @@
+/** `spanwarden run`: the roles named, or all of them, until a signal. */
+import { processEnvironment } from '../runtime/config/environment.ts';
+import { loadConfig } from '../runtime/config/load.ts';
+import { maskConfig } from '../runtime/config/mask.ts';
+import { drainOnSignal } from '../runtime/lifecycle/signals.ts';
+import { createLogger } from '../runtime/telemetry/logger.ts';
+import { type Command, parse, UsageError } from './command.ts';
+import { ALL_ROLES, type Role, startRoles } from './roles.ts';
+
+export const run: Command = {
+  summary: 'run roles: collector, trainer, detector, responder (default: all)',
+  help: `
+usage: spanwarden run [ROLE…] [--config FILE]
+
+ROLE is one of ${ALL_ROLES.join(', ')}; without one, all run in this process. They meet over the log and ClickHouse.
+Log lines go to stderr. SIGTERM or Ctrl-C drains and stops; a second one exits at once: nothing acknowledged is lost.
+
+--config FILE   the YAML file (default: the one SPANWARDEN_CONFIG names, else none)
+
+exit codes: 0 stopped by a signal · 1 could not start, or a role failed · 2 wrong configuration · 130 second signal
+`,
+  async run(args) {
+    const { values, positionals } = parse(args, { config: { type: 'string' } });
+    const roles = positionals.length > 0 ? positionals.map(roleOf) : ALL_ROLES;
+    const config = loadConfig({ file: values.config, env: processEnvironment() });
+    const logger = createLogger({ name: roles.length === 1 ? roles[0]! : 'spanwarden', level: config.telemetry.level });
+    logger.info({ config: maskConfig(config) }, 'effective configuration');
+    const running = await startRoles(config, roles, { logger });
+    const drain = drainOnSignal({ stop: running.stop, deadlineMs: config.telemetry.stopDeadlineMs, logger });
+    return Promise.race([
+      drain.drained,
+      running.failed.catch(async (error: unknown) => {
+        logger.error({ err: error }, 'a role failed; stopping');
+        await running.stop(config.telemetry.stopDeadlineMs);
+        return 1;
+      }),
+    ]);
+  },
+};
+
+function roleOf(name: string): Role {
+  const role = ALL_ROLES.find((known) => known === name);
+  if (role === undefined) throw new UsageError(`no role '${name}'; there are ${ALL_ROLES.join(', ')}`);
+  return role;
+}

@@ -1,0 +1,51 @@
+/** Builds the detector on the platform of a process. */
+import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
+import { allLearners } from '../baseline/learners.ts';
+import type { BaselineEntry } from '../baseline/model.ts';
+import { createStore } from '../runtime/clickhouse/store.ts';
+import type { Platform } from '../runtime/platform.ts';
+import { createAssembler } from '../traces/assembly/assembler.ts';
+import { createReadingKit } from '../traces/kit.ts';
+import { createRedactor } from '../traces/redaction/redactor.ts';
+import { redactVerdict } from '../traces/redaction/verdict.ts';
+import { createInventoryWriter } from './inventory.ts';
+import { createDetector, type Detector } from './service.ts';
+import { createVersions } from './versions.ts';
+
+export function createDetectorRole({ config, log, clickhouse, logger: parent, metrics }: Platform): Detector {
+  const logger = parent.child({ role: 'detector' });
+  const redactor = createRedactor(config.redaction);
+  const redact = (verdict: Parameters<typeof redactVerdict>[1]) => redactVerdict(redactor, verdict);
+  const store = createStore(clickhouse, { redactor, redactVerdict: redact, now: Date.now });
+  const { symbols, reader, segment } = createReadingKit(config);
+  const load = async (version: string): Promise<Baseline> => {
+    const { entries } = await store.loadVersion<Baseline['manifest'], BaselineEntry>(version);
+    return loadBaseline(entries, symbols, allLearners);
+  };
+  return createDetector(
+    { assembly: config.assembly, detector: config.detector, keepsAll: config.clickhouse.keep === 'all' },
+    {
+      log,
+      store: {
+        createBatch: store.createBatch,
+        storedSpanIds: store.storedSpanIds,
+        storedVerdicts: (partition, fromOffset) => store.storedVerdicts(partition, fromOffset),
+        async clientsOfTrace(traceId, spanId) {
+          const found = await store.segmentOfSpan(traceId, spanId);
+          if (found === undefined) return [];
+          return found.originState === 'known' ? found.origins : [found.client];
+        },
+        reachable: async () => (await clickhouse.client.ping({ select: true })).success,
+      },
+      versions: createVersions({ log, logger, now: Date.now, load }),
+      inventory: createInventoryWriter(store),
+      redact,
+      createAssembler: (sink) => createAssembler(config.assembly, { sink }),
+      segment,
+      read: reader.read,
+      logger,
+      metrics,
+      now: Date.now,
+    },
+  );
+}

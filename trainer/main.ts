@@ -1,0 +1,66 @@
+/** Builds the trainer on the platform of a process. */
+import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
+import { allLearners } from '../baseline/learners.ts';
+import { createLearning } from '../baseline/learning/learning.ts';
+import type { BaselineEntry } from '../baseline/model.ts';
+import { createStore } from '../runtime/clickhouse/store.ts';
+import type { Platform } from '../runtime/platform.ts';
+import { createAssembler } from '../traces/assembly/assembler.ts';
+import { createReadingKit } from '../traces/kit.ts';
+import { createSegment } from '../traces/reading/columns.ts';
+import { createRedactor } from '../traces/redaction/redactor.ts';
+import { redactVerdict } from '../traces/redaction/verdict.ts';
+import { createTrainer, type Trainer } from './service.ts';
+
+/** Group under which a partition's counters are kept: they are encoded together. */
+const PARTIAL_GROUP = 'all';
+
+export function createTrainerRole({ config, log, clickhouse, logger: parent, metrics }: Platform): Trainer {
+  const logger = parent.child({ role: 'trainer' });
+  const redactor = createRedactor(config.redaction);
+  const store = createStore(clickhouse, {
+    redactor,
+    redactVerdict: (verdict) => redactVerdict(redactor, verdict),
+    now: Date.now,
+  });
+  const { symbols, reader, segment } = createReadingKit(config);
+  const rescored = createSegment(symbols);
+  const learning = createLearning(config.learning, {
+    symbols,
+    learners: allLearners,
+    rescore: (spans) => (reader.read(spans, rescored) ? rescored : undefined),
+  });
+  return createTrainer(config.trainer, {
+    log,
+    store: {
+      insertVersion: (baseline, previous, partials) =>
+        store.insertVersion({
+          manifest: baseline.manifest,
+          entries: baseline.entries(),
+          previous,
+          partials: [...partials].map(([partition, payload]) => ({
+            partition,
+            block: 0,
+            group: PARTIAL_GROUP,
+            payload,
+          })),
+        }),
+      async latestVersion() {
+        const found = await store.latestVersion<Baseline['manifest'], BaselineEntry>();
+        if (found === null) return null;
+        return {
+          baseline: loadBaseline(found.entries, symbols, allLearners),
+          entries: found.entries,
+          partials: new Map(found.partials.map(({ partition, payload }) => [partition, payload])),
+        };
+      },
+    },
+    learning,
+    createAssembler: (sink) => createAssembler(config.assembly, { sink }),
+    segment,
+    read: reader.read,
+    logger,
+    metrics,
+    now: Date.now,
+  });
+}
