@@ -120,7 +120,7 @@ function takeCall(
     return;
   }
   if (headers[':path'] !== EXPORT_PATH) {
-    refuseCall(stream, GrpcCode.unimplemented, `unknown method ${headers[':path']}`);
+    refuseCall(stream, GrpcCode.unimplemented, `unknown method ${String(headers[':path']).slice(0, 200)}`);
     return;
   }
 

@@ -6,6 +6,7 @@
 import { type CheckedSpan, checkSpan, SpanRejection } from './check-span.ts';
 import { createCursor, readLength, readVarint, resetCursor, skipField } from './cursor.ts';
 import { hexOf } from './text.ts';
+import { createTraceTable } from './trace-table.ts';
 
 export interface CutLimits {
   /** A record is never larger; a trace that is gets several, a span that is gets rejected. */
@@ -60,18 +61,11 @@ export function createTraceCutter(limits: CutLimits, seed: number): TraceCutter 
   let spanTrace = new Int32Array(1024);
   let spanBefore = new Int32Array(1024);
   let spanCount = 0;
-  // One row a trace: its id in four words and where its bytes lie, its last span, an upper bound of its record.
-  let traceA = new Int32Array(256);
-  let traceB = new Int32Array(256);
-  let traceC = new Int32Array(256);
-  let traceD = new Int32Array(256);
-  let traceIdAt = new Int32Array(256);
+  // One row a trace: its last span, an upper bound of its record, its spans.
+  const traces = createTraceTable(seed);
   let traceLast = new Int32Array(256);
   let traceBytes = new Int32Array(256);
   let traceSpans = new Int32Array(256);
-  let traceCount = 0;
-  /** Open addressing, trace row + 1, 0 = free; at most half full. */
-  let table = new Int32Array(1024);
   // One row a scope or resource with spans: what of it is not spans, as pairs (start, end) in its list of ranges.
   let scopeResource = new Int32Array(64);
   let scopeHeadBytes = new Int32Array(64);
@@ -94,54 +88,6 @@ export function createTraceCutter(limits: CutLimits, seed: number): TraceCutter 
     if (rejected++ === 0) reasons = [0, 0, 0, 0, 0];
     reasons[reason] = reasons[reason]! + 1;
   };
-
-  /** Row of the trace whose id lies at `at`, new when unseen. */
-  function traceOf(bytes: Uint8Array, at: number): number {
-    const a = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-    const b = bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24);
-    const c = bytes[at + 8]! | (bytes[at + 9]! << 8) | (bytes[at + 10]! << 16) | (bytes[at + 11]! << 24);
-    const d = bytes[at + 12]! | (bytes[at + 13]! << 8) | (bytes[at + 14]! << 16) | (bytes[at + 15]! << 24);
-    let slot = hashOf(a, b, c, d, seed) & (table.length - 1);
-    for (;;) {
-      const row = table[slot]! - 1;
-      if (row < 0) break;
-      if (traceD[row] === d && traceC[row] === c && traceB[row] === b && traceA[row] === a) return row;
-      slot = (slot + 1) & (table.length - 1);
-    }
-    if (traceCount === traceA.length) growTraces();
-    const row = traceCount++;
-    traceA[row] = a;
-    traceB[row] = b;
-    traceC[row] = c;
-    traceD[row] = d;
-    traceIdAt[row] = at;
-    traceLast[row] = -1;
-    traceBytes[row] = 0;
-    traceSpans[row] = 0;
-    table[slot] = row + 1;
-    if (traceCount * 2 > table.length) growTable();
-    return row;
-  }
-
-  function growTraces(): void {
-    traceA = grow(traceA);
-    traceB = grow(traceB);
-    traceC = grow(traceC);
-    traceD = grow(traceD);
-    traceIdAt = grow(traceIdAt);
-    traceLast = grow(traceLast);
-    traceBytes = grow(traceBytes);
-    traceSpans = grow(traceSpans);
-  }
-
-  function growTable(): void {
-    table = new Int32Array(table.length * 4);
-    for (let row = 0; row < traceCount; row++) {
-      let slot = hashOf(traceA[row]!, traceB[row]!, traceC[row]!, traceD[row]!, seed) & (table.length - 1);
-      while (table[slot] !== 0) slot = (slot + 1) & (table.length - 1);
-      table[slot] = row + 1;
-    }
-  }
 
   function addSpan(at: number, end: number, trace: number): void {
     if (spanCount === spanAt.length) {
@@ -224,7 +170,7 @@ export function createTraceCutter(limits: CutLimits, seed: number): TraceCutter 
         const spanStart = inner.position;
         inner.position = spanStart + length;
         const reason = checkSpan(body, spanStart, inner.position, checked);
-        if (reason === SpanRejection.none) addSpan(at, inner.position, traceOf(body, checked.traceIdAt));
+        if (reason === SpanRejection.none) addSpan(at, inner.position, traces.rowOf(body, checked.traceIdAt));
         else reject(reason);
         continue;
       }
@@ -254,6 +200,14 @@ export function createTraceCutter(limits: CutLimits, seed: number): TraceCutter 
 
   /** Chains the spans of each trace and sums what its record will need; returns the sum of all. */
   function chainSpans(): number {
+    while (traceLast.length < traces.count) {
+      traceLast = grow(traceLast);
+      traceBytes = grow(traceBytes);
+      traceSpans = grow(traceSpans);
+    }
+    traceLast.fill(-1, 0, traces.count);
+    traceBytes.fill(0, 0, traces.count);
+    traceSpans.fill(0, 0, traces.count);
     let total = 0;
     for (let span = 0; span < spanCount; span++) {
       const length = spanEnd[span]! - spanAt[span]!;
@@ -358,12 +312,10 @@ export function createTraceCutter(limits: CutLimits, seed: number): TraceCutter 
   }
 
   function reset(): void {
-    spanCount = traceCount = scopeCount = resourceCount = 0;
+    spanCount = scopeCount = resourceCount = 0;
     rejected = records = recordBytes = 0;
     reasons = NO_REASONS as number[];
-    // A table grown by one large request is not kept: clearing it for each small one would cost more than growing.
-    if (table.length > 65_536) table = new Int32Array(1024);
-    else table.fill(0);
+    traces.reset();
   }
 
   return {
@@ -381,14 +333,14 @@ export function createTraceCutter(limits: CutLimits, seed: number): TraceCutter 
       const total = chainSpans();
       if (total > maxOutputBytes) return failure('too-large');
       let shared = 0;
-      for (let trace = 0; trace < traceCount; trace++)
+      for (let trace = 0; trace < traces.count; trace++)
         if (traceBytes[trace]! <= maxRecordBytes) shared += traceBytes[trace]!;
       const sharedOutput = new Uint8Array(shared);
       let sharedFree = shared;
       let spans = 0;
-      for (let trace = 0; trace < traceCount; trace++) {
+      for (let trace = 0; trace < traces.count; trace++) {
         if (traceSpans[trace] === 0) continue;
-        const traceId = hexOf(body, traceIdAt[trace]!, 16);
+        const traceId = hexOf(body, traces.idAt(trace), 16);
         spans += traceSpans[trace]!;
         if (traceBytes[trace]! > maxRecordBytes) writeSplit(body, trace, traceId, sink);
         else {
@@ -413,15 +365,4 @@ function addRange(ranges: Int32Array, first: number, count: number, start: numbe
   ranges[count] = start;
   ranges[count + 1] = end;
   return count + 2;
-}
-
-/** 32-bit mix of a trace id (murmur3's constants and finaliser). */
-function hashOf(a: number, b: number, c: number, d: number, seed: number): number {
-  let h = Math.imul(a ^ seed, 0xcc9e2d51);
-  h = Math.imul(((h << 13) | (h >>> 19)) ^ b, 0x1b873593);
-  h = Math.imul(((h << 13) | (h >>> 19)) ^ c, 0x85ebca6b);
-  h = Math.imul(((h << 13) | (h >>> 19)) ^ d, 0xc2b2ae35);
-  h ^= h >>> 16;
-  h = Math.imul(h, 0x85ebca6b);
-  return (h ^ (h >>> 13)) >>> 0;
 }

@@ -306,7 +306,7 @@ export function sdkRequests(seed: number, spans = 10_000): LoadRequest[] {
   const requests: LoadRequest[] = [];
   for (let service = 0; service < SERVICES.length; service++) {
     const own = plans.filter((plan) => plan.service === service);
-    shuffleBlocks(own, 2048, random); // exports are cut by time, not by trace: a trace's spans often miss each other
+    shuffleBlocks(own, 1024, random); // exports are cut by time, not by trace: a trace's spans often miss each other
     for (let from = 0; from < own.length; from += 512) {
       const batch = own.slice(from, from + 512);
       const traces = new Set(batch.map((plan) => plan.traceId)).size;
