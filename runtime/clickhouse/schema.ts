@@ -47,7 +47,10 @@ export function renderSchema(sql: string, config: ClickHouse['config']): string 
  * Makes the database and every object that is missing, brings time-to-live up to the configuration, and records what it
  * applied. Throws SCHEMA_MISMATCH when a file changed since it was applied, CLICKHOUSE_UNAVAILABLE, CLICKHOUSE_REJECTED.
  */
-export async function applySchema(clickhouse: ClickHouse, deps: { readonly log?: Logger } = {}): Promise<void> {
+export async function applySchema(
+  clickhouse: ClickHouse,
+  deps: { readonly log?: Logger; readonly staleLockSeconds?: number } = {},
+): Promise<void> {
   const { database, config } = clickhouse;
   const files = await readSchemaFiles();
   try {
@@ -57,7 +60,7 @@ export async function applySchema(clickhouse: ClickHouse, deps: { readonly log?:
       await alignTtl(clickhouse, files);
       return;
     }
-    await withLock(clickhouse, async () => {
+    await withLock(clickhouse, deps.staleLockSeconds ?? LOCK_STALE_S, async () => {
       for (const file of await missing(clickhouse, files)) {
         await command(clickhouse, renderSchema(file.sql, config));
         await clickhouse.client.insert({
@@ -147,7 +150,7 @@ async function alignTtl(clickhouse: ClickHouse, files: readonly SchemaFile[]): P
  * Creating a table is atomic, so a table is the lock. Every statement is idempotent besides: should a stale lock ever be
  * taken from a process that still lives, the two only do the same work.
  */
-async function withLock(clickhouse: ClickHouse, work: () => Promise<void>): Promise<void> {
+async function withLock(clickhouse: ClickHouse, staleSeconds: number, work: () => Promise<void>): Promise<void> {
   const lock = `\`${clickhouse.database}\`.${LOCK}`;
   const owner = randomUUID();
   for (;;) {
@@ -158,7 +161,7 @@ async function withLock(clickhouse: ClickHouse, work: () => Promise<void>): Prom
       if ((error as { code?: unknown }).code !== '57') throw error; // TABLE_ALREADY_EXISTS
       const [held] = await rows<{ stale: number }>(
         clickhouse,
-        `SELECT toUInt8(now() - metadata_modification_time > ${LOCK_STALE_S}) AS stale FROM system.tables WHERE database = {database:String} AND name = '${LOCK}'`,
+        `SELECT toUInt8(now() - metadata_modification_time > ${staleSeconds}) AS stale FROM system.tables WHERE database = {database:String} AND name = '${LOCK}'`,
         { database: clickhouse.database },
       );
       if (held?.stale === 1) await command(clickhouse, `DROP TABLE IF EXISTS ${lock} SYNC`);
