@@ -1,0 +1,275 @@
+/**
+ * Offline scoring: files of OTLP/JSON lines and a baseline file → a score a trace, and incidents. The same assembling,
+ * reading and judging as the live detector's, driven by the spans' own times; it never learns.
+ */
+import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
+import type { GroupLearners } from '../baseline/learners.ts';
+import { type BaselineEntry, JudgementStage } from '../baseline/model.ts';
+import { createCollectiveJudge } from '../baseline/timing/collective.ts';
+import { createCollectiveCounter } from '../baseline/timing/collective-counter.ts';
+import { COLLECTIVE_WINDOW_MS } from '../baseline/timing/rate-book.ts';
+import { SpanwardenError } from '../runtime/errors.ts';
+import { type ReadProgress, readLines } from '../runtime/files/lines.ts';
+import { createFileCounts, type FileCounts, readTraceRecords } from '../runtime/files/trace-records.ts';
+import { createLineWriter, type LineWriter } from '../runtime/files/write-lines.ts';
+import { createVersionReader } from '../schemas/baselines/version.ts';
+import type { AssemblyConfig } from '../schemas/config/assembly.ts';
+import { type ClientRecord, type Verdict, VerdictStage } from '../schemas/log/verdict.ts';
+import type { Assembler, AssemblerSink } from '../traces/assembly/contract.ts';
+import type { Segment, SegmentSpans, Symbols } from '../traces/segment.ts';
+import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './core/attributed.ts';
+import { createLinkOrigins } from './link-origins.ts';
+import type { OfflineIncidents } from './offline-incidents.ts';
+
+export interface ScoreDeps {
+  readonly learners: GroupLearners;
+  readonly symbols: Symbols;
+  readonly segment: Segment;
+  read(spans: SegmentSpans, into: Segment): boolean;
+  createAssembler(config: AssemblyConfig, sink: AssemblerSink): Assembler;
+  readonly incidents: OfflineIncidents;
+}
+
+export interface ScoreOptions {
+  readonly baseline: string;
+  /** File of scores; `-` is standard output. */
+  readonly out: string;
+  readonly incidents?: string;
+  /** In place of the baseline's. */
+  readonly alpha?: number;
+  readonly assembly: AssemblyConfig;
+  readonly progress?: (progress: ReadProgress & { readonly traces: number }) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ScoreSummary {
+  readonly version: string;
+  readonly counts: FileCounts;
+  /** Distinct trace ids, each with one line. */
+  readonly traces: number;
+  readonly segments: number;
+  readonly anomalous: number;
+  readonly incidents: number;
+  readonly unreadable: number;
+  /** Segments of traces whose line was already written. */
+  readonly afterwards: number;
+}
+
+const PARTITION = 0;
+/** Files are in order of time only roughly: an exporter writes a trace when it is complete. */
+const WINDOW_LAG_MS = 300_000;
+const LOAD_MS = 1_000;
+/** Baseline of a baseline file. Throws BASELINE_DAMAGED, BASELINE_SCHEMA, INPUT_UNREADABLE. */
+export async function readBaseline(path: string, symbols: Symbols, learners: GroupLearners): Promise<Baseline> {
+  const reader = createVersionReader<BaselineEntry>();
+  try {
+    for await (const { text } of readLines([path])) reader.line(text);
+  } catch (error) {
+    // a compressed file that ends early is a damaged baseline, not an unreadable input
+    const damaged = error instanceof SpanwardenError && /damaged|cut short/.test(error.message);
+    if (damaged && error.code === 'INPUT_UNREADABLE') {
+      throw new SpanwardenError('BASELINE_DAMAGED', error.message, { cause: error });
+    }
+    throw error;
+  }
+  return loadBaseline(reader.finish(), symbols, learners);
+}
+
+export async function scoreFiles(
+  inputs: readonly string[],
+  options: ScoreOptions,
+  deps: ScoreDeps,
+): Promise<ScoreSummary> {
+  if (inputs.length === 0) throw new SpanwardenError('INPUT_UNREADABLE', 'no input was given');
+  const baseline = await readBaseline(options.baseline, deps.symbols, deps.learners);
+  const counts = createFileCounts();
+  const scores = createLineWriter(options.out);
+  let incidentLines: LineWriter | undefined;
+  try {
+    const scorer = createScorer(baseline, options, deps);
+    const assembler = deps.createAssembler(options.assembly, scorer.sink);
+    for await (const records of readTraceRecords(inputs, counts, {
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      onProgress: (read) => options.progress?.({ ...read, traces: scorer.facts.traces }),
+    })) {
+      for (const { offset, streamMs, value } of records) {
+        assembler.add(PARTITION, offset, streamMs, value);
+        assembler.advance(PARTITION, streamMs);
+        scorer.advance(streamMs);
+      }
+      for (const line of scorer.lines()) await scores.write(line);
+    }
+    assembler.end();
+    scorer.end();
+    for (const line of scorer.lines()) await scores.write(line);
+    await scores.close();
+    let incidents = 0;
+    if (options.incidents !== undefined) incidentLines = createLineWriter(options.incidents);
+    for (const line of deps.incidents.end()) {
+      incidents++;
+      await incidentLines?.write(`${JSON.stringify(line)}\n`);
+    }
+    await incidentLines?.close();
+    return { version: baseline.version, counts, ...scorer.facts, incidents };
+  } catch (error) {
+    await scores.discard();
+    await incidentLines?.discard();
+    throw error;
+  }
+}
+
+/** The verdicts of one trace that is not written yet. */
+interface OpenTrace {
+  readonly verdicts: Map<string, Verdict>;
+  /** Segments of it that can no longer change. */
+  forgotten: number;
+}
+
+interface Scorer {
+  readonly sink: AssemblerSink;
+  readonly facts: { traces: number; segments: number; anomalous: number; unreadable: number; afterwards: number };
+  advance(streamMs: number): void;
+  end(): void;
+  /** Lines that became ready. */
+  lines(): string[];
+}
+
+function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps): Scorer {
+  const { incidents, segment } = deps;
+  const { version, manifest, collective: rates } = baseline;
+  const alpha = options.alpha ?? manifest.alpha;
+  const facts = { traces: 0, segments: 0, anomalous: 0, unreadable: 0, afterwards: 0 };
+  const open = new Map<string, OpenTrace>();
+  const written = new Set<string>();
+  const origins = createLinkOrigins();
+  const shifts = createCollectiveCounter({ partition: PARTITION, windowMs: COLLECTIVE_WINDOW_MS, version, rates });
+  const load = createCollectiveCounter({ partition: PARTITION, windowMs: LOAD_MS, version, rates, features: 'self' });
+  const judge = createCollectiveJudge();
+  let ready: string[] = [];
+  let streamMs = 0;
+  let windowsTo = 0;
+
+  function judged(spans: SegmentSpans, first: boolean): void {
+    if (!deps.read(spans, segment)) {
+      facts.unreadable++;
+      return;
+    }
+    const judgement = baseline.judge(segment, JudgementStage.absence);
+    const asks = segment.producers.length > 0;
+    let verdict = toVerdict(spans, segment, judgement, version, VerdictStage.absenceJudged, asks ? 'pending' : 'none');
+    verdict = { ...verdict, anomalous: verdict.p <= alpha };
+    if (asks) verdict = withOrigins(verdict, origins.clientsOf(segment.producers));
+    origins.remember(segment, verdict.origins.length > 0 ? verdict.origins : [verdict.client]);
+    if (first) {
+      facts.segments++;
+      shifts.add(baseline.models.timing, segment, spans.firstOffset);
+      load.add(baseline.models.timing, segment, spans.firstOffset);
+    }
+    keep(verdict);
+    if (isFinding(verdict)) incidents.verdict(verdict, manifest.segmentsPerDay, streamMs);
+  }
+
+  function keep(verdict: Verdict): void {
+    const { traceId } = verdict;
+    if (written.has(traceId)) {
+      facts.afterwards++;
+      return;
+    }
+    let trace = open.get(traceId);
+    if (trace === undefined) {
+      trace = { verdicts: new Map(), forgotten: 0 };
+      open.set(traceId, trace);
+      facts.traces++;
+    }
+    const known = trace.verdicts.get(verdict.id);
+    if (known === undefined || known.revision <= verdict.revision) trace.verdicts.set(verdict.id, verdict);
+  }
+
+  function write(traceId: string): void {
+    const trace = open.get(traceId);
+    if (trace === undefined) return;
+    open.delete(traceId);
+    written.add(traceId);
+    const standing = [...trace.verdicts.values()].filter((verdict) => verdict.stage !== VerdictStage.withdrawn);
+    const worst = standing.reduce<Verdict | undefined>(
+      (a, b) => (a === undefined || b.score > a.score ? b : a),
+      undefined,
+    );
+    if (worst === undefined) {
+      facts.traces--;
+      written.delete(traceId);
+      return;
+    }
+    if (worst.anomalous) facts.anomalous++;
+    ready.push(`${JSON.stringify(scoreLine(worst))}\n`);
+  }
+
+  function closeWindows(beforeMs: number): void {
+    for (const counts of load.close(beforeMs)) incidents.load(counts);
+    for (const counts of shifts.close(beforeMs)) judge.add(counts);
+    for (const incident of judge.judge(beforeMs)) incidents.collective(incident, version, incident.endMs);
+  }
+
+  return {
+    sink: {
+      closed(spans, stage, absent) {
+        if (stage === 'late' && absent) judged(spans, false);
+      },
+      settled: (spans) => judged(spans, true),
+      withdrawn(spans) {
+        const verdict = withdrawnVerdict(spans, version);
+        const known = open.get(spans.traceId)?.verdicts.get(verdict.id);
+        if (known === undefined) return;
+        keep(verdict);
+        if (isFinding(known)) incidents.verdict(verdict, 0, streamMs);
+      },
+      reused(partition, offset, appendMs, traceId) {
+        const verdict = reusedVerdict(partition, offset, appendMs, traceId, options.assembly.maxSegmentsPerTrace);
+        incidents.verdict(verdict, 0, streamMs);
+      },
+      forgotten(_partition, traceId) {
+        const trace = open.get(traceId);
+        if (trace !== undefined && ++trace.forgotten >= trace.verdicts.size) write(traceId);
+      },
+    },
+    facts,
+    advance(now) {
+      if (now <= streamMs) return;
+      streamMs = now;
+      incidents.tick(now);
+      if (now - windowsTo < LOAD_MS) return;
+      windowsTo = now;
+      closeWindows(now - WINDOW_LAG_MS);
+    },
+    end() {
+      closeWindows(Number.POSITIVE_INFINITY);
+      for (const traceId of [...open.keys()]) write(traceId);
+    },
+    lines() {
+      const lines = ready;
+      ready = [];
+      return lines;
+    },
+  };
+}
+
+/** One line of the scores file. */
+interface ScoreLine {
+  readonly traceId: string;
+  readonly score: number;
+  readonly p: number;
+  readonly anomalous: boolean;
+  readonly match: Verdict['match'];
+  readonly client: ClientRecord;
+  readonly findings: Verdict['findings'];
+}
+
+const scoreLine = ({ traceId, score, p, anomalous, match, client, findings }: Verdict): ScoreLine => ({
+  traceId,
+  score,
+  p,
+  anomalous,
+  match,
+  client,
+  findings,
+});

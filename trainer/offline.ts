@@ -1,0 +1,180 @@
+/**
+ * Offline learning: files of OTLP/JSON lines → one baseline file. The same assembling, reading and learning as the trainer's,
+ * driven by the spans' own times.
+ */
+import type { Baseline } from '../baseline/baseline.ts';
+import type { GroupLearners } from '../baseline/learners.ts';
+import { createLearning, type Learning } from '../baseline/learning/learning.ts';
+import { JudgementStage } from '../baseline/model.ts';
+import { SpanwardenError } from '../runtime/errors.ts';
+import type { ReadProgress } from '../runtime/files/lines.ts';
+import { timeRange } from '../runtime/files/time-range.ts';
+import { createFileCounts, type FileCounts, readTraceRecords } from '../runtime/files/trace-records.ts';
+import { createLineWriter } from '../runtime/files/write-lines.ts';
+import { writeVersion } from '../schemas/baselines/version.ts';
+import type { AssemblyConfig } from '../schemas/config/assembly.ts';
+import type { LearningConfig } from '../schemas/config/learning.ts';
+import type { Assembler, AssemblerSink } from '../traces/assembly/contract.ts';
+import type { Segment, SegmentSpans, Symbols } from '../traces/segment.ts';
+
+export interface TrainDeps {
+  readonly learners: GroupLearners;
+  readonly symbols: Symbols;
+  readonly segment: Segment;
+  /** A second segment for reading kept ones back while versions are calibrated. */
+  readonly spare: Segment;
+  read(spans: SegmentSpans, into: Segment): boolean;
+  createAssembler(config: AssemblyConfig, sink: AssemblerSink): Assembler;
+}
+
+export interface TrainOptions {
+  /** File of the baseline; `.gz` and `.zst` compress, `-` is standard output. */
+  readonly out: string;
+  readonly learning: LearningConfig;
+  readonly assembly: AssemblyConfig;
+  readonly progress?: (progress: TrainProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface TrainProgress extends ReadProgress {
+  readonly phase: 'measuring' | 'learning' | 'calibrating';
+  readonly segments: number;
+}
+
+export interface TrainSummary {
+  readonly version: string;
+  readonly alerting: boolean;
+  /** What is still learning, in words. */
+  readonly learning: readonly string[];
+  readonly counts: FileCounts;
+  /** Distinct trace ids read and learned; equal unless something of a trace could not be read. */
+  readonly traces: number;
+  readonly tracesLearned: number;
+  readonly segments: number;
+  readonly quarantined: number;
+  readonly unreadable: number;
+  readonly calibrated: number;
+}
+
+/** Segments after which a first, inner version tells what to quarantine; again whenever they have doubled. */
+const FIRST_INNER = 10_000;
+const QUARANTINE_P = 1e-4;
+const PARTITION = 0;
+
+export async function trainFiles(
+  inputs: readonly string[],
+  options: TrainOptions,
+  deps: TrainDeps,
+): Promise<TrainSummary> {
+  if (inputs.length === 0) throw new SpanwardenError('INPUT_UNREADABLE', 'no input was given');
+  const counts = createFileCounts();
+  const learning = createLearning(await measured(inputs, options), {
+    symbols: deps.symbols,
+    learners: deps.learners,
+    rescore: (spans) => (deps.read(spans, deps.spare) ? deps.spare : undefined),
+  });
+  const student = createStudent(learning, deps);
+  const assembler = deps.createAssembler(options.assembly, student.sink);
+  let progress: ReadProgress | undefined;
+  for await (const records of readTraceRecords(inputs, counts, {
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    onProgress: (read) => {
+      progress = read;
+      options.progress?.({ ...read, phase: 'learning', segments: student.facts.segments });
+    },
+  })) {
+    for (const { offset, streamMs, value } of records) {
+      assembler.add(PARTITION, offset, streamMs, value);
+      assembler.advance(PARTITION, streamMs);
+    }
+  }
+  assembler.end();
+  if (student.facts.segments === 0) {
+    const why = counts.problems[0] === undefined ? 'there are no spans in it' : counts.problems[0];
+    throw new SpanwardenError('INPUT_UNREADABLE', `nothing could be learned from the input: ${why}`);
+  }
+  if (progress !== undefined) {
+    options.progress?.({ ...progress, phase: 'calibrating', segments: student.facts.segments });
+  }
+  const baseline = learning.publish({ parent: '', previous: [], offsets: [] });
+  await writeBaseline(baseline, options.out);
+  const { manifest } = baseline;
+  return {
+    version: baseline.version,
+    alerting: manifest.alerting,
+    learning: manifest.learning,
+    counts,
+    traces: student.tracesRead(),
+    tracesLearned: student.tracesLearned(),
+    ...student.facts,
+    calibrated: manifest.calibrated,
+  };
+}
+
+/** Buckets scaled to the window, where the input can be read twice (DETECTION §7, profile `export`). */
+async function measured(inputs: readonly string[], options: TrainOptions): Promise<LearningConfig> {
+  const { learning, signal } = options;
+  if (learning.spanMs !== undefined || inputs.includes('-')) return learning;
+  const range = await timeRange(inputs, {
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: (read) => options.progress?.({ ...read, phase: 'measuring', segments: 0 }),
+  });
+  if (range === undefined) return learning;
+  return { ...learning, spanMs: Math.max(10_000, Math.round(range.lastMs - range.firstMs)) };
+}
+
+interface Student {
+  readonly sink: AssemblerSink;
+  readonly facts: { segments: number; quarantined: number; unreadable: number };
+  tracesRead(): number;
+  tracesLearned(): number;
+}
+
+function createStudent(learning: Learning, deps: TrainDeps): Student {
+  const facts = { segments: 0, quarantined: 0, unreadable: 0 };
+  const read = new Set<string>();
+  const learned = new Set<string>();
+  let inner: Baseline | undefined;
+  let nextInner = FIRST_INNER;
+
+  function settled(spans: SegmentSpans): void {
+    read.add(spans.traceId);
+    if (!deps.read(spans, deps.segment)) {
+      facts.unreadable++;
+      return;
+    }
+    const suspect = inner !== undefined && inner.judge(deps.segment, JudgementStage.absence).p < QUARANTINE_P;
+    learning.learn(deps.segment, spans, suspect);
+    facts.segments++;
+    if (suspect) facts.quarantined++;
+    learned.add(spans.traceId);
+    if (facts.segments >= nextInner) {
+      inner = learning.publish({ parent: '', previous: [], offsets: [] });
+      nextInner *= 2;
+    }
+  }
+
+  return {
+    sink: {
+      closed: () => {},
+      withdrawn: () => {},
+      settled,
+      reused: () => {},
+      forgotten: () => {},
+    },
+    facts,
+    tracesRead: () => read.size,
+    tracesLearned: () => learned.size,
+  };
+}
+
+async function writeBaseline(baseline: Baseline, out: string): Promise<void> {
+  const writer = createLineWriter(out);
+  try {
+    for (const line of writeVersion(baseline.entries())) await writer.write(line);
+    await writer.close();
+  } catch (error) {
+    await writer.discard();
+    throw error;
+  }
+}
