@@ -62,13 +62,13 @@ export function treeEdit(
 function pairEqual(a: CountedTree, b: CountedTree, pairedA: Uint8Array, pairedB: Uint8Array, edits: Edits): void {
   const childrenA = childLists(a);
   const childrenB = childLists(b);
+  if (a.label[0] !== b.label[0]) return;
   let i = 0;
   let j = 0;
-  if (a.label[0] !== b.label[0]) return;
+  const cost = pairCost(a, 0, b, 0);
+  if (cost > 0) edits.changed.push([0, 0]);
+  edits.cost += cost;
   for (;;) {
-    const cost = pairCost(a, i, b, j);
-    if (cost > 0) edits.changed.push([i, j]);
-    edits.cost += cost;
     pairedA[i] = 1;
     pairedB[j] = 1;
     const byKey = new Map<number, number>();
@@ -77,20 +77,17 @@ function pairEqual(a: CountedTree, b: CountedTree, pairedA: Uint8Array, pairedB:
     const taken = new Set<number>();
     for (const child of childrenA[i]!) {
       const other = byKey.get(a.key[child]!);
-      if (other === undefined) {
+      if (other === undefined || taken.has(other) || countCost(a, child, b, other) > 0) {
         restA.push(child);
         continue;
       }
       taken.add(other);
-      const counts = countCost(a, child, b, other);
-      if (counts > 0) edits.changed.push([child, other]);
-      edits.cost += counts;
       markSubtree(pairedA, childrenA, child);
       markSubtree(pairedB, childrenB, other);
     }
     const restB = childrenB[j]!.filter((child) => !taken.has(child));
-    // One left on each side, with the same label: pairing the two is no worse than two edits, so go down into them.
-    if (restA.length !== 1 || restB.length !== 1 || a.label[restA[0]!] !== b.label[restB[0]!]) return;
+    // One left on each side, the same call as often: pairing the two costs nothing, so go down into them.
+    if (restA.length !== 1 || restB.length !== 1 || pairCost(a, restA[0]!, b, restB[0]!) > 0) return;
     i = restA[0]!;
     j = restB[0]!;
   }

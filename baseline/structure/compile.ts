@@ -145,7 +145,7 @@ function edgeLine(links: Links, judge: Judge, parent: LabelFacts, edge: EdgeFact
     parent: links.text(edge.parent),
     child: links.text(edge.child),
     ok,
-    failed: all - ok > 0 ? all - ok : 0,
+    failed: Math.max(0, all - ok),
     state: judge.state(all, edge.all.buckets),
     rank: edge.all.extra / edge.all.count,
     optional: leftOut(parent.ok, edge.ok, options),
