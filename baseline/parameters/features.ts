@@ -40,7 +40,7 @@ export const HINT = 64;
 export const ORDINAL: readonly Kind[] = [Kind.length, Kind.punctuation, Kind.number, Kind.elements, Kind.depth];
 
 /** Kinds new values of which are admitted on diverse evidence only (DETECTION §7). */
-export const ADMITTED: readonly Kind[] = [Kind.template, Kind.value, Kind.form, Kind.pattern];
+export const ADMITTED: readonly Kind[] = [Kind.template, Kind.value, Kind.form];
 
 /** DETECTION §3.3: of the collapsed templates the 256 most frequent are kept at publishing. */
 export const TOP_TEMPLATES = 256;

@@ -1,0 +1,183 @@
+/**
+ * From a merged partial to the data of a version. Egress classes and statements on sensitive tables of a service that was
+ * active before are taken over from the version before, never learned (DETECTION §7).
+ */
+import type { CompileOptions } from '../model.ts';
+import { type Counts, entriesOf } from './counts.ts';
+import type { ModelData, OperationData, SchemaCounts, ServiceData } from './data.ts';
+import { estimateDistinct } from './distinct.ts';
+import { MAX_PUBLIC_NAMES } from './egress.ts';
+import { effectiveKind, effectiveProfile, effectiveTotal, maturityOf } from './effective.ts';
+import { dataFromEntries } from './entries.ts';
+import { Kind, SchemaKind } from './features.ts';
+import { createPartial, mergePartial, type OperationCounts, type ParametersPartial, settlePartial } from './partial.ts';
+import { kindCounts, type ProfileData } from './profile.ts';
+import { ParameterSource } from '../../traces/segment.ts';
+
+export const PUBLIC_NAME = 'public:name';
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const schemaCounts = (counts: Counts, kind: number, n: number, options: CompileOptions): SchemaCounts => {
+  const { total, unseen, bound, keys, counts: times } = effectiveKind(
+    counts,
+    kind as Kind,
+    entriesOf(counts, kind),
+    n,
+    options,
+  );
+  // Names may come many at once: their share is of requests.
+  return { total: kind === SchemaKind.name ? Math.max(n, 1) : total, other: unseen, bound, keys, counts: times };
+};
+
+const operationData = (operation: OperationCounts, options: CompileOptions): OperationData => {
+  const total = entriesOf(operation.counts, SchemaKind.total)[0];
+  const n = effectiveTotal(total, options);
+  const buckets = total?.buckets ?? 0;
+  const profiles = [...operation.parameters.map.values()]
+    .map((parameter) => {
+      const data = effectiveProfile(parameter, options);
+      if (data.source === ParameterSource.egress) {
+        let names = 0;
+        for (const text of parameter.texts.values()) if (text === PUBLIC_NAME) names++;
+        data.anyPublic = names > MAX_PUBLIC_NAMES;
+      }
+      return data;
+    })
+    .sort((a, b) => a.source - b.source || byText(a.name, b.name));
+  return {
+    label: operation.label,
+    service: operation.service,
+    operation: operation.operation,
+    n,
+    clients: estimateDistinct(operation.clients),
+    buckets,
+    quarantined: operation.quarantined,
+    state: maturityOf(n, buckets, options),
+    sets: schemaCounts(operation.counts, SchemaKind.set, n, options),
+    orders: schemaCounts(operation.counts, SchemaKind.order, n, options),
+    names: schemaCounts(operation.counts, SchemaKind.name, n, options),
+    profiles,
+  };
+};
+
+/** Table patterns: `users`, `pay*`; `*` stands for anything. Compared without case, on the name without its schema. */
+export const tableMatcher = (patterns: readonly string[]): ((tables: string) => boolean) => {
+  const expressions = patterns.map((pattern) => {
+    const parts = pattern.toLowerCase().split('*');
+    return (table: string): boolean => {
+      if (parts.length === 1) return table === parts[0];
+      let at = parts[0]!.length;
+      if (!table.startsWith(parts[0]!)) return false;
+      for (let i = 1; i < parts.length - 1; i++) {
+        const found = table.indexOf(parts[i]!, at);
+        if (found < 0) return false;
+        at = found + parts[i]!.length;
+      }
+      const last = parts[parts.length - 1]!;
+      return table.length - last.length >= at && table.endsWith(last);
+    };
+  });
+  return (tables) => tables !== '' && tables.split(',').some((table) => expressions.some((is) => is(table)));
+};
+
+/** Keeps of a kind only the keys that `keep` accepts; what falls out counts as not admitted. */
+const restrictForms = (profile: ProfileData, keep: (key: number, text: string) => boolean): void => {
+  const forms = kindCounts(profile, Kind.form);
+  if (forms === undefined) return;
+  const texts = new Map(profile.texts);
+  const keys: number[] = [];
+  const counts: number[] = [];
+  for (let i = 0; i < forms.keys.length; i++) {
+    const key = forms.keys[i]!;
+    if (keep(key, texts.get(key) ?? '')) {
+      keys.push(key);
+      counts.push(forms.counts[i]!);
+    }
+    // A form shut out is not what normal looks like: its mass must not make other unseen forms ordinary.
+    else forms.total -= forms.counts[i]!;
+  }
+  forms.keys = keys;
+  forms.counts = counts;
+  const kept = new Set(keys);
+  profile.texts = profile.texts.filter(([key]) => kept.has(key));
+};
+
+const serviceData = (
+  service: string,
+  operations: readonly OperationData[],
+  before: ServiceData | undefined,
+  sensitive: (tables: string) => boolean,
+  options: CompileOptions,
+): ServiceData => {
+  const n = operations.reduce((sum, operation) => sum + operation.n, 0);
+  const buckets = operations.reduce((most, operation) => Math.max(most, operation.buckets), 0);
+  const egress = new Map<number, string>(before?.egress ?? []);
+  const statements = new Set<number>();
+  const onSensitive = new Set<number>(before?.sensitive ?? []);
+  const closed = before !== undefined && before.state === 'active';
+  for (const operation of operations) {
+    for (const profile of operation.profiles) {
+      if (profile.source === ParameterSource.egress) {
+        if (closed) {
+          restrictForms(profile, (key) => egress.has(key));
+          profile.anyPublic = false;
+        } else for (const [key, text] of profile.texts) egress.set(key, text);
+      } else if (profile.source === ParameterSource.statement) {
+        const texts = new Map(profile.texts);
+        if (closed) restrictForms(profile, (key, text) => !sensitive(text) || onSensitive.has(key));
+        for (const key of kindCounts(profile, Kind.form)?.keys ?? []) {
+          statements.add(key);
+          if (sensitive(texts.get(key) ?? '')) onSensitive.add(key);
+        }
+      }
+    }
+  }
+  for (const key of onSensitive) statements.add(key);
+  const numeric = (a: number, b: number): number => a - b;
+  return {
+    service,
+    n,
+    buckets,
+    // A service that was active stays under the rule when a window has little of it.
+    state: closed ? 'active' : maturityOf(n, buckets, options),
+    egress: [...egress].sort(([a], [b]) => a - b),
+    statements: [...statements].sort(numeric),
+    sensitive: [...onSensitive].sort(numeric),
+  };
+};
+
+export const compileData = (partial: ParametersPartial, options: CompileOptions): ModelData => {
+  // Settling writes; the caller's partial stays as it was.
+  const copy = createPartial();
+  mergePartial(copy, partial);
+  settlePartial(copy);
+  const previous = dataFromEntries(options.previous);
+  const before = new Map(previous.services.map((service) => [service.service, service]));
+  const beforeOperations = new Map(previous.operations.map((operation) => [operation.label, operation]));
+  const operations = [...copy.operations.map.values()]
+    .map((operation) => operationData(operation, options))
+    .sort((a, b) => byText(a.label, b.label));
+  const byService = new Map<string, OperationData[]>();
+  for (const operation of operations) {
+    const list = byService.get(operation.service);
+    if (list === undefined) byService.set(operation.service, [operation]);
+    else list.push(operation);
+  }
+  for (const service of before.keys()) if (!byService.has(service)) byService.set(service, []);
+  const sensitive = tableMatcher(options.sensitiveTables);
+  const services = [...byService]
+    .map(([service, list]) => serviceData(service, list, before.get(service), sensitive, options))
+    .sort((a, b) => byText(a.service, b.service));
+  for (const operation of operations) {
+    // "Any public name" of an operation is a class like any other: taken over, not learned anew.
+    const then = beforeOperations.get(operation.label);
+    for (const profile of operation.profiles) {
+      if (profile.source !== ParameterSource.egress || then === undefined) continue;
+      const old = then.profiles.find(({ source, name }) => source === profile.source && name === profile.name);
+      if (old?.anyPublic === true) profile.anyPublic = true;
+    }
+  }
+  return { operations, services };
+};
+

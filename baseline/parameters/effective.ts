@@ -1,0 +1,159 @@
+/**
+ * From raw counters to effective counts, once, when a version is published (DETECTION §7): influence cap, at most 3 a client
+ * and bucket, diversity admission, Good–Turing over distinct occasions.
+ */
+import type { CompileOptions, Maturity } from '../model.ts';
+import { boundOf, type CountEntry, type Counts, distinctOf, entriesOf, KEY_MASK, kindOf, overflowed } from './counts.ts';
+import { estimateDistinct } from './distinct.ts';
+import { ADMITTED, HINT, Kind, TOP_TEMPLATES } from './features.ts';
+import type { ParameterCounts } from './partial.ts';
+import type { KindCounts, ProfileData } from './profile.ts';
+
+/** Of one client in one time bucket at most so many observations count: retries and duplicates break Good–Turing. */
+const PER_OCCASION = 3;
+
+/** Kinds of which a value may have several keys: their share is of all values, not of all keys. */
+const SETS: readonly number[] = [Kind.character, Kind.bigram, Kind.pattern];
+
+export const maturityOf = (n: number, buckets: number, options: CompileOptions): Maturity => {
+  const { observeBelow, observeBuckets, activeFrom } = options.profile;
+  if (n < observeBelow || buckets < observeBuckets) return 'observe';
+  return n < activeFrom ? 'learning' : 'active';
+};
+
+/** Observations of an entry that count. `whole`: effective observations of the key it belongs to. */
+export const effectiveCount = (entry: CountEntry, whole: number, options: CompileOptions): number => {
+  const { influenceShare, influenceFree } = options.profile;
+  const each = Math.max(influenceFree, influenceShare * whole);
+  const byClient = entry.clients * each;
+  const byOccasion = PER_OCCASION * entry.clients * entry.buckets;
+  return Math.floor(Math.min(entry.known, byClient, byOccasion)) + entry.unknown;
+};
+
+/** Effective observations of a key from its total: with fewer clients than 1/share each is held to the free count. */
+export const effectiveTotal = (entry: CountEntry | undefined, options: CompileOptions): number => {
+  if (entry === undefined) return 0;
+  const { influenceShare, influenceFree } = options.profile;
+  const occasions = PER_OCCASION * entry.clients * entry.buckets;
+  const raw = Math.min(entry.known, occasions);
+  if (entry.clients * influenceShare >= 1) return Math.floor(raw) + entry.unknown;
+  // c clients at a share s of what all give: n = c·s·(n + unknown), or the free count each.
+  const shared = (entry.clients * influenceShare * entry.unknown) / (1 - entry.clients * influenceShare);
+  return Math.floor(Math.min(raw, Math.max(entry.clients * influenceFree, shared))) + entry.unknown;
+};
+
+/** DETECTION §7: enough occurrences in enough buckets from enough clients; twice both where no client is known. */
+export const isAdmitted = (entry: CountEntry, options: CompileOptions): boolean => {
+  const { admitOccurrences, admitBuckets, admitClients } = options.profile;
+  const times = entry.known + entry.unknown;
+  if (entry.clients >= admitClients && times >= admitOccurrences && entry.buckets >= admitBuckets) return true;
+  // No client can be told apart, in this entry or in the whole window (a test environment has one).
+  const blind = entry.clients === 0 || options.clients < admitClients;
+  return blind && times >= 2 * admitOccurrences && entry.buckets >= 2 * admitBuckets;
+};
+
+/** Seen on a single occasion. */
+const isSingle = (entry: CountEntry): boolean => entry.buckets <= 1 && entry.clients <= 1;
+
+/** Good–Turing's number of singletons, one client's share of them capped like everything of one client. */
+const singles = (entries: readonly CountEntry[], whole: number, options: CompileOptions): number => {
+  const { influenceShare, influenceFree } = options.profile;
+  let known = 0;
+  let unknown = 0;
+  let low = 0;
+  let high = 0;
+  for (const entry of entries) {
+    if (!isSingle(entry)) continue;
+    if (entry.clients === 0) {
+      unknown++;
+      continue;
+    }
+    known++;
+    low |= entry.clientMap[0];
+    high |= entry.clientMap[1];
+  }
+  const cap = distinctOf(low, high) * Math.max(influenceFree, influenceShare * whole);
+  return Math.floor(Math.min(known, cap)) + unknown;
+};
+
+/** Effective counts of one kind. `whole`: values the shares of set kinds refer to. */
+export const effectiveKind = (
+  counts: Counts,
+  kind: Kind,
+  entries: readonly CountEntry[],
+  whole: number,
+  options: CompileOptions,
+): KindCounts => {
+  const guarded = ADMITTED.includes(kind);
+  const listed: { key: number; n: number }[] = [];
+  let unadmitted = 0;
+  let sum = 0;
+  for (const entry of entries) {
+    const n = effectiveCount(entry, whole, options);
+    sum += n;
+    if (guarded && !isAdmitted(entry, options)) unadmitted += n;
+    else listed.push({ key: entry.key, n });
+  }
+  if (kind === Kind.template && listed.length > TOP_TEMPLATES) {
+    // Most frequent first; ties by key, so that the cut is the same everywhere.
+    listed.sort((a, b) => b.n - a.n || a.key - b.key);
+    for (const cut of listed.splice(TOP_TEMPLATES)) unadmitted += cut.n;
+    listed.sort((a, b) => a.key - b.key);
+  }
+  const unseen = singles(entries, whole, options);
+  return {
+    kind,
+    total: SETS.includes(kind) ? Math.max(whole, 1) : sum,
+    other: Math.max(unadmitted, unseen),
+    unseen,
+    bound: overflowed(counts, kind) ? boundOf(counts, kind) : 0xffffffff,
+    keys: listed.map(({ key }) => key),
+    counts: listed.map(({ n }) => n),
+  };
+};
+
+/** A hint, or a strong hit that diverse evidence shows to be ordinary here. Other strong hits count nowhere. */
+const isBenignHit = (entry: CountEntry, options: CompileOptions): boolean => {
+  const id = entry.key & KEY_MASK;
+  return id !== 0 && (id >= HINT || isAdmitted(entry, options));
+};
+
+export const effectiveProfile = (parameter: ParameterCounts, options: CompileOptions): ProfileData => {
+  const byKind = new Map<number, CountEntry[]>();
+  for (const entry of entriesOf(parameter.counts)) {
+    const kind = kindOf(entry.key);
+    const list = byKind.get(kind);
+    if (list === undefined) byKind.set(kind, [entry]);
+    else list.push(entry);
+  }
+  const total = byKind.get(Kind.total)?.[0];
+  const n = effectiveTotal(total, options);
+  const patterns = byKind.get(Kind.pattern) ?? [];
+  const anyHit = patterns.find((entry) => (entry.key & KEY_MASK) === 0);
+  const hits = anyHit === undefined ? 0 : anyHit.known + anyHit.unknown;
+  const benign = Math.max(0, n - (anyHit === undefined ? 0 : effectiveCount(anyHit, n, options)));
+  const kinds: KindCounts[] = [];
+  for (const [kind, entries] of [...byKind].sort(([a], [b]) => a - b)) {
+    if (kind === Kind.total) continue;
+    // More values than an enumeration has: no dictionary, whatever sample of it was kept.
+    if (kind === Kind.value && overflowed(parameter.counts, kind)) continue;
+    // Rates of pattern hits are of all values, theirs included.
+    const whole = kind === Kind.pattern ? n : benign;
+    const counted = kind === Kind.pattern ? entries.filter((entry) => isBenignHit(entry, options)) : entries;
+    kinds.push(effectiveKind(parameter.counts, kind as Kind, counted, whole, options));
+  }
+  const listed = new Set(kinds.find(({ kind }) => kind === Kind.form)?.keys ?? []);
+  return {
+    source: parameter.source,
+    name: parameter.name,
+    n: benign,
+    hits,
+    clients: estimateDistinct(parameter.clients),
+    buckets: total?.buckets ?? 0,
+    quarantined: parameter.quarantined,
+    state: maturityOf(n, total?.buckets ?? 0, options),
+    kinds,
+    texts: [...parameter.texts].filter(([key]) => listed.has(key)).sort(([a], [b]) => a - b),
+    anyPublic: false,
+  };
+};

@@ -1,0 +1,178 @@
+/** The scoring tables of a version: operations by label, profiles by (label, name, source), services by symbol. */
+import type { Symbols } from '../../traces/segment.ts';
+import { backOffProfile } from './backoff.ts';
+import type { ModelData, OperationData, SchemaCounts, ServiceData } from './data.ts';
+import { Kind } from './features.ts';
+import { avalanche } from './hash.ts';
+import { compileProfile, floorOf, kindCounts, type Profile } from './profile.ts';
+import { isCallSource } from './reader.ts';
+import { ParameterSource } from '../../traces/segment.ts';
+
+export interface SchemaTable {
+  /** 1/p by key. */
+  readonly known: Map<number, number>;
+  /** 1/p of what is not known. */
+  readonly unseen: number;
+  readonly bound: number;
+}
+
+export interface OperationTable {
+  readonly data: OperationData;
+  readonly floor: number;
+  readonly sets: SchemaTable;
+  readonly orders: SchemaTable;
+  readonly names: SchemaTable;
+  /** Statements of the operation over all its calls: how many, and how many of them were new (Good–Turing). */
+  readonly statements: number;
+  readonly newStatements: number;
+  /** Index into the back-off: service. */
+  readonly service: number;
+}
+
+export interface ServiceTable {
+  readonly data: ServiceData;
+  readonly egress: ReadonlySet<number>;
+  readonly statements: ReadonlySet<number>;
+}
+
+export interface ModelTables {
+  readonly operations: readonly OperationTable[];
+  readonly profiles: readonly Profile[];
+  /** Index of an operation by label id, −1 when unknown. */
+  operationAt(label: number): number;
+  /** Index of a profile, −1 when unknown. `name`: text symbol, or label of the calling span for calls. */
+  profileAt(label: number, name: number, source: number): number;
+  serviceAt(service: number): ServiceTable | undefined;
+  /** Profile of a parameter over all operations of a service; null when there is none worth asking. */
+  backOff(service: number, name: number, source: number): Profile | null;
+}
+
+const schemaTable = (counts: SchemaCounts, floor: number): SchemaTable => {
+  const known = new Map<number, number>();
+  const total = Math.max(1, counts.total);
+  const order = counts.keys.map((_, i) => i).sort((a, b) => counts.counts[a]! - counts.counts[b]!);
+  let mass = 0;
+  for (let i = 0; i < order.length; ) {
+    const n = counts.counts[order[i]!]!;
+    let j = i;
+    while (j < order.length && counts.counts[order[j]!] === n) {
+      mass += n;
+      j++;
+    }
+    const p = Math.min(1, Math.max(floor, (mass + (counts.other <= n ? counts.other : 0)) / total));
+    for (let k = i; k < j; k++) known.set(counts.keys[order[k]!]!, 1 / p);
+    i = j;
+  }
+  return { known, unseen: 1 / Math.min(1, Math.max(floor, counts.other / total)), bound: counts.bound };
+};
+
+/** Open addressing over three integers. */
+const createTripleIndex = (expected: number) => {
+  let capacity = 64;
+  while (capacity < expected * 2) capacity *= 2;
+  const mask = capacity - 1;
+  const first = new Int32Array(capacity);
+  const second = new Int32Array(capacity);
+  const values = new Int32Array(capacity).fill(-1);
+  const slotOf = (a: number, b: number): number => {
+    let at = avalanche(Math.imul(a, 0x9e3779b1) ^ b) & mask;
+    while (values[at] !== -1 && (first[at] !== a || second[at] !== b)) at = (at + 1) & mask;
+    return at;
+  };
+  return {
+    get: (a: number, b: number, c: number): number => values[slotOf(a, b * 16 + c)]!,
+    set(a: number, b: number, c: number, value: number): void {
+      const at = slotOf(a, b * 16 + c);
+      first[at] = a;
+      second[at] = b * 16 + c;
+      values[at] = value;
+    },
+  };
+};
+
+const operationTable = (data: OperationData, service: number): OperationTable => {
+  const floor = floorOf(data.n, data.state);
+  let statements = 0;
+  let newStatements = 0;
+  for (const profile of data.profiles) {
+    if (profile.source !== ParameterSource.statement) continue;
+    const forms = kindCounts(profile, Kind.form);
+    statements += forms?.total ?? 0;
+    newStatements += forms?.unseen ?? 0;
+  }
+  return {
+    data,
+    floor,
+    sets: schemaTable(data.sets, floor),
+    orders: schemaTable(data.orders, floor),
+    names: schemaTable(data.names, floor),
+    statements,
+    newStatements,
+    service,
+  };
+};
+
+export const buildTables = (data: ModelData, symbols: Symbols): ModelTables => {
+  const operations: OperationTable[] = [];
+  const profiles: Profile[] = [];
+  let labels = new Int32Array(Math.max(64, symbols.labelCount + data.operations.length + 1)).fill(-1);
+  const services = new Map<number, ServiceTable>();
+  const members = new Map<number, Map<number, OperationData['profiles']>>();
+  const expected = data.operations.reduce((sum, { profiles }) => sum + profiles.length, 0);
+  const index = createTripleIndex(expected);
+
+  for (const service of data.services) {
+    services.set(symbols.intern(service.service), {
+      data: service,
+      egress: new Set(service.egress.map(([key]) => key)),
+      statements: new Set(service.statements),
+    });
+  }
+  for (const operation of data.operations) {
+    const label = symbols.labelFromText(operation.label);
+    if (label >= labels.length) {
+      const larger = new Int32Array(label * 2).fill(-1);
+      larger.set(labels);
+      labels = larger;
+    }
+    const service = symbols.intern(operation.service);
+    labels[label] = operations.length;
+    operations.push(operationTable(operation, service));
+    for (const profile of operation.profiles) {
+      const call = isCallSource(profile.source);
+      const name = call ? symbols.labelFromText(profile.name) : symbols.intern(profile.name);
+      index.set(label, name, profile.source, profiles.length);
+      profiles.push(compileProfile(profile));
+      if (call || profile.source === ParameterSource.size) continue;
+      let byName = members.get(service);
+      if (byName === undefined) {
+        byName = new Map();
+        members.set(service, byName);
+      }
+      const key = name * 16 + profile.source;
+      const list = byName.get(key);
+      if (list === undefined) byName.set(key, [profile]);
+      else list.push(profile);
+    }
+  }
+
+  // Built when first asked: most parameters are active and never need one.
+  const backOffs = new Map<OperationData['profiles'], Profile | null>();
+  return {
+    operations,
+    profiles,
+    operationAt: (label) => (label < labels.length ? labels[label]! : -1),
+    profileAt: index.get,
+    serviceAt: (service) => services.get(service),
+    backOff(service, name, source) {
+      const parts = members.get(service)?.get(name * 16 + source);
+      if (parts === undefined) return null;
+      let found = backOffs.get(parts);
+      if (found === undefined) {
+        found = backOffProfile(parts);
+        backOffs.set(parts, found);
+      }
+      return found;
+    },
+  };
+};
