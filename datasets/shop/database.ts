@@ -16,7 +16,9 @@ export function openDatabase(ports: Ports, name: 'shop' | 'reports'): Database {
     max: 6,
     idleTimeoutMillis: 0,
   });
-  pool.on('error', () => undefined); // the next query opens another connection
+  // A lost connection fails its query; the next one opens another. Without listeners it would end the process.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => void client.on('error', () => undefined));
   return {
     // Not pool.query(): its callback runs in the context of whoever gives a connection back, so that a query that had to
     // wait got another request's span as parent (instrumentation-pg 0.77 with ignoreConnectSpans).

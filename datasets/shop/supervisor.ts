@@ -34,6 +34,7 @@ export interface Shop {
 }
 
 const STOP_DEADLINE_MS = 5_000;
+const DATABASE = 'database';
 
 export async function startShop(options: ShopOptions): Promise<Shop> {
   const { logger } = options;
@@ -52,10 +53,14 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
   };
   const stop = async (deadlineMs = STOP_DEADLINE_MS): Promise<void> => {
     stopping = true;
-    await Promise.all(children.map((child) => child.stop(deadlineMs)));
+    // The databases last: what is under way may still need them.
+    const databases = children.filter(({ name }) => name === DATABASE);
+    const others = children.filter(({ name }) => name !== DATABASE);
+    await Promise.all(others.map((child) => child.stop(deadlineMs)));
+    await Promise.all(databases.map((child) => child.stop(deadlineMs)));
   };
   try {
-    start('database', './database/main.ts', []);
+    start(DATABASE, './database/main.ts', []);
     start('edge', './edge/main.ts', []);
     for (const service of SERVICES) start(service, './main.ts', [service]);
     const ports: Record<string, number> = {};
