@@ -5,7 +5,6 @@ import { SpanwardenError } from '../errors.ts';
 /** Server codes that pass by themselves or by an operator's hand: load, memory, disk, read-only replica, restart. */
 const PASSING = new Set([
   '159', // TIMEOUT_EXCEEDED
-  '164', // READONLY
   '201', // QUOTA_EXCEEDED
   '202', // TOO_MANY_SIMULTANEOUS_QUERIES
   '203', // NO_FREE_CONNECTION
