@@ -5,6 +5,7 @@
 import { SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import type { Assignment, Consumer, Log, LogRecord, NewRecord } from '../runtime/log/port.ts';
+import { rewind } from '../runtime/log/rewind.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { AssemblyConfig } from '../schemas/config/assembly.ts';
@@ -145,13 +146,20 @@ export function createDetector(
     );
   }
 
-  async function assigned(given: Assignment): Promise<undefined> {
+  async function assigned(given: Assignment): Promise<number> {
     const { partition, committed } = given;
-    await lookBack(partition, committed);
     assignments.set(partition, given);
-    positions.set(partition, committed);
     commits.set(partition, committed);
-    return undefined;
+    return startAt(partition, committed);
+  }
+
+  /** Where to read from, so that segments which straddle `offset` are whole; what is stored from there on is looked up. */
+  async function startAt(partition: number, offset: number): Promise<number> {
+    await lookBack(partition, offset);
+    core.resume(partition, offset);
+    const start = await untilStored(() => rewind(log, 'spans', partition, offset, core.warmUpMs));
+    positions.set(partition, start);
+    return start;
   }
 
   /** What is stored of the records from `offset` on: a crash, or a former owner, may have left more than was committed. */
@@ -312,9 +320,7 @@ export function createDetector(
     for (const [partition, assignment] of assignments) {
       const from = commits.get(partition) ?? assignment.committed;
       forget(partition);
-      await lookBack(partition, from);
-      positions.set(partition, from);
-      consumer?.seek(partition, from);
+      consumer?.seek(partition, await startAt(partition, from));
     }
     alertOnly = false;
     logger.info({}, 'ClickHouse is back: reading again from the last commit');

@@ -9,8 +9,6 @@ export interface Cut {
   readonly offsets: ReadonlyMap<number, number>;
   /** Settled segments that begin at or beyond E: learned after the version. */
   readonly held: SegmentSpans[];
-  /** Traces with records on both sides of E, by partition: a trainer that resumes at E must not learn their rest. */
-  readonly straddling: Map<number, string[]>;
 }
 
 export interface CutBook {
@@ -25,8 +23,6 @@ export interface CutBook {
   drop(partition: number): void;
 }
 
-const MAX_STRADDLING = 10_000;
-
 export function createCutBook(): CutBook {
   let current: Cut | null = null;
   return {
@@ -34,20 +30,14 @@ export function createCutBook(): CutBook {
       return current;
     },
     begin(offsets) {
-      current = { offsets: new Map(offsets), held: [], straddling: new Map() };
+      current = { offsets: new Map(offsets), held: [] };
     },
     takes(spans) {
       if (current === null) return true;
       const end = current.offsets.get(spans.partition) ?? 0;
-      if (spans.firstOffset >= end) {
-        current.held.push(spans);
-        return false;
-      }
-      // it settles after the cut was made, so some of its records may lie beyond E
-      const traces = current.straddling.get(spans.partition) ?? [];
-      if (traces.length < MAX_STRADDLING) traces.push(spans.traceId);
-      current.straddling.set(spans.partition, traces);
-      return true;
+      if (spans.firstOffset < end) return true;
+      current.held.push(spans);
+      return false;
     },
     complete(unsettledFloor) {
       if (current === null) return false;
@@ -63,12 +53,7 @@ export function createCutBook(): CutBook {
       if (current === null) return;
       const offsets = new Map(current.offsets);
       offsets.delete(partition);
-      current.straddling.delete(partition);
-      current = {
-        offsets,
-        held: current.held.filter((spans) => spans.partition !== partition),
-        straddling: current.straddling,
-      };
+      current = { offsets, held: current.held.filter((spans) => spans.partition !== partition) };
     },
   };
 }

@@ -9,13 +9,15 @@ import { type BaselineEntry, JudgementStage } from '../baseline/model.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import type { Assignment, Consumer, Log, LogRecord } from '../runtime/log/port.ts';
+import { rewind } from '../runtime/log/rewind.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { TrainerConfig } from '../schemas/config/trainer.ts';
 import { encodeJson } from '../schemas/log/codecs.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
 import type { VersionAnnouncement } from '../schemas/log/version.ts';
-import type { Assembler, AssemblerSink } from '../traces/assembly/contract.ts';
+import type { SegmentAssembler } from '../traces/assembly/assembler.ts';
+import type { AssemblerSink } from '../traces/assembly/contract.ts';
 import type { Segment, SegmentSpans } from '../traces/segment.ts';
 import { createCutBook } from './cut.ts';
 
@@ -43,7 +45,7 @@ export interface TrainerDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly now: () => number;
-  createAssembler(sink: AssemblerSink): Assembler;
+  createAssembler(sink: AssemblerSink): SegmentAssembler;
   readonly segment: Segment;
   read(spans: SegmentSpans, into: Segment): boolean;
 }
@@ -66,7 +68,6 @@ export interface Trainer extends Service {
 /** p* below which a segment is counted in quarantine (DETECTION §7). */
 const QUARANTINE_P = 1e-4;
 const RETRY_MS = 1_000;
-const STRADDLING = 'straddling';
 
 export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer {
   const { log, store, learning, logger, metrics, segment } = deps;
@@ -82,7 +83,6 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   const cuts = createCutBook();
   const assignments = new Map<number, Assignment>();
   const positions = new Map<number, number>();
-  const skipped = new Map<number, Set<string>>();
   let latest: PublishedVersion | null | undefined;
   let baseline: Baseline | null = null;
   let entries: readonly BaselineEntry[] = [];
@@ -103,7 +103,6 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   });
 
   function learn(spans: SegmentSpans): void {
-    if (skipped.get(spans.partition)?.has(spans.traceId) === true) return;
     if (!deps.read(spans, segment)) {
       unreadable.add(1);
       return;
@@ -125,7 +124,6 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
       if (partial !== undefined) {
         learning.restore(partition, partial);
         start = latest.baseline.manifest.offsets[partition] ?? start;
-        skipped.set(partition, new Set(straddlingOf(latest.entries, partition)));
         lastSegments = learning.progress().segments;
         logger.info(
           { partition, version: latest.baseline.version, offset: start },
@@ -133,8 +131,10 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
         );
       }
     }
-    positions.set(partition, start);
-    return start;
+    assembler.resume(partition, start);
+    const from = await rewind(log, 'spans', partition, start, assembler.warmUpMs);
+    positions.set(partition, from);
+    return from;
   }
 
   async function untilStored<T>(call: () => Promise<T>): Promise<T> {
@@ -156,7 +156,6 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     cuts.drop(partition);
     assignments.delete(partition);
     positions.delete(partition);
-    skipped.delete(partition);
   }
 
   async function batch(partition: number, records: readonly LogRecord[]): Promise<void> {
@@ -203,16 +202,8 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     const cut = cuts.current!;
     const partitions = await log.partitions('spans');
     const offsets = Array.from({ length: partitions }, (_, partition) => cut.offsets.get(partition) ?? 0);
-    const extra = [...cut.straddling].map(
-      ([partition, traces]): BaselineEntry => ({
-        group: 'manifest',
-        kind: STRADDLING,
-        key: String(partition),
-        value: JSON.stringify(traces),
-      }),
-    );
     const startedMs = performance.now();
-    const steps = learning.publishing({ parent: baseline?.version ?? '', previous: entries, offsets, extra });
+    const steps = learning.publishing({ parent: baseline?.version ?? '', previous: entries, offsets });
     let made: Baseline;
     for (;;) {
       const turn = steps.next();
@@ -294,11 +285,4 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
       };
     },
   };
-}
-
-function straddlingOf(entries: readonly BaselineEntry[], partition: number): string[] {
-  const entry = entries.find(
-    ({ group, kind, key }) => group === 'manifest' && kind === STRADDLING && key === String(partition),
-  );
-  return entry === undefined ? [] : (JSON.parse(entry.value) as string[]);
 }

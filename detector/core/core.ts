@@ -8,7 +8,8 @@ import type { AssemblyConfig } from '../../schemas/config/assembly.ts';
 import type { CollectiveCounts } from '../../schemas/log/collective.ts';
 import type { OriginAnswer, OriginAsk } from '../../schemas/log/origin.ts';
 import { type ClientRecord, type Verdict, VerdictStage } from '../../schemas/log/verdict.ts';
-import type { Assembler, AssemblerSink, CloseStage } from '../../traces/assembly/contract.ts';
+import type { SegmentAssembler } from '../../traces/assembly/assembler.ts';
+import type { AssemblerSink, CloseStage } from '../../traces/assembly/contract.ts';
 import { type Segment, type SegmentSpans, spanIdHex } from '../../traces/segment.ts';
 import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './attributed.ts';
 import { createOriginAnswerer } from './origins.ts';
@@ -40,7 +41,7 @@ export interface CoreEffects {
 }
 
 export interface CoreDeps {
-  createAssembler(sink: AssemblerSink): Assembler;
+  createAssembler(sink: AssemblerSink): SegmentAssembler;
   readonly segment: Segment;
   /** Decodes; false when nothing of the segment can be read. */
   read(spans: SegmentSpans, into: Segment): boolean;
@@ -57,6 +58,9 @@ export interface Core {
   /** No offset from here on may be committed: its effect may still change or is not complete. */
   floor(partition: number): number;
   drop(partition: number): void;
+  /** Reading starts up to `warmUpMs` before `committed`: what begins below it is assembled, but not judged again. */
+  resume(partition: number, committed: number): void;
+  readonly warmUpMs: number;
   /** Offline, at the end of the input. */
   end(): void;
   readonly unreadable: number;
@@ -297,6 +301,8 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       closedBefore.delete(partition);
       streams.delete(partition);
     },
+    resume: (partition, committed) => assembler.resume(partition, committed),
+    warmUpMs: assembler.warmUpMs,
     end: () => assembler.end(),
     get unreadable() {
       return unreadable;
