@@ -24,9 +24,9 @@ export interface CollectiveJudgeOptions {
 }
 
 export const COLLECTIVE_DEFAULTS: CollectiveJudgeOptions = {
-  alarmP: 1e-6,
+  alarmP: 1e-5,
   spans: [1, 3, 9],
-  leastShift: 0.25,
+  leastShift: 0.5,
   leastExceedances: 3,
   loadShare: 0.5,
   loadKeys: 8,

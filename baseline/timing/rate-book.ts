@@ -8,6 +8,8 @@ export const COLLECTIVE_WINDOW_MS = 20_000;
 
 /** Observations worth one unit of prior belief in the overall rate. */
 const PRIOR = 200;
+/** Windows worth of prior belief in the usual dispersion. */
+const PRIOR_WINDOWS = 5;
 const MOST_DISPERSION = 50;
 
 export interface RateBook {
@@ -71,38 +73,34 @@ function ratesOf(tallies: ReadonlyMap<string, Tally>, sampled: number): Collecti
     dispersion: 1,
     count,
   };
-  const byKey = new Map<string, CollectiveRate>();
-  let spread = 0;
-  let windows = 0;
-  for (const [id, tally] of tallies) {
+  const rated = [...tallies].map(([id, tally]) => {
     const exceedance = (tally.exceedances + PRIOR * mean.exceedance) / (tally.count + PRIOR);
-    const [sum, freedom] = pearson(tally.windows, exceedance);
-    spread += sum;
-    windows += freedom;
+    return { id, tally, exceedance, spread: pearson(tally.windows, exceedance) };
+  });
+  // The usual key's dispersion, not the mean: one service that stalls must not make all others look restless.
+  const spreads = rated.map(({ spread, tally }) => spread / tally.windows.length).sort((a, b) => a - b);
+  const usual = Math.max(1, spreads[spreads.length >> 1]!);
+  const byKey = new Map<string, CollectiveRate>();
+  for (const { id, tally, exceedance, spread } of rated) {
+    const own = (spread + PRIOR_WINDOWS * usual) / (tally.windows.length + PRIOR_WINDOWS);
     byKey.set(id, {
       exceedance,
       above: (tally.above + PRIOR * mean.above) / (tally.count + PRIOR),
-      dispersion: sum, // divided below, once the overall value is known
+      dispersion: Math.min(MOST_DISPERSION, Math.max(1, unsampled(own, sampled))),
       count: tally.count,
     });
   }
-  const overall = { ...mean, dispersion: unsampled(Math.max(1, spread / Math.max(1, windows)), sampled) };
-  for (const [id, rate] of byKey) {
-    const freedom = tallies.get(id)!.windows.length;
-    const own = unsampled((rate.dispersion + 10 * overall.dispersion) / (freedom + 10), sampled);
-    byKey.set(id, { ...rate, dispersion: Math.min(MOST_DISPERSION, Math.max(1, own)) });
-  }
-  return { byKey, overall };
+  return { byKey, overall: { ...mean, dispersion: Math.min(MOST_DISPERSION, unsampled(usual, sampled)) } };
 }
 
-/** Pearson's statistic of the windows against a constant rate, and how many there are. */
-function pearson(windows: Tally['windows'], rate: number): readonly [number, number] {
+/** Pearson's statistic of the windows against a constant rate. */
+function pearson(windows: Tally['windows'], rate: number): number {
   let sum = 0;
   for (const { count, exceedances } of windows) {
     const expected = count * rate;
     sum += (exceedances - expected) ** 2 / Math.max(expected * (1 - rate), 1e-9);
   }
-  return [sum, windows.length];
+  return sum;
 }
 
 /** Thinning hides over-dispersion: of φ − 1 only the sampled share is left. */
