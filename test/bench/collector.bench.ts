@@ -1,9 +1,11 @@
 /** The collector as users run it: a process, fed over OTLP/gRPC by clients in another one. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
-import { type Bench, type BenchResult, MIN_SAMPLES, spread } from './bench.ts';
+import { type Bench, type BenchResult, MIN_SAMPLES, type Spread, spread } from './bench.ts';
 import type { LoadRequest } from './load.ts';
 import { shapes, spanBytesOf } from './otlp.bench.ts';
 
@@ -22,11 +24,13 @@ interface Usage {
 interface Target {
   readonly child: ChildProcess;
   readonly clients: grpc.Client[];
+  /** Settles when the child has exited. */
+  readonly ended: Promise<unknown>;
   usage(): Promise<Usage>;
 }
 
-async function startTarget(file: string): Promise<Target> {
-  const child = fork(join(import.meta.dirname, file), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+async function startTarget(file: string, args: string[] = []): Promise<Target> {
+  const child = fork(join(import.meta.dirname, file), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   const clients = Array.from(
     { length: CONNECTIONS },
@@ -38,6 +42,7 @@ async function startTarget(file: string): Promise<Target> {
   return {
     child,
     clients,
+    ended: once(child, 'exit'),
     async usage() {
       const answer = once(child, 'message') as Promise<[Usage]>;
       child.send('usage');
@@ -62,8 +67,11 @@ async function send(target: Target, bodies: readonly Buffer[], count: number): P
   );
 }
 
-async function measure(shape: string, loads: readonly LoadRequest[]): Promise<BenchResult> {
-  const targets = await Promise.all([startTarget('collector-child.ts'), startTarget('grpc-child.ts')]);
+/** CPU rates of the targets, interleaved, and the most memory the first one had. */
+async function measureAll(
+  targets: readonly Target[],
+  loads: readonly LoadRequest[],
+): Promise<{ spreads: Spread[]; rssBytes: number }> {
   const bodies = loads.map((load) => Buffer.from(load.bytes));
   const rounds = Math.ceil(80_000 / loads.reduce((sum, load) => sum + load.spans, 0));
   const count = rounds * loads.length;
@@ -88,19 +96,50 @@ async function measure(shape: string, loads: readonly LoadRequest[]): Promise<Be
       target.child.disconnect();
     }
   }
-  const own = spread(rates[0]!);
+  return { spreads: rates.map(spread), rssBytes };
+}
+
+async function measure(shape: string, loads: readonly LoadRequest[]): Promise<BenchResult> {
+  const targets = await Promise.all([startTarget('collector-child.ts'), startTarget('grpc-child.ts')]);
+  const { spreads, rssBytes } = await measureAll(targets, loads);
   return {
     name: 'collector, OTLP/gRPC to a counting log',
     shape,
     unit: 'spans/CPU-s',
-    ...own,
+    ...spreads[0]!,
     target: shape === 'SDK' ? 75_000 : 150_000,
-    ratio: own.value / spread(rates[1]!).value,
+    ratio: spreads[0]!.value / spreads[1]!.value,
     reference: 'a grpc-js server that throws the bytes away',
     spanBytes: spanBytesOf(loads),
     attributes: 12,
     note: `CPU of the collector's process, ${Math.round(rssBytes / 2 ** 20)} MiB resident`,
   };
+}
+
+/** The same with the embedded log: each request is on disk before it is acknowledged. */
+async function measureDurable(shape: string, loads: readonly LoadRequest[]): Promise<BenchResult> {
+  const directory = mkdtempSync(join(tmpdir(), 'spanwarden-bench-'));
+  try {
+    const targets = await Promise.all([
+      startTarget('collector-child.ts', [directory]),
+      startTarget('collector-child.ts'),
+    ]);
+    const { spreads, rssBytes } = await measureAll(targets, loads);
+    await Promise.all(targets.map((target) => target.ended));
+    return {
+      name: 'collector, OTLP/gRPC to the embedded log',
+      shape,
+      unit: 'spans/CPU-s',
+      ...spreads[0]!,
+      ratio: spreads[0]!.value / spreads[1]!.value,
+      reference: 'the same to a counting log',
+      spanBytes: spanBytesOf(loads),
+      attributes: 12,
+      note: `CPU of the collector's process and its log thread, ${Math.round(rssBytes / 2 ** 20)} MiB resident`,
+    };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 export const benches: readonly Bench[] = [
@@ -110,6 +149,15 @@ export const benches: readonly Bench[] = [
     async run() {
       const results: BenchResult[] = [];
       for (const { shape, loads } of shapes()) results.push(await measure(shape, loads));
+      return results;
+    },
+  },
+  {
+    name: 'collector-durable',
+    question: 'and when every request is durable in the embedded log before it is acknowledged?',
+    async run() {
+      const results: BenchResult[] = [];
+      for (const { shape, loads } of shapes()) results.push(await measureDurable(shape, loads));
       return results;
     },
   },
