@@ -70,6 +70,7 @@ test.each([
   ['baseline/a.ts', "import { SpanwardenError } from '../runtime/errors.ts';"],
   ['baseline/a.ts', "import { createHash } from 'node:crypto';"],
   ['traces/a.ts', 'const day = new Date(appendMs);'],
+  ['baseline/a.ts', "const words = ['from', 'join'];"],
   ['traces/a.ts', "/** Never Date.now(). */ const name = 'process.runtime.name'; // Math.random()"],
   ['runtime/config/environment.ts', 'const x = process.env;'],
   ['detector/a.ts', 'const now = Date.now();'],
