@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClientAnswer, type ClientConnection, createClientConnection } from '../../../datasets/load/connection.ts';
 import { tracesJson } from '../../../datasets/load/otlp-json.ts';
 import { type Sink, startSink } from '../../../datasets/load/sink.ts';
-import { accountEmail, accountPassword, firstOrderOf } from '../../../datasets/shop/database/schema.ts';
+import { accountEmail, accountPassword, firstOrderOf, STAFF_FROM } from '../../../datasets/shop/database/schema.ts';
 import { type Shop, startShop } from '../../../datasets/shop/supervisor.ts';
 import { createSpanBook, type SeenSpan, type SpanBook } from './span-book.ts';
 
@@ -158,13 +158,19 @@ describe('spans of the shop', () => {
   });
 
   it('end with 499 where the client went away', async () => {
-    const gone = await client.send({ method: 'GET', path: '/search?q=mug', abortAfterMs: 1 });
-    expect(gone.status).toBe(0);
+    const staff = await client.send({
+      method: 'POST',
+      path: '/login',
+      body: { email: accountEmail(STAFF_FROM), password: accountPassword(STAFF_FROM) },
+    });
+    const headers = { authorization: `Bearer ${(staff.body as { token: string }).token}` };
+    const path = '/admin/sales?days=7&pace=1500';
+    expect((await client.send({ method: 'GET', path, headers, abortAfterMs: 500 })).status).toBe(0);
     const entry = await book.find(
       ({ service, kind, attributes }) =>
         service === 'gateway' && kind === SERVER && attributes['http.response.status_code'] === '499',
     );
-    expect(entry.name).toBe('GET /search');
+    expect(entry.name).toBe('GET /admin/sales');
   });
 
   it('stay out of the trace while the worker only looks for jobs', () => {
