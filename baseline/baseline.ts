@@ -11,11 +11,11 @@ import {
   finalP,
   fuse,
   GROUP_WEIGHTS,
+  groupP,
   groupValue,
   severityShare,
 } from './fusion/calibration.ts';
 import { matchLine, reason } from './fusion/match-line.ts';
-import { rankOf } from './fusion/ranking.ts';
 import {
   CEILING,
   type Thresholds,
@@ -116,7 +116,7 @@ export function createBaseline(
       const group = GROUPS[g]!;
       const e = evidence[group];
       models[group].score(segment, stage, e);
-      p[g] = rankOf(calibration.groups[group], groupValue(e.surprise, e.severity));
+      p[g] = groupP(calibration, group, groupValue(e.surprise, e.severity));
     }
     models.structure.match(segment, found);
     lastFused = fuse(p);

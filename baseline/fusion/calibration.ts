@@ -28,6 +28,12 @@ export interface Calibration {
   /** Ranking of log10 Σ w/p. */
   readonly fused: Ranking;
   readonly tail: ParetoTail | undefined;
+  /**
+   * Decades by which a floor moves between the models that scored the calibration segments and the version's own: those
+   * have learned a fold less, so where they stopped at 1/(N − N/K) the version stops at 1/N. Without it, whatever normal
+   * traffic stops at the floor would look like never seen.
+   */
+  readonly tolerance: number;
 }
 
 /** A calibration segment: one value a group, in the order of GROUPS. */
@@ -47,7 +53,15 @@ const TAIL_SHARE = 0.05;
 const SHAPE_LOW = 0;
 const SHAPE_HIGH = 0.3;
 
-export function calibrate(samples: readonly GroupValues[]): Calibration {
+/** Covers rounding in the models, beyond the floors' own move. */
+const LEAST_TOLERANCE = 0.005;
+
+/** p of a group's value under the version. */
+export const groupP = (calibration: Calibration, group: Group, value: number): number =>
+  rankOf(calibration.groups[group], value - calibration.tolerance);
+
+/** `folds`: of the cross-fitting that scored the samples. */
+export function calibrate(samples: readonly GroupValues[], folds: number): Calibration {
   const column = (g: number): Float64Array => {
     const values = new Float64Array(samples.length);
     for (let i = 0; i < values.length; i++) values[i] = samples[i]![g]!;
@@ -64,6 +78,7 @@ export function calibrate(samples: readonly GroupValues[]): Calibration {
     groups: byGroup((g) => rankings[g]!),
     fused: createRanking(fusedValues),
     tail: fitTail(fusedValues),
+    tolerance: LEAST_TOLERANCE + (folds < 2 ? 0 : Math.log10(folds / (folds - 1))),
   };
 }
 
@@ -119,16 +134,19 @@ export interface CalibrationForm {
   readonly groups: Readonly<Record<Group, RankingForm>>;
   readonly fused: RankingForm;
   readonly tail: ParetoTail | null;
+  readonly tolerance: number;
 }
 
 export const calibrationToForm = (calibration: Calibration): CalibrationForm => ({
   groups: byGroup((g) => toForm(calibration.groups[GROUPS[g]!])),
   fused: toForm(calibration.fused),
   tail: calibration.tail ?? null,
+  tolerance: calibration.tolerance,
 });
 
 export const calibrationFromForm = (form: CalibrationForm): Calibration => ({
   groups: byGroup((g) => fromForm(form.groups[GROUPS[g]!])),
   fused: fromForm(form.fused),
   tail: form.tail ?? undefined,
+  tolerance: form.tolerance,
 });

@@ -100,7 +100,10 @@ export function* publishSteps(
 
   const scored = folds.flatMap((fold) => fold.samples.flatMap((s) => (s.scored === undefined ? [] : [s.scored])));
   const calibrated: BaselineCalibration = {
-    calibration: calibrate(scored.map((s) => s.values)),
+    calibration: calibrate(
+      scored.map((s) => s.values),
+      folds.length,
+    ),
     thresholds: learnThresholds(
       scored satisfies SimilaritySample[],
       (key) => models.structure.leaveOneOut(key),

@@ -7,9 +7,9 @@ import {
   finalInterval,
   finalP,
   fuse,
+  groupP,
   groupValue,
 } from '../../../baseline/fusion/calibration.ts';
-import { rankOf } from '../../../baseline/fusion/ranking.ts';
 import { GROUPS } from '../../../schemas/log/verdict.ts';
 import { createRandom } from './random.ts';
 
@@ -25,7 +25,7 @@ const counting = (random: Draw): number => {
 const sample = (columns: readonly (() => number)[]): Float64Array => Float64Array.from(columns.map((draw) => draw()));
 
 function pOf(calibration: Calibration, values: ArrayLike<number>): number {
-  return finalP(calibration, fuse(GROUPS.map((group, g) => rankOf(calibration.groups[group], values[g]!))));
+  return finalP(calibration, fuse(GROUPS.map((group, g) => groupP(calibration, group, values[g]!))));
 }
 
 const scoreOf = (calibration: Calibration, values: ArrayLike<number>, severity: number): number =>
@@ -42,7 +42,7 @@ describe('calibrated fusion', () => {
   it('is uniform under the null: realised over nominal stays within a half and two on 100,000 traces', () => {
     const random = createRandom(11);
     const draw = () => sample([() => counting(random), () => honest(random), () => 0, () => counting(random)]);
-    const calibration = calibrate(Array.from({ length: 20_000 }, draw));
+    const calibration = calibrate(Array.from({ length: 20_000 }, draw), 8);
     const hits = new Map([
       [1e-2, 0],
       [1e-3, 0],
@@ -70,7 +70,7 @@ describe('calibrated fusion', () => {
     const evaluate = (fourth: () => number): number => {
       const [structure, timing, parameters] = quiet();
       const draw = () => sample([structure, timing, parameters, fourth]);
-      const calibration = calibrate(Array.from({ length: 20_000 }, draw));
+      const calibration = calibrate(Array.from({ length: 20_000 }, draw), 8);
       const negatives = Array.from({ length: 20_000 }, () => scoreOf(calibration, draw(), 0));
       const positives = Array.from({ length: 2_000 }, () => {
         const values = draw();
@@ -88,7 +88,7 @@ describe('calibrated fusion', () => {
   it('does not tie at the top: a floor in p leaves the order to severity', () => {
     const random = createRandom(3);
     const draw = () => sample([() => counting(random), () => honest(random), () => 0, () => 0]);
-    const calibration = calibrate(Array.from({ length: 5_000 }, draw));
+    const calibration = calibrate(Array.from({ length: 5_000 }, draw), 8);
     const scores = Array.from({ length: 1_000 }, () => {
       const severity = 20 * random();
       return scoreOf(calibration, [groupValue(3, severity), honest(random), 0, 0], severity);
@@ -98,7 +98,10 @@ describe('calibrated fusion', () => {
   });
 
   it('takes a group without evidence as p = 1 that keeps its weight', () => {
-    const calibration = calibrate(Array.from({ length: 1_000 }, () => new Float64Array(4)));
+    const calibration = calibrate(
+      Array.from({ length: 1_000 }, () => new Float64Array(4)),
+      8,
+    );
     expect(pOf(calibration, [0, 0, 0, 0])).toBe(1);
     expect(fuse([1e-3, 1, 1, 1])).toBeCloseTo(Math.log10(0.35 * 1e3 + 0.65), 9);
   });
@@ -106,7 +109,7 @@ describe('calibrated fusion', () => {
   it('never claims less than the sample can carry by more than its tail', () => {
     const random = createRandom(5);
     const draw = () => sample([() => counting(random), () => honest(random), () => 0, () => 0]);
-    const calibration = calibrate(Array.from({ length: 2_000 }, draw));
+    const calibration = calibrate(Array.from({ length: 2_000 }, draw), 8);
     const p = pOf(calibration, [99, 99, 99, 99]);
     expect(p).toBeLessThanOrEqual(1 / 2_001);
     expect(p).toBeGreaterThan(1e-6);
@@ -116,13 +119,13 @@ describe('calibrated fusion', () => {
   });
 
   it('claims nothing without calibration', () => {
-    expect(pOf(calibrate([]), [9, 9, 9, 9])).toBe(1);
+    expect(pOf(calibrate([], 8), [9, 9, 9, 9])).toBe(1);
   });
 
   it('survives the version file', () => {
     const random = createRandom(9);
     const draw = () => sample([() => counting(random), () => honest(random), () => 0, () => 0]);
-    const calibration = calibrate(Array.from({ length: 9_000 }, draw));
+    const calibration = calibrate(Array.from({ length: 9_000 }, draw), 8);
     const loaded = calibrationFromForm(JSON.parse(JSON.stringify(calibrationToForm(calibration))));
     for (let i = 0; i < 500; i++) {
       const values = draw();
