@@ -2,30 +2,31 @@
  * From a merged partial to the data of a version. Egress classes and statements on sensitive tables of a service that was
  * active before are taken over from the version before, never learned (DETECTION §7).
  */
+
+import { ParameterSource } from '../../traces/segment.ts';
 import type { CompileOptions } from '../model.ts';
 import { type Counts, entriesOf } from './counts.ts';
 import type { ModelData, OperationData, SchemaCounts, ServiceData } from './data.ts';
 import { estimateDistinct } from './distinct.ts';
-import { MAX_PUBLIC_NAMES } from './egress.ts';
 import { effectiveKind, effectiveProfile, effectiveTotal, maturityOf } from './effective.ts';
+import { MAX_PUBLIC_NAMES } from './egress.ts';
 import { dataFromEntries } from './entries.ts';
 import { Kind, SchemaKind } from './features.ts';
 import { createPartial, mergePartial, type OperationCounts, type ParametersPartial, settlePartial } from './partial.ts';
 import { kindCounts, type ProfileData } from './profile.ts';
-import { ParameterSource } from '../../traces/segment.ts';
 
 export const PUBLIC_NAME = 'public:name';
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 const schemaCounts = (counts: Counts, kind: number, n: number, options: CompileOptions): SchemaCounts => {
-  const { total, unseen, bound, keys, counts: times } = effectiveKind(
-    counts,
-    kind as Kind,
-    entriesOf(counts, kind),
-    n,
-    options,
-  );
+  const {
+    total,
+    unseen,
+    bound,
+    keys,
+    counts: times,
+  } = effectiveKind(counts, kind as Kind, entriesOf(counts, kind), n, options);
   // Names may come many at once: their share is of requests.
   return { total: kind === SchemaKind.name ? Math.max(n, 1) : total, other: unseen, bound, keys, counts: times };
 };
@@ -180,4 +181,3 @@ export const compileData = (partial: ParametersPartial, options: CompileOptions)
   }
   return { operations, services };
 };
-

@@ -3,7 +3,16 @@
  * and bucket, diversity admission, Good–Turing over distinct occasions.
  */
 import type { CompileOptions, Maturity } from '../model.ts';
-import { boundOf, type CountEntry, type Counts, distinctOf, entriesOf, KEY_MASK, kindOf, overflowed } from './counts.ts';
+import {
+  boundOf,
+  type CountEntry,
+  type Counts,
+  distinctOf,
+  entriesOf,
+  KEY_MASK,
+  kindOf,
+  overflowed,
+} from './counts.ts';
 import { estimateDistinct } from './distinct.ts';
 import { ADMITTED, HINT, Kind, TOP_TEMPLATES } from './features.ts';
 import type { ParameterCounts } from './partial.ts';

@@ -4,13 +4,16 @@
  */
 import { SpanwardenError } from '../../runtime/errors.ts';
 import type { BaselineEntry, Maturity } from '../model.ts';
-import { KIND_SHIFT, KEY_MASK, keyOf } from './counts.ts';
+import { KEY_MASK, KIND_SHIFT, keyOf } from './counts.ts';
 import type { ModelData, OperationData, SchemaCounts, ServiceData } from './data.ts';
 import { HINT, Kind, SchemaKind, TYPES } from './features.ts';
 import { familyById } from './patterns/matcher.ts';
 import type { KindCounts, ProfileData } from './profile.ts';
 
-const KIND_NAMES = Object.fromEntries(Object.entries(Kind).map(([name, kind]) => [kind, name])) as Record<number, string>;
+const KIND_NAMES = Object.fromEntries(Object.entries(Kind).map(([name, kind]) => [kind, name])) as Record<
+  number,
+  string
+>;
 const NO_BOUND = 0xffffffff;
 
 /** Feature key as an analyst reads it: a type's or pattern's name, a number on a scale, else base 36. */
@@ -35,7 +38,8 @@ for (let id = 1; id < 32; id++) {
 }
 
 const keyFromText = (kind: number, text: string): number => {
-  const named = kind === Kind.type ? TYPE_VALUES.get(text) : kind === Kind.pattern ? PATTERN_VALUES.get(text) : undefined;
+  const named =
+    kind === Kind.type ? TYPE_VALUES.get(text) : kind === Kind.pattern ? PATTERN_VALUES.get(text) : undefined;
   const value = named ?? Number.parseInt(text, kind === Kind.type || kind === Kind.pattern ? 10 : 36);
   if (!Number.isInteger(value) || value < 0 || value > KEY_MASK) throw damaged(`feature ${text}`);
   return keyOf(kind, value);

@@ -4,7 +4,7 @@
  */
 import type { Finding } from '../../schemas/log/verdict.ts';
 import { type Segment, spanIdHex } from '../../traces/segment.ts';
-import { className, CLASS_COUNT, isMark } from './characters.ts';
+import { CLASS_COUNT, className, isMark } from './characters.ts';
 import { KEY_MASK, keyOf, kindOf } from './counts.ts';
 import { encodingName } from './decode/chain.ts';
 import { Kind, TYPES } from './features.ts';
@@ -20,7 +20,11 @@ export const article = (noun: string): string => (/^[aeiou]|^HTML/.test(noun) ? 
 
 /** Distinct clients are an estimate above a few dozen, and said to be one. */
 export const clientsText = (n: number): string =>
-  n === 0 ? '' : n <= 30 ? ` by ${n} client${n === 1 ? '' : 's'}` : ` by about ${grouped(Number(n.toPrecision(2)))} clients`;
+  n === 0
+    ? ''
+    : n <= 30
+      ? ` by ${n} client${n === 1 ? '' : 's'}`
+      : ` by about ${grouped(Number(n.toPrecision(2)))} clients`;
 
 /** What the profile holds of its values' type: the one or two commonest. */
 export const typeText = (data: ProfileData): string => {
@@ -31,7 +35,8 @@ export const typeText = (data: ProfileData): string => {
     .sort((a, b) => b.n - a.n || (a.name < b.name ? -1 : 1));
   const first = ranked[0]!;
   const second = ranked[1];
-  const noun = (name: string): string => (name === 'empty' || name === 'words' || name === 'binary' ? name : article(name));
+  const noun = (name: string): string =>
+    name === 'empty' || name === 'words' || name === 'binary' ? name : article(name);
   const main = `was ${noun(first.name)} in ${grouped(first.n)} of ${grouped(types.total)} requests`;
   return second === undefined ? main : `${main}, ${noun(second.name)} in ${grouped(second.n)}`;
 };
@@ -57,7 +62,8 @@ export const valueText = (profile: Profile | null, shape: Shape, reader: Paramet
   const withMarks = strange.length === 0 ? '' : ` with ${strange.join(' ')}`;
   const encoded = decoded.signature === 0 ? '' : `, encoded as ${encodingName(decoded.signature)}`;
   const form = reader.shapes.describe(decoded.bytes, decoded.start, decoded.end);
-  const what = type === 'empty' ? 'an empty value' : `a ${grouped(shape.length)}-character ${type === 'words' ? 'text' : type}`;
+  const what =
+    type === 'empty' ? 'an empty value' : `a ${grouped(shape.length)}-character ${type === 'words' ? 'text' : type}`;
   return `${what}${withMarks}${encoded}${form === '' ? '' : `, shape ${form}`}`;
 };
 
@@ -138,4 +144,3 @@ export const findingAt = (segment: Segment, span: number, facts: FindingFacts): 
     endMs: startMs + segment.durationNs[span]! / 1e6,
   };
 };
-

@@ -15,80 +15,73 @@ export const groupOf = (source: number): PartGroup =>
       ? PartGroup.calls
       : PartGroup.request;
 
+/** A part is a profile, an operation's schema, or what a group has without a profile. */
 export interface Combination {
   begin(): void;
-  /** Adds one value's 1/p under `key` (a profile or operation, unique within its group). */
-  add(group: PartGroup, key: number, inverse: number): void;
-  /** True when `hash` was the last value added under (group, key) in this segment: the same again is no new evidence. */
-  repeated(group: PartGroup, key: number, hash: number): boolean;
+  /** Adds one value's 1/p to a part. */
+  add(part: number, inverse: number): void;
+  /** Parameter judged last under this part in this segment, −1 when none; `at` takes its place. */
+  swap(part: number, at: number): number;
   /** Mean 1/p over the groups; a group without parameters has p = 1. */
   total(): number;
 }
 
-export const createCombination = (): Combination => {
-  let capacity = 256;
-  const grow = (): void => {
-    capacity *= 2;
-    for (let group = 0; group < GROUPS; group++) {
-      stamps[group] = resize(stamps[group]!, capacity);
-      counts[group] = resize(counts[group]!, capacity);
-      hashes[group] = resize(hashes[group]!, capacity);
-      const larger = new Float64Array(capacity);
-      larger.set(sums[group]!);
-      sums[group] = larger;
-    }
-  };
-  const resize = (old: Uint32Array<ArrayBuffer>, size: number): Uint32Array<ArrayBuffer> => {
-    const larger = new Uint32Array(size);
-    larger.set(old);
-    return larger;
-  };
-  const each = <T>(make: () => T): T[] => Array.from({ length: GROUPS }, make);
-  const stamps = each(() => new Uint32Array(capacity));
-  const counts = each(() => new Uint32Array(capacity));
-  const hashes = each(() => new Uint32Array(capacity));
-  const sums = each(() => new Float64Array(capacity));
-  const touched: number[][] = each(() => []);
+/** `groups`: group of each part. */
+export const createCombination = (groups: Uint8Array): Combination => {
+  const parts = groups.length;
+  const stamps = new Uint32Array(parts);
+  const counts = new Uint32Array(parts);
+  const lasts = new Int32Array(parts);
+  const sums = new Float64Array(parts);
+  const touched = new Int32Array(parts);
+  const groupSums = new Float64Array(GROUPS);
+  const groupParts = new Uint32Array(GROUPS);
+  let used = 0;
   let generation = 0;
 
-  const claim = (group: number, key: number): void => {
-    while (key >= capacity) grow();
-    if (stamps[group]![key] === generation) return;
-    stamps[group]![key] = generation;
-    counts[group]![key] = 0;
-    sums[group]![key] = 0;
-    touched[group]!.push(key);
+  const claim = (part: number): void => {
+    stamps[part] = generation;
+    counts[part] = 0;
+    sums[part] = 0;
+    lasts[part] = -1;
+    touched[used++] = part;
   };
 
   return {
     begin() {
       generation = (generation + 1) >>> 0;
-      for (let group = 0; group < GROUPS; group++) touched[group]!.length = 0;
+      if (generation === 0) {
+        // Four thousand million segments later the stamps start over.
+        stamps.fill(0);
+        generation = 1;
+      }
+      used = 0;
     },
-    add(group, key, inverse) {
-      claim(group, key);
-      counts[group]![key]!++;
-      sums[group]![key]! += inverse;
+    add(part, inverse) {
+      if (stamps[part] !== generation) claim(part);
+      counts[part]!++;
+      sums[part]! += inverse;
     },
-    repeated(group, key, hash) {
-      claim(group, key);
-      if (counts[group]![key]! > 0 && hashes[group]![key] === hash) return true;
-      hashes[group]![key] = hash;
-      return false;
+    swap(part, at) {
+      if (stamps[part] !== generation) claim(part);
+      const last = lasts[part]!;
+      lasts[part] = at;
+      return last;
     },
     total() {
+      groupSums.fill(0);
+      groupParts.fill(0);
+      for (let i = 0; i < used; i++) {
+        const part = touched[i]!;
+        const n = counts[part]!;
+        if (n === 0) continue;
+        const group = groups[part]!;
+        groupSums[group]! += sums[part]! / n;
+        groupParts[group]!++;
+      }
       let all = 0;
       for (let group = 0; group < GROUPS; group++) {
-        const keys = touched[group]!;
-        let sum = 0;
-        let used = 0;
-        for (let i = 0; i < keys.length; i++) {
-          const n = counts[group]![keys[i]!]!;
-          if (n === 0) continue;
-          sum += sums[group]![keys[i]!]! / n;
-          used++;
-        }
-        all += used === 0 ? 1 : sum / used;
+        all += groupParts[group] === 0 ? 1 : groupSums[group]! / groupParts[group]!;
       }
       return all / GROUPS;
     },

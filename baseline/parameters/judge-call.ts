@@ -140,11 +140,8 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
       call.severity = 0;
       call.observed = call.remarkable = false;
       call.finding = null;
-      const { symbols } = segment;
-      const { values } = segment;
+      const { symbols, values } = segment;
       const text = reader.egressText(values, segment.parameterStart[at]!, segment.parameterEnd[at]!);
-      // Until the absence grace is over an address may yet turn out to be a service whose spans are on their way.
-      if (!isResolved(text) && !late) return 1;
       const key = reader.egress(text);
       const service = tables.serviceAt(segment.service[home]!);
       if (service === undefined) return 1;
@@ -157,6 +154,10 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
         inverse = -inverse;
       }
       if (service.egress.has(key)) return inverse;
+      // From here on the judgement is of this segment, not of the value.
+      call.remarkable = true;
+      // Until the absence grace is over an address may yet turn out to be a service whose spans are on their way.
+      if (!isResolved(text) && !late) return 1;
       // The same call under its other name (service or address) is known: a callee whose spans got lost.
       for (let j = from; j < to; j++) {
         if (j === at || segment.parameterSource[j] !== ParameterSource.egress) continue;

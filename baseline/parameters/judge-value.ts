@@ -35,7 +35,9 @@ export const createValueJudgement = (): ValueJudgement => ({
   worst: 1,
 });
 
-const IS_ORDINAL = Uint8Array.from({ length: 16 }, (_, kind) => ((ORDINAL as readonly number[]).includes(kind) ? 1 : 0));
+const IS_ORDINAL = Uint8Array.from({ length: 16 }, (_, kind) =>
+  (ORDINAL as readonly number[]).includes(kind) ? 1 : 0,
+);
 
 /** From this 1/p on a feature is outside its profile: rarer than one in a thousand, or than the sample can tell. */
 export const outsideAt = (profile: Profile): number => Math.min(1_000, 0.5 / profile.floor);
@@ -94,7 +96,7 @@ export const judgeShape = (profile: Profile, shape: Shape, reader: ParameterRead
   kinds[Kind.elements] = Math.max(kinds[Kind.elements]!, kinds[Kind.depth]!);
   let sum = 0;
   let worst = 1;
-  for (let kind = Kind.type; kind <= Kind.total; kind++) {
+  for (let kind: number = Kind.type; kind <= Kind.total; kind++) {
     if (kind === Kind.depth || kind === Kind.form) continue;
     sum += kinds[kind]!;
     if (kinds[kind]! > worst) worst = kinds[kind]!;

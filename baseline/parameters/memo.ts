@@ -9,6 +9,29 @@ const RING_BYTES = 1 << 21;
 /** Longer values are judged anew each time. */
 export const MAX_MEMO_BYTES = 2_048;
 
+/** From this length on comparing natively beats a loop. */
+const NATIVE_BYTES = 64;
+
+/**
+ * Hash of at most 32 bytes of a value: all of a short one, else both ends and some between. Only where to look: whether it
+ * is the same value is then decided byte by byte.
+ */
+export const sampleHash = (bytes: Uint8Array, start: number, end: number): number => {
+  const length = end - start;
+  let h = length;
+  if (length <= 32) {
+    for (let i = start; i < end; i++) h = Math.imul(h ^ bytes[i]!, 0x01000193);
+  } else {
+    for (let i = 0; i < 8; i++) {
+      h = Math.imul(h ^ bytes[start + i]!, 0x01000193);
+      h = Math.imul(h ^ bytes[end - 1 - i]!, 0x01000193);
+    }
+    const step = (length - 16) / 16;
+    for (let i = 0; i < 16; i++) h = Math.imul(h ^ bytes[start + 8 + ((i * step) | 0)]!, 0x01000193);
+  }
+  return (h ^ (h >>> 15)) >>> 0;
+};
+
 export interface Memo {
   /** Slot of (profile, value), −1 when it is not remembered. */
   find(profile: number, hash: number, bytes: Uint8Array, start: number, end: number): number;
@@ -34,7 +57,7 @@ export const createMemo = (): Memo => {
   const lengths = new Int32Array(SLOTS);
   /** Position in an endless stream; its bytes are still in the ring while `written − position ≤ RING_BYTES`. */
   const positions = new Float64Array(SLOTS);
-  const ring = new Uint8Array(RING_BYTES);
+  const ring = Buffer.alloc(RING_BYTES);
   let written = 0;
   const memo: Memo = {
     inverse: new Float64Array(SLOTS),
@@ -48,6 +71,7 @@ export const createMemo = (): Memo => {
       if (written - position > RING_BYTES) return -1;
       // Values never straddle the ring's end.
       const from = position % RING_BYTES;
+      if (length >= NATIVE_BYTES) return ring.compare(bytes, start, end, from, from + length) === 0 ? slot : -1;
       for (let i = 0; i < length; i++) if (ring[from + i] !== bytes[start + i]) return -1;
       return slot;
     },

@@ -4,9 +4,9 @@
  * quantity the mass of its tail, and none claims more than 0.3 decade beyond 1/(N+1) (DETECTION §3).
  */
 import type { Maturity } from '../model.ts';
-import { avalanche, } from './hash.ts';
-import { binsPerOctave, Kind, ORDINAL } from './features.ts';
 import { kindOf } from './counts.ts';
+import { binsPerOctave, type Kind, ORDINAL } from './features.ts';
+import { avalanche } from './hash.ts';
 
 const KINDS = 16;
 

@@ -55,7 +55,8 @@ export const createParameterReader = (seed: number) => {
     },
     /** Tables of the statement read last. */
     tables: (bytes: Uint8Array): string => skeletons.tables(bytes),
-    egressText: (bytes: Uint8Array, start: number, end: number): string => egressClass(UTF8.decode(bytes.subarray(start, end))),
+    egressText: (bytes: Uint8Array, start: number, end: number): string =>
+      egressClass(UTF8.decode(bytes.subarray(start, end))),
     /** Form key of an egress class. */
     egress: (text: string): number => keyOf(Kind.form, hashText(text, seed)),
     /** Number key of a response size. */

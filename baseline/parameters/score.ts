@@ -5,8 +5,6 @@
 import type { Finding } from '../../schemas/log/verdict.ts';
 import { ParameterSource, type Segment } from '../../traces/segment.ts';
 import { type Evidence, JudgementStage, NO_FINDINGS } from '../model.ts';
-import { judgeCalls } from './judge-call.ts';
-import { createValueJudgement, judgeShape, outsideAt, type ValueJudgement } from './judge-value.ts';
 import { KEY_MASK, keyOf } from './counts.ts';
 import {
   clientsText,
@@ -20,9 +18,10 @@ import {
 } from './explain.ts';
 import { Kind, SchemaKind } from './features.ts';
 import { createCombination, groupOf, PartGroup } from './groups.ts';
-import { hashBytes } from './hash.ts';
 import { fillHomes } from './homes.ts';
-import { createMemo, MAX_MEMO_BYTES } from './memo.ts';
+import { judgeCalls } from './judge-call.ts';
+import { createValueJudgement, judgeShape, outsideAt, type ValueJudgement } from './judge-value.ts';
+import { createMemo, MAX_MEMO_BYTES, sampleHash } from './memo.ts';
 import { familyById } from './patterns/matcher.ts';
 import { compileProfile, octavesOutside, ordinalInverse, type Profile } from './profile.ts';
 import { createParameterReader, isCallSource } from './reader.ts';
@@ -52,7 +51,23 @@ export const createScorer = (tables: ModelTables, seed: number) => {
   const reader = createParameterReader(seed);
   const schema = createSchemaReader(seed);
   const memo = createMemo();
-  const combination = createCombination();
+  // Parts of the combination: profiles, then operations' schemas, then each group's values without a profile.
+  const schemaPart = tables.profiles.length;
+  const loosePart = schemaPart + tables.operations.length;
+  const combination = createCombination(
+    Uint8Array.from([
+      ...tables.profiles.map(({ data }) => groupOf(data.source)),
+      ...tables.operations.map(() => PartGroup.schema),
+      PartGroup.schema,
+      PartGroup.request,
+      PartGroup.headers,
+      PartGroup.calls,
+    ]),
+  );
+  // The schema met last in each operation, and its 1/p: nearly always the next one too.
+  const lastSet = new Float64Array(tables.operations.length).fill(-1);
+  const lastOrder = new Float64Array(tables.operations.length).fill(-1);
+  const lastInverse = new Float64Array(tables.operations.length);
   const judgement: ValueJudgement = createValueJudgement();
   const outside = createOutsideLiteral(seed);
   const calls = judgeCalls(tables, reader, outside, seed);
@@ -65,6 +80,19 @@ export const createScorer = (tables: ModelTables, seed: number) => {
   let judged = 0;
   let strange = 0;
   let findings: Finding[] = NO_FINDINGS;
+
+  /** The same bytes as the value before under the same profile in this segment: no new evidence. */
+  const isRepeated = (segment: Segment, part: number, at: number): boolean => {
+    const last = combination.swap(part, at);
+    if (last < 0) return false;
+    const start = segment.parameterStart[at]!;
+    const before = segment.parameterStart[last]!;
+    const length = segment.parameterEnd[at]! - start;
+    if (segment.parameterEnd[last]! - before !== length) return false;
+    const { values } = segment;
+    for (let i = 0; i < length; i++) if (values[start + i] !== values[before + i]) return false;
+    return true;
+  };
 
   const note = (finding: Finding): void => {
     if (findings === NO_FINDINGS) findings = [];
@@ -156,18 +184,25 @@ export const createScorer = (tables: ModelTables, seed: number) => {
   };
 
   /** A request or header value under its profile; index < 0 for a back-off profile, which the memo does not know. */
-  const judgeValue = (segment: Segment, at: number, span: number, profile: Profile, index: number, group: PartGroup): void => {
+  const judgeValue = (
+    segment: Segment,
+    at: number,
+    span: number,
+    profile: Profile,
+    index: number,
+    group: PartGroup,
+  ): void => {
     const { values } = segment;
     const start = segment.parameterStart[at]!;
     const end = segment.parameterEnd[at]!;
     const source = segment.parameterSource[at]!;
     judged++;
-    const hash = hashBytes(values, start, end, seed);
+    const hash = sampleHash(values, start, end);
     if (index >= 0) {
-      if (combination.repeated(group, index, hash)) return;
+      if (isRepeated(segment, index, at)) return;
       const slot = memo.find(index, hash, values, start, end);
       if (slot >= 0) {
-        combination.add(group, index, memo.inverse[slot]!);
+        combination.add(index, memo.inverse[slot]!);
         if (memo.severity[slot]! > severity) severity = memo.severity[slot]!;
         if (memo.remarkable[slot] === 1) {
           strange++;
@@ -181,7 +216,7 @@ export const createScorer = (tables: ModelTables, seed: number) => {
     const { inverse } = judgement;
     const valueSeverity = judgement.severity;
     const remarkable = judgement.hostile !== 0 || judgement.worst >= outsideAt(profile);
-    combination.add(group, index >= 0 ? index : tables.profiles.length, inverse);
+    combination.add(index >= 0 ? index : loosePart + group, inverse);
     if (valueSeverity > severity) severity = valueSeverity;
     if (index >= 0 && end - start <= MAX_MEMO_BYTES) {
       memo.remember(index, hash, values, start, end, inverse, valueSeverity, remarkable);
@@ -193,7 +228,13 @@ export const createScorer = (tables: ModelTables, seed: number) => {
   };
 
   /** A parameter of a known operation that the operation never had. */
-  const judgeUnknown = (segment: Segment, at: number, span: number, operation: OperationTable, source: number): void => {
+  const judgeUnknown = (
+    segment: Segment,
+    at: number,
+    span: number,
+    operation: OperationTable,
+    source: number,
+  ): void => {
     judged++;
     const backOff = tables.backOff(operation.service, segment.parameterName[at]!, source);
     if (backOff !== null) {
@@ -207,7 +248,7 @@ export const createScorer = (tables: ModelTables, seed: number) => {
     if (judgement.hostile === 0) return;
     strange++;
     const p = Math.max(operation.floor, 1e-12);
-    combination.add(groupOf(source), tables.profiles.length, 1 / p);
+    combination.add(loosePart + groupOf(source), 1 / p);
     if (judgement.severity > severity) severity = judgement.severity;
     note(
       patternFinding(
@@ -230,7 +271,7 @@ export const createScorer = (tables: ModelTables, seed: number) => {
     judged++;
     const bin = key & KEY_MASK;
     const inverse = ordinalInverse(profile, Kind.number, bin);
-    combination.add(PartGroup.calls, index, inverse);
+    combination.add(index, inverse);
     const octaves = octavesOutside(profile, Kind.number, bin);
     if (octaves > severity) severity = octaves;
     if (inverse < outsideAt(profile)) return;
@@ -261,12 +302,20 @@ export const createScorer = (tables: ModelTables, seed: number) => {
       return;
     }
     schema.read(segment, from, to);
+    const part = schemaPart + index;
+    if (lastSet[index] === schema.set && lastOrder[index] === schema.order) {
+      combination.add(part, lastInverse[index]!);
+      return;
+    }
     const key = keyOf(SchemaKind.set, schema.set);
-    if (combination.repeated(PartGroup.schema, index, schema.order)) return;
     const known = operation.sets.known.get(key);
     if (known !== undefined) {
-      const order = operation.orders.known.get(keyOf(SchemaKind.order, schema.order));
-      combination.add(PartGroup.schema, index, (known + (order ?? unlisted(operation.orders, keyOf(SchemaKind.order, schema.order))) + 1) / 3);
+      const order = keyOf(SchemaKind.order, schema.order);
+      const inverse = (known + (operation.orders.known.get(order) ?? unlisted(operation.orders, order)) + 1) / 3;
+      lastSet[index] = schema.set;
+      lastOrder[index] = schema.order;
+      lastInverse[index] = inverse;
+      combination.add(part, inverse);
       return;
     }
     const set = unlisted(operation.sets, key);
@@ -281,15 +330,20 @@ export const createScorer = (tables: ModelTables, seed: number) => {
       const at = schema.parameters[i]!;
       if (inverse >= Math.min(1_000, 0.5 / operation.floor)) unknownName(segment, at, span, operation, inverse);
     }
-    const mean = (set + names + 1) / 3;
-    combination.add(PartGroup.schema, index, mean);
+    combination.add(part, (set + names + 1) / 3);
     if (unseen > severity) severity = unseen;
   };
 
   const unlisted = (table: { readonly unseen: number; readonly bound: number }, key: number): number =>
     key > table.bound ? 1 : table.unseen;
 
-  const unknownName = (segment: Segment, at: number, span: number, operation: OperationTable, inverse: number): void => {
+  const unknownName = (
+    segment: Segment,
+    at: number,
+    span: number,
+    operation: OperationTable,
+    inverse: number,
+  ): void => {
     const name = segment.symbols.text(segment.parameterName[at]!);
     const text = segment.symbols.text(segment.operation[span]!);
     reader.matcher.matchName(name, reader.hits);
@@ -376,26 +430,27 @@ export const createScorer = (tables: ModelTables, seed: number) => {
         judged++;
         const home = homes[span]!;
         const index = tables.profileAt(label[home]!, label[span]!, source);
-        let inverse: number;
-        if (source === ParameterSource.statement) {
-          const start = segment.parameterStart[at]!;
-          const end = segment.parameterEnd[at]!;
-          const hash = hashBytes(segment.values, start, end, seed);
-          if (index >= 0 && combination.repeated(PartGroup.calls, index, hash)) continue;
-          const slot = index >= 0 ? memo.find(index, hash, segment.values, start, end) : -1;
+        const start = segment.parameterStart[at]!;
+        const end = segment.parameterEnd[at]!;
+        const hash = sampleHash(segment.values, start, end);
+        if (index >= 0) {
+          if (isRepeated(segment, index, at)) continue;
+          const slot = memo.find(index, hash, segment.values, start, end);
           if (slot >= 0 && memo.remarkable[slot] === 0) {
-            combination.add(PartGroup.calls, index, memo.inverse[slot]!);
+            combination.add(index, memo.inverse[slot]!);
             continue;
           }
-          inverse = calls.statement(segment, at, span, home, index);
-          if (index >= 0 && !calls.observed) {
-            memo.remember(index, hash, segment.values, start, end, inverse, 0, calls.remarkable);
-          }
-        } else {
-          inverse = calls.egress(segment, at, span, home, index, from, to, stage >= JudgementStage.absence);
+        }
+        const inverse =
+          source === ParameterSource.statement
+            ? calls.statement(segment, at, span, home, index)
+            : calls.egress(segment, at, span, home, index, from, to, stage >= JudgementStage.absence);
+        // What is remarkable or under observation is judged anew: it depends on more than the value.
+        if (index >= 0 && !calls.observed && !calls.remarkable) {
+          memo.remember(index, hash, segment.values, start, end, inverse, 0, false);
         }
         if (calls.observed) observed++;
-        combination.add(PartGroup.calls, index >= 0 ? index : tables.profiles.length, inverse);
+        combination.add(index >= 0 ? index : loosePart + PartGroup.calls, inverse);
         if (calls.severity > severity) severity = calls.severity;
         if (calls.finding !== null) {
           strange++;
@@ -416,4 +471,3 @@ export const createScorer = (tables: ModelTables, seed: number) => {
     out.findings = findings;
   };
 };
-

@@ -1,12 +1,12 @@
 /** The scoring tables of a version: operations by label, profiles by (label, name, source), services by symbol. */
 import type { Symbols } from '../../traces/segment.ts';
+import { ParameterSource } from '../../traces/segment.ts';
 import { backOffProfile } from './backoff.ts';
 import type { ModelData, OperationData, SchemaCounts, ServiceData } from './data.ts';
 import { Kind } from './features.ts';
 import { avalanche } from './hash.ts';
 import { compileProfile, floorOf, kindCounts, type Profile } from './profile.ts';
 import { isCallSource } from './reader.ts';
-import { ParameterSource } from '../../traces/segment.ts';
 
 export interface SchemaTable {
   /** 1/p by key. */

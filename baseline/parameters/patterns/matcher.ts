@@ -83,7 +83,9 @@ export const normaliseSql = (text: string): string => {
 };
 
 const latin1Lower = (bytes: Uint8Array, start: number, end: number): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1').toLowerCase();
+  Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
+    .toString('latin1')
+    .toLowerCase();
 
 const SQL_ID = sql.id;
 
