@@ -55,12 +55,30 @@ export function readValueAfter(bytes: Uint8Array, at: number, end: number, whole
     return;
   }
   let to = from;
+  if (quote === 0x5b || quote === 0x7b) {
+    out.end = endOfNested(bytes, from, end);
+    return;
+  }
   if (wholeLine) while (to < end && bytes[to] !== 10 && bytes[to] !== 13 && !isQuote(bytes[to]!)) to++;
   else {
     to = endOfWord(bytes, from, end);
     if (isScheme(bytes, from, to) && to < end && isSpace(bytes[to]!)) to = endOfWord(bytes, to + 1, end);
   }
   if (!isPlaceholder(bytes, from, to)) out.end = to;
+}
+
+/** Past the bracket that closes the one at `from`: a secret list or object goes as a whole. Brackets in strings do not count. */
+function endOfNested(bytes: Uint8Array, from: number, end: number): number {
+  let depth = 0;
+  let inString = false;
+  for (let i = from; i < end; i++) {
+    const c = bytes[i]!;
+    if (c === 0x22 && bytes[i - 1] !== 0x5c) inString = !inString;
+    else if (inString) continue;
+    else if (c === 0x5b || c === 0x7b) depth++;
+    else if ((c === 0x5d || c === 0x7d) && --depth === 0) return i + 1;
+  }
+  return end;
 }
 
 function endOfWord(bytes: Uint8Array, from: number, end: number): number {
@@ -81,7 +99,7 @@ function isPlaceholder(bytes: Uint8Array, start: number, end: number): boolean {
   if (end <= start || c === 0x3f || c === 0x3a || c === 0x40) return true; // ? :name @name
   if (c === 0x24) return end - start <= 4; // $1
   if (c === 0x25) return end - start === 2; // %s
-  if (c === 0x7b || c === 0x5b || c === 0x28 || c === 0x2f) return true; // an object, a list, a subquery; `scheme://`
+  if (c === 0x28 || c === 0x2f) return true; // a subquery; `scheme://`
   const length = end - start;
   if (length > 9) return false;
   const word = String.fromCharCode(...bytes.subarray(start, end)).toLowerCase();
