@@ -7,12 +7,13 @@ import { FAILED, OK, ROOT } from './learn.ts';
 import { type EdgeFacts, edgeKey, gatherLinks, type LabelFacts, type Links } from './links.ts';
 import type { StructurePartial } from './partial.ts';
 import { mineRules } from './rules.ts';
-import { signatureLines } from './signatures.ts';
+import { learnSignatures } from './signatures.ts';
 import { BINS, cellLow, type Tally } from './tally.ts';
 
 export function compileLines(partial: StructurePartial, options: CompileOptions): StructureLines {
   const judge = createJudge(options);
   const links = gatherLinks(partial, judge, options);
+  const signatures = learnSignatures(partial, links, judge);
   const lines: StructureLines = {
     totals: {
       segments: partial.segments,
@@ -23,6 +24,7 @@ export function compileLines(partial: StructurePartial, options: CompileOptions)
       edges: [0, 0],
       labels: labelMass(links, judge, partial.tally),
       services: serviceMass(links, judge),
+      trees: [0, 0],
       sets: [
         [0, 0],
         [0, 0],
@@ -34,14 +36,18 @@ export function compileLines(partial: StructurePartial, options: CompileOptions)
     pairs: pairLines(links, judge, partial.tally),
     rules: mineRules(links, judge, options),
     telemetry: telemetryLines(links),
-    signatures: signatureLines(partial, links, judge),
+    signatures: signatures.lines,
   };
   const edgesAll: [number, number] = [0, 0];
   const setsAll: [[number, number], [number, number]] = [
     [0, 0],
     [0, 0],
   ];
+  const treesAll: [number, number] = [0, 0];
   for (const label of links.labels.values()) {
+    const trees = signatures.masses.get(label.hash) ?? [0, 0];
+    treesAll[0] += trees[0];
+    treesAll[1] += trees[1];
     const edges = edgeMass(links.edgesOf.get(label.hash) ?? [], judge, partial.tally);
     const sets = [OK, FAILED].map((outcome) => setLines(partial, links, judge, label, outcome));
     edgesAll[0] += edges[0];
@@ -52,13 +58,16 @@ export function compileLines(partial: StructurePartial, options: CompileOptions)
     }
     if (!label.admitted) continue;
     const text = links.text(label.hash);
-    lines.labels.push([text, labelLine(links, judge, label, edges, [sets[OK]!.mass, sets[FAILED]!.mass], options)]);
+    lines.labels.push([
+      text,
+      labelLine(links, judge, label, edges, trees, [sets[OK]!.mass, sets[FAILED]!.mass], options),
+    ]);
     for (const { lines: found } of sets) lines.sets.push(...found);
     for (const edge of links.edgesOf.get(label.hash) ?? []) {
       if (edge.admitted) lines.edges.push(edgeLine(links, judge, label, edge, options));
     }
   }
-  lines.totals = { ...lines.totals, edges: edgesAll, sets: setsAll };
+  lines.totals = { ...lines.totals, trees: treesAll, edges: edgesAll, sets: setsAll };
   lines.labels.sort((x, y) => (x[0] < y[0] ? -1 : 1));
   return lines;
 }
@@ -121,6 +130,7 @@ function labelLine(
   judge: Judge,
   label: LabelFacts,
   edges: Mass,
+  trees: readonly [number, number],
   sets: readonly [Mass, Mass],
   options: CompileOptions,
 ): LabelLine {
@@ -132,6 +142,7 @@ function labelLine(
     state: judge.state(calls, label.all.buckets),
     edges,
     sets,
+    trees,
     children: cellCounts(cells, judge),
     childrenMax: robustMax(cells, options),
   };

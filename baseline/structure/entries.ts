@@ -15,6 +15,7 @@ export interface TotalsLine {
   readonly edges: readonly [number, number];
   readonly labels: readonly [number, number];
   readonly services: readonly [number, number];
+  readonly trees: readonly [number, number];
   /** Child sets of calls that succeeded, and of those that failed. */
   readonly sets: readonly [readonly [number, number], readonly [number, number]];
 }
@@ -27,6 +28,8 @@ export interface LabelLine {
   /** Mass of unknown children among the children ever drawn. */
   readonly edges: readonly [number, number];
   readonly sets: readonly [readonly [number, number], readonly [number, number]];
+  /** Whole trees of the segments that enter here: not a signature, of all. */
+  readonly trees: readonly [number, number];
   /** Children in all. */
   readonly children: Cells;
   readonly childrenMax: number;
@@ -123,6 +126,7 @@ export const EMPTY_TOTALS: TotalsLine = {
   edges: [0, 0],
   labels: [0, 0],
   services: [0, 0],
+  trees: [0, 0],
   sets: [
     [0, 0],
     [0, 0],

@@ -51,8 +51,9 @@ export function createJudge(options: Pick<CompileOptions, 'profile' | 'clients' 
   const share = Math.max(profile.influenceShare, clients > 0 ? 2 / clients : 1);
   // Three clients cannot be asked of a system that has two (a test environment's load generator).
   const tellsClients = clients >= profile.admitClients;
-  // Nor can forty buckets be asked of a window of twenty: half of it is the most, but never less than the plain rule.
-  const mostBuckets = Math.max(profile.admitBuckets, Math.floor(options.buckets / 2));
+  // Forty buckets cannot be asked of a window of twenty, and what users do comes in bursts: a quarter of the window's is
+  // the most, but never less than the plain rule.
+  const mostBuckets = Math.max(profile.admitBuckets, Math.floor(options.buckets / 4));
   return {
     capped(evidence, of = evidence.count) {
       const most = Math.max(profile.influenceFree, Math.floor(share * of));

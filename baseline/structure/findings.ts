@@ -9,10 +9,10 @@ import { grouped, labelWords, listed } from './words.ts';
 const MAX_FINDINGS = 16;
 
 /** Hard ones first, then by severity; one of each kind and explanation, the first in the trace. */
-export function toFindings(tables: Tables, tree: Tree, features: readonly Feature[]): Finding[] {
+export function toFindings(tables: Tables, tree: Tree, features: readonly Feature[], script = ''): Finding[] {
   const byKey = new Map<string, Finding>();
   for (const feature of features) {
-    const finding = toFinding(tables, tree, feature);
+    const finding = toFinding(tables, tree, feature, script);
     const key = `${finding.kind} ${finding.explanationKey}`;
     const known = byKey.get(key);
     if (known === undefined || (finding.hard && !known.hard)) byKey.set(key, finding);
@@ -22,7 +22,7 @@ export function toFindings(tables: Tables, tree: Tree, features: readonly Featur
     .slice(0, MAX_FINDINGS);
 }
 
-function toFinding(tables: Tables, tree: Tree, feature: Feature): Finding {
+function toFinding(tables: Tables, tree: Tree, feature: Feature, script: string): Finding {
   const { segment } = tree;
   const { symbols } = segment;
   const { node, above } = feature;
@@ -89,6 +89,10 @@ function toFinding(tables: Tables, tree: Tree, feature: Feature): Finding {
       seen = `${grouped(feature.count)} ${what}`;
       break;
     }
+    case 'whole-tree':
+      expected = `one of the call trees that ${calls} calls of ${words(label)} have`;
+      seen = script === '' ? 'another tree of known calls' : script;
+      break;
     default: {
       const { missing, extra } = childDifference(tables, tree, node);
       const first = missing[0] ?? extra[0];

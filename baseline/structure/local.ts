@@ -36,6 +36,10 @@ export interface LocalResult {
   observed: number;
   /** Broken rules that are near-certain, and service pairs never seen. */
   hard: number;
+  /** Distinct parents, the sum of their 1/p, and p of the parent of entries: to add the whole tree's. */
+  parents: number;
+  inverseSum: number;
+  rootP: number;
   readonly features: Feature[];
 }
 
@@ -48,6 +52,8 @@ const HARD_RATIO = 8;
 const HARD_COUNT = 30;
 /** Evidence of one feature goes at most 0.3 decade beyond 1/(N+1) (DETECTION §1). */
 const BEYOND = 0.3;
+/** A tree that is no signature is listed where nothing else explains it, and such trees are this rare. */
+const LISTED_TREE_P = 0.01;
 const MAX_FEATURES = 64;
 /** A chain of calls is followed up this far for a required ancestor. */
 const MAX_CLIMB = 256;
@@ -76,7 +82,16 @@ export const createLocalSpace = (tables: Tables): LocalSpace => ({
   broken: [],
 });
 
-export const createLocalResult = (): LocalResult => ({ p: 1, severity: 0, observed: 0, hard: 0, features: [] });
+export const createLocalResult = (): LocalResult => ({
+  p: 1,
+  severity: 0,
+  observed: 0,
+  hard: 0,
+  parents: 0,
+  inverseSum: 0,
+  rootP: 1,
+  features: [],
+});
 
 /**
  * `absence`: the absence grace is over, what is missing counts. `lostAbove`: the entry's parent was lost, so nothing is
@@ -241,7 +256,26 @@ export function judgeLocally(
   let sum = 0;
   for (let k = 0; k < distinct; k++) sum += 1 / least[parents[k]!]!;
   out.p = distinct === 0 ? 1 : distinct / sum;
+  out.parents = distinct;
+  out.inverseSum = sum;
+  out.rootP = root >= 0 ? least[root]! : 1;
   out.observed = nodes === 0 ? 0 : observed / nodes;
+}
+
+/**
+ * A whole tree that is no signature of its entry, by how often that was so in learning: near nothing where compositions
+ * explode, strong where they never vary. It counts with the parent of entries.
+ */
+export function addWholeTree(tables: Tables, tree: Tree, out: LocalResult): void {
+  const entry = tables.own(tree.segment, tree.segment.label[0]!);
+  if (entry < 0 || tables.root < 0 || edgeOf(tables, tables.root, entry) < 0) return;
+  const { treeP, calls } = tables.labels[entry]!;
+  if (treeP >= out.rootP) return;
+  out.inverseSum += 1 / treeP - 1 / out.rootP;
+  out.rootP = treeP;
+  out.p = out.parents / out.inverseSum;
+  if (treeP > LISTED_TREE_P || out.features.length > 0) return;
+  out.features.push(feature('whole-tree', false, true, 0, -1, treeP, 0.25, 0, 0, null, calls));
 }
 
 function feature(

@@ -5,7 +5,7 @@ import { type CoverageRow, type Evidence, JudgementStage, NO_FINDINGS, type Stru
 import { linesToEntries, type StructureLines } from './entries.ts';
 import { toFindings } from './findings.ts';
 import { mix } from './hash.ts';
-import { createLocalResult, createLocalSpace, judgeLocally } from './local.ts';
+import { addWholeTree, createLocalResult, createLocalSpace, judgeLocally } from './local.ts';
 import { clearTable, createNumberTable, insert, lookUp } from './number-table.ts';
 import { buildTables, edgeOf } from './tables.ts';
 import { createTree, keyTree, readTree, type Tree } from './tree.ts';
@@ -79,6 +79,7 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
       judgeLocally(tables, now, absence, lostAbove, space, local);
       keyTree(now);
       let match = matcher.match(now, absence);
+      if (absence && !match.hit) addWholeTree(tables, now, local);
       if (local.hard > 0) match = brokenMatch(now, match);
       lastMatch = match;
       out.surprise = Math.max(0, -Math.log10(local.p));
@@ -86,7 +87,7 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
       out.severity = local.severity + (match.hit ? 0 : (1 - match.similarity) * 2 * size);
       out.similarity = match.similarity;
       out.observed = local.observed;
-      if (local.features.length > 0) out.findings = toFindings(tables, now, local.features);
+      if (local.features.length > 0) out.findings = toFindings(tables, now, local.features, match.script);
       else remember(key, out, match);
     },
 

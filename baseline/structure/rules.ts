@@ -2,6 +2,7 @@
 import type { BaselineEntry, CompileOptions } from '../model.ts';
 import { linesFromEntries, type RuleLine, ruleKey } from './entries.ts';
 import { absent, type Evidence, type Judge } from './evidence.ts';
+import { ROOT } from './learn.ts';
 import type { Links } from './links.ts';
 
 /** c must have been learned under at least so many entry operations before an ancestor of it is required. */
@@ -22,7 +23,7 @@ export function mineRules(links: Links, judge: Judge, options: CompileOptions): 
   const now = new Map<string, { support: number; violations: number }>();
 
   for (const edge of links.edges.values()) {
-    if (edge.ok === undefined || edge.parent === edge.child) continue;
+    if (edge.ok === undefined || edge.parent === edge.child || edge.parent === ROOT) continue;
     const parent = links.labels.get(edge.parent);
     if (parent?.ok === undefined || !edge.admitted || !parent.admitted) continue;
     const without = absent(parent.ok, edge.ok);

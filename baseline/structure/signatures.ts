@@ -11,7 +11,37 @@ const TRUNCATION_STRICTNESS = 4;
 /** A signature is established beside a shorter one when it is at least this many times as frequent. */
 const ESTABLISHED = 4;
 
-export function signatureLines(partial: StructurePartial, links: Links, judge: Judge): SignatureLine[] {
+export interface Signatures {
+  readonly lines: SignatureLine[];
+  /** By entry label: segments whose tree is no signature for their outcome, of all. */
+  readonly masses: ReadonlyMap<number, readonly [number, number]>;
+}
+
+export function learnSignatures(partial: StructurePartial, links: Links, judge: Judge): Signatures {
+  const lines = new Map<SignatureFacts, SignatureLine>();
+  for (const [facts, line] of admittedLines(partial, links, judge)) lines.set(facts, line);
+  const masses = new Map<number, [number, number]>();
+  for (const facts of links.signatures) {
+    const line = lines.get(facts);
+    const ok = facts.ok === undefined ? 0 : judge.capped(facts.ok);
+    const failed = facts.failed === undefined ? 0 : judge.capped(facts.failed);
+    const mass = masses.get(facts.entry) ?? [0, 0];
+    masses.set(facts.entry, mass);
+    if (line === undefined) mass[0] += ok + failed;
+    else if (!line.okAdmitted) mass[0] += ok;
+    mass[1] += ok + failed;
+  }
+  const sorted = [...lines.values()].sort((x, y) =>
+    x.entry < y.entry ? -1 : x.entry > y.entry ? 1 : x.number - y.number,
+  );
+  return { lines: sorted, masses };
+}
+
+function* admittedLines(
+  partial: StructurePartial,
+  links: Links,
+  judge: Judge,
+): Iterable<readonly [SignatureFacts, SignatureLine]> {
   const byEntry = new Map<number, SignatureFacts[]>();
   for (const facts of links.signatures) {
     if (!partial.shapes.has(facts.multiset) || !judge.admitted(facts.all)) continue;
@@ -19,25 +49,24 @@ export function signatureLines(partial: StructurePartial, links: Links, judge: J
     if (list === undefined) byEntry.set(facts.entry, [facts]);
     else list.push(facts);
   }
-  const lines: SignatureLine[] = [];
   for (const [entry, list] of byEntry) {
     list.sort((x, y) => y.all.count - x.all.count || x.multiset - y.multiset);
     let number = 0;
     const grams = list.map((facts) => gramCounts(partial.shapes.get(facts.multiset)!));
-    list.forEach((facts, at) => {
+    for (const [at, facts] of list.entries()) {
       const strictness = isTruncation(list, grams, at) ? TRUNCATION_STRICTNESS : 1;
-      if (strictness > 1 && !judge.admitted(facts.all, strictness)) return;
+      if (strictness > 1 && !judge.admitted(facts.all, strictness)) continue;
       number++;
       const okAdmitted = facts.ok !== undefined && judge.admitted(facts.ok, strictness);
-      lines.push(toLine(partial.shapes.get(facts.multiset)!, facts, entry, number, okAdmitted, links, judge));
-    });
+      yield [facts, toLine(partial.shapes.get(facts.multiset)!, facts, entry, number, okAdmitted, links, judge)];
+    }
   }
-  return lines.sort((x, y) => (x.entry < y.entry ? -1 : x.entry > y.entry ? 1 : x.number - y.number));
 }
 
 /** Longer ones looked through for each signature. */
 const COMPARED = 100;
 
+/** Whether it is an established signature with whole kinds of calls left out. */
 function isTruncation(list: readonly SignatureFacts[], grams: readonly Map<number, number>[], at: number): boolean {
   const mine = grams[at]!;
   for (let other = 0; other < at && other < COMPARED; other++) {

@@ -38,6 +38,8 @@ export interface LabelRow {
   readonly edgeP: number;
   /** p of an unknown child set, by outcome class. */
   readonly setP: readonly [number, number];
+  /** p of a whole tree that is no signature of this entry. */
+  readonly treeP: number;
   readonly hasChildren: boolean;
   readonly fan: Fan;
   /** Required children and, of this label, required ancestors. */
@@ -199,6 +201,7 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
       state: line.state,
       edgeP: observed ? Math.max(globalEdgeP, 1 / (1 + line.calls)) : missing(line.edges, line.calls),
       setP: [setsOf(0), setsOf(1)],
+      treeP: line.trees[1] < 30 ? missing(totals.trees) : missing(line.trees),
       hasChildren: hasChildren.has(at),
       fan: buildFan(line.children, line.childrenMax),
       children: childRules[at]!,
