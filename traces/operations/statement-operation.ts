@@ -78,7 +78,7 @@ export function appendStatementOperation(sink: ByteSink, bytes: Uint8Array, star
     } else {
       // A bracket after FROM opens a subquery: its own FROM names the table.
       if (byte === 0x28) expectTable = false;
-      at = Math.max(at + 1, skipBlank(bytes, at, end));
+      at = byte === 0x2f || byte === 0x2d ? Math.max(at + 1, skipBlank(bytes, at, end)) : at + 1;
     }
   }
 }
