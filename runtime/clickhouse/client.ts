@@ -5,7 +5,8 @@ import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickh
 import type { Logger } from 'pino';
 import type { ClickHouseConfig } from '../../schemas/config/clickhouse.ts';
 import { SpanwardenError } from '../errors.ts';
-import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './embedded.ts';
+import { type EmbeddedClickHouse, type EmbeddedOptions, startEmbeddedClickHouse } from './embedded.ts';
+import { type Supervised, supervise } from './supervised.ts';
 
 export interface ClickHouse {
   readonly client: ClickHouseClient;
@@ -13,8 +14,8 @@ export interface ClickHouse {
   readonly url: string;
   readonly database: string;
   readonly config: ClickHouseConfig;
-  /** Set when this connection started the server; `stop` then ends it. */
-  readonly embedded?: EmbeddedClickHouse;
+  /** Set when this connection started the server: then it is kept running, and ended by `stop`. */
+  readonly embedded?: EmbeddedClickHouse | undefined;
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -48,7 +49,13 @@ export async function connectClickHouse(config: ClickHouseConfig, deps: ConnectD
   const embedded = await startOrAttach(config, directory, deps);
   if (!('exited' in embedded)) return connectTo(embedded, config);
   await writeConnection(directory, embedded);
-  return connectTo(embedded, config, embedded, deps.log);
+  const supervised = supervise(
+    embedded,
+    ({ httpPort, tcpPort, password }) =>
+      startEmbeddedClickHouse({ ...embeddedOptions(config, directory), httpPort, tcpPort, password }, deps),
+    deps.log,
+  );
+  return connectTo(embedded, config, supervised);
 }
 
 function namedTarget(config: ClickHouseConfig): Target {
@@ -66,7 +73,7 @@ function namedTarget(config: ClickHouseConfig): Target {
   return { url: url.href.replace(/\/$/, ''), user, password };
 }
 
-function connectTo(target: Target, config: ClickHouseConfig, embedded?: EmbeddedClickHouse, log?: Logger): ClickHouse {
+function connectTo(target: Target, config: ClickHouseConfig, supervised?: Supervised): ClickHouse {
   const client = createClient({
     url: target.url,
     username: target.user,
@@ -78,25 +85,22 @@ function connectTo(target: Target, config: ClickHouseConfig, embedded?: Embedded
     clickhouse_settings: { date_time_input_format: 'best_effort', wait_end_of_query: 1 },
     log: { level: ClickHouseLogLevel.OFF }, // errors are ours to tell, once
   });
-  let stopping = false;
-  if (embedded && log)
-    void embedded.exited.then((exit) => {
-      if (!stopping)
-        log.error({ code: exit.code, signal: exit.signal, said: exit.message }, 'embedded ClickHouse ended by itself');
-    });
+  let stopped = false;
   return {
     client,
     url: target.url,
     database: config.database,
     config,
-    ...(embedded ? { embedded } : {}),
+    get embedded() {
+      return supervised?.current;
+    },
     async stop(graceMs = 10_000) {
-      if (stopping) return;
-      stopping = true;
+      if (stopped) return;
+      stopped = true;
       await client.close();
-      if (!embedded) return;
+      if (!supervised) return;
       await rm(connectionFile(resolve(config.embedded.directory)), { force: true });
-      await embedded.stop(graceMs);
+      await supervised.stop(graceMs);
     },
   };
 }
@@ -131,17 +135,18 @@ async function findRunning(directory: string): Promise<Target | undefined> {
   return answers ? target : undefined;
 }
 
+function embeddedOptions(config: ClickHouseConfig, directory: string): EmbeddedOptions {
+  const { httpPort, tcpPort, readerPassword, maxMemoryBytes, fsync } = config.embedded;
+  return { dataDir: directory, database: config.database, httpPort, tcpPort, readerPassword, maxMemoryBytes, fsync };
+}
+
 async function startOrAttach(
   config: ClickHouseConfig,
   directory: string,
   deps: ConnectDeps,
 ): Promise<EmbeddedClickHouse | Target> {
-  const { httpPort, tcpPort, readerPassword, maxMemoryBytes, fsync } = config.embedded;
   try {
-    return await startEmbeddedClickHouse(
-      { dataDir: directory, database: config.database, httpPort, tcpPort, readerPassword, maxMemoryBytes, fsync },
-      deps,
-    );
+    return await startEmbeddedClickHouse(embeddedOptions(config, directory), deps);
   } catch (error) {
     if (!(error instanceof SpanwardenError) || error.code !== 'CLICKHOUSE_LOCKED') throw error;
     // Two roles may start at once: the one that came second waits for the first one's connection file.

@@ -24,6 +24,8 @@ export interface EmbeddedOptions {
   readonly maxMemoryBytes?: number;
   readonly fsync?: boolean;
   readonly readyMs?: number;
+  /** Of the administrator; default: a new one. */
+  readonly password?: string;
 }
 
 export interface EmbeddedExit {
@@ -128,7 +130,7 @@ export async function startEmbeddedClickHouse(
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await sweep(dataDir);
   const run = await mkdtemp(join(dataDir, 'run-')); // 0700, ours alone: a second start never disturbs the first
-  const password = randomBytes(24).toString('base64url');
+  const password = options.password ?? randomBytes(24).toString('base64url');
   const maxMemoryBytes = options.maxMemoryBytes ?? 2_000_000_000;
   const ports = join(run, 'ports.tsv');
   const usersFile = join(run, 'users.xml');
