@@ -87,6 +87,16 @@ const latin1Lower = (bytes: Uint8Array, start: number, end: number): string =>
     .toString('latin1')
     .toLowerCase();
 
+/** Java's and .NET's serialised objects in base64 or hex have no mark that a gate could know them by. */
+const SERIALISED = ['rO0AB', 'aced0005', 'ACED0005', 'AAEAAAD'];
+
+const isSerialised = (bytes: Uint8Array, start: number, end: number): boolean =>
+  SERIALISED.some((magic) => {
+    if (end - start <= magic.length) return false;
+    for (let i = 0; i < magic.length; i++) if (bytes[start + i] !== magic.charCodeAt(i)) return false;
+    return true;
+  });
+
 const SQL_ID = sql.id;
 
 export const createPatternMatcher = () => {
@@ -128,8 +138,10 @@ export const createPatternMatcher = () => {
       // Every family but SQL needs a mark, a line break or a control character; SQL needs one, or a blank between words.
       const beyondWords = (shape.classesLow & ~0b1111) | shape.classesHigh;
       const blank = shape.classesLow & 0b1000;
-      if ((beyondWords !== 0 || blank !== 0) && value.end > value.start) {
-        matchText(latin1Lower(value.bytes, value.start, value.end), shape.classesLow, shape.classesHigh, false, hits);
+      const serialised = value.end - value.start > 5 && isSerialised(value.bytes, value.start, value.end);
+      if (beyondWords !== 0 || blank !== 0 || serialised) {
+        const text = latin1Lower(value.bytes, value.start, value.end);
+        matchText(text, shape.classesLow, shape.classesHigh, serialised, hits);
       }
       if (value.innerLength > 0) matchText(latin1Lower(value.inner, 0, value.innerLength), 0, 0, true, hits);
     },

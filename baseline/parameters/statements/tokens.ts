@@ -201,7 +201,8 @@ export const createLexer = (seed: number): Lexer => ({
         LEXICAL[bytes[i + 1]!] === DIGIT &&
         i + 1 < stop &&
         previous !== LITERAL &&
-        !isWordToken(previous) &&
+        // `a-1` subtracts; `LIMIT -1` has a sign.
+        (!isWordToken(previous) || LEXICAL[bytes[i - 1]!] === BLANK) &&
         previous !== MARK + 0x29
       ) {
         // A sign, not a subtraction: the number that follows swallows it.
