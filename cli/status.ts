@@ -24,7 +24,11 @@ usage: spanwarden status [--url URL] [--json] [--config FILE]
     const { http } = loadConfig({ file: values.config, env: processEnvironment() });
     const url = (values.url ?? `http://${http.host}:${http.port}`).replace(/\/$/, '');
     const answer = await fetch(`${url}/status`, { signal: AbortSignal.timeout(10_000) }).catch((cause: unknown) => {
-      throw new SpanwardenError('STOPPED', `nothing answers at ${url}: start it with 'spanwarden run', or name it with --url`, { cause });
+      throw new SpanwardenError(
+        'STOPPED',
+        `nothing answers at ${url}: start it with 'spanwarden run', or name it with --url`,
+        { cause },
+      );
     });
     if (!answer.ok) throw new SpanwardenError('STOPPED', `${url}/status answered ${answer.status}`);
     const said = (await answer.json()) as RolesStatus;
@@ -43,7 +47,9 @@ function textOf({ collector, detector, trainer, responder }: RolesStatus, nowMs:
   const lines: string[] = [];
   if (collector !== undefined) lines.push(`spans in      ${count(collector.spansAccepted)} accepted since start`);
   if (detector !== undefined) {
-    lines.push(`judged        ${count(detector.segments)} requests, ${count(detector.spans)} spans, lag ${count(detector.lag)} records (largest partition ${count(detector.largestLag)})`);
+    lines.push(
+      `judged        ${count(detector.segments)} requests, ${count(detector.spans)} spans, lag ${count(detector.lag)} records (largest partition ${count(detector.largestLag)})`,
+    );
     lines.push(`clients       ${percent(detector.clientsResolved)} resolved`);
     if (detector.segments > 0 && detector.clientsResolved < RESOLVED_ENOUGH) {
       lines.push(
@@ -61,8 +67,13 @@ function textOf({ collector, detector, trainer, responder }: RolesStatus, nowMs:
     for (const missing of trainer.learning) lines.push(`              still missing: ${missing}`);
   }
   if (responder !== undefined) {
-    const last = responder.lastAlertMs === 0 ? 'none since start' : `${count(Math.round((nowMs - responder.lastAlertMs) / 1000))} s ago`;
-    lines.push(`incidents     ${count(responder.openIncidents)} open, ${count(responder.pendingDeliveries)} deliveries pending, last alert ${last}`);
+    const last =
+      responder.lastAlertMs === 0
+        ? 'none since start'
+        : `${count(Math.round((nowMs - responder.lastAlertMs) / 1000))} s ago`;
+    lines.push(
+      `incidents     ${count(responder.openIncidents)} open, ${count(responder.pendingDeliveries)} deliveries pending, last alert ${last}`,
+    );
   }
   return lines.join('\n');
 }

@@ -1,0 +1,74 @@
+/** `spanwarden score`: scores files with a baseline. */
+import { allLearners } from '../baseline/all-learners.ts';
+import { scoreFiles } from '../detector/offline.ts';
+import { processEnvironment } from '../runtime/config/environment.ts';
+import { loadConfig } from '../runtime/config/load.ts';
+import { createAssembler } from '../traces/assembly/assembler.ts';
+import { createReadingKit } from '../traces/kit.ts';
+import { type Command, ExitCode, parse, UsageError } from './command.ts';
+import { createOfflineIncidents } from './offline/incidents.ts';
+import { createProgressLine } from './offline/progress.ts';
+
+export const score: Command = {
+  summary: 'score files of OTLP/JSON lines with a baseline',
+  help: `
+usage: spanwarden score --baseline FILE INPUT… --out FILE [--incidents FILE] [--alpha P] [--config FILE]
+
+--baseline FILE    what 'spanwarden train' wrote
+INPUT              OTLP/JSON lines: .jsonl, .gz, .zst, or - for standard input
+--out FILE         one JSON object a line and trace id (its worst segment): traceId, score (higher = more anomalous), p,
+                   anomalous, match, client, findings; - for standard output
+--incidents FILE   one JSON object a line and incident, of all classes and before any budget: start, end, class, kind,
+                   service, operation, client, traces, disposition (alert: would go to webhooks; notice: would not)
+--alpha P          a trace is anomalous at p ≤ P (default: the baseline's)
+--config FILE      the YAML file
+
+The code is the live detector's, driven by the spans' own times. It never learns. Progress goes to stderr.
+exit codes: 0 written · 1 the baseline or an input cannot be used · 2 wrong command line
+`,
+  async run(args) {
+    const { values, positionals } = parse(args, {
+      baseline: { type: 'string' },
+      out: { type: 'string' },
+      incidents: { type: 'string' },
+      alpha: { type: 'string' },
+      config: { type: 'string' },
+    });
+    if (positionals.length === 0) throw new UsageError('score takes at least one input');
+    if (values.baseline === undefined || values.out === undefined)
+      throw new UsageError('score needs --baseline FILE and --out FILE');
+    const alpha = values.alpha === undefined ? undefined : Number(values.alpha);
+    if (alpha !== undefined && !(alpha > 0 && alpha <= 0.1))
+      throw new UsageError(`--alpha takes a number above 0, at most 0.1, not '${values.alpha}'`);
+    const config = loadConfig({ file: values.config, env: processEnvironment() });
+    const { symbols, reader, segment } = createReadingKit(config);
+    const line = createProgressLine(process.stderr, Date.now);
+    const summary = await scoreFiles(
+      positionals,
+      {
+        baseline: values.baseline,
+        out: values.out,
+        assembly: config.assembly,
+        ...(values.incidents !== undefined && { incidents: values.incidents }),
+        ...(alpha !== undefined && { alpha }),
+        progress: ({ traces, bytes }) =>
+          line.show(`scored ${traces.toLocaleString('en')} traces, ${(bytes / 1e6).toFixed(1)} MB`),
+      },
+      {
+        learners: allLearners,
+        symbols,
+        segment,
+        read: reader.read,
+        createAssembler: (assembly, sink) => createAssembler(assembly, { sink }),
+        incidents: createOfflineIncidents(config.incidents),
+      },
+    );
+    line.end();
+    const n = (value: number): string => value.toLocaleString('en');
+    process.stderr.write(
+      `baseline ${summary.version}: ${n(summary.traces)} traces, ${n(summary.anomalous)} anomalous, ${n(summary.incidents)} incidents\n` +
+        summary.counts.problems.map((problem) => `passed over: ${problem}\n`).join(''),
+    );
+    return ExitCode.ok;
+  },
+};
