@@ -6,12 +6,14 @@ import { mix } from '../structure/hash.ts';
 import { createNumberTable, insert, lookUp } from '../structure/number-table.ts';
 import type { CountedTree } from './counted-tree.ts';
 
+type Flat = Pick<CountedTree, 'size' | 'parent' | 'hash'>;
+
 export interface Candidates {
   /**
    * The most similar signatures by weighted Jaccard, best first. `entry`: label hash that the signatures' entry must
    * have, 0 for any. `allowed` leaves signatures out.
    */
-  find(tree: CountedTree, entry: number, most: number, allowed: (signature: number) => boolean): Candidate[];
+  find(tree: Flat, entry: number, most: number, allowed: (signature: number) => boolean): Candidate[];
 }
 
 export interface Candidate {
@@ -28,7 +30,7 @@ const COMPARED = 16;
 const GRAM = 0x4752;
 
 /** Distinct grams of a tree. */
-function gramsOf(tree: CountedTree): number[] {
+function gramsOf(tree: Flat): number[] {
   const grams = new Set<number>();
   for (let i = 0; i < tree.size; i++) {
     const parent = tree.parent[i]!;

@@ -16,7 +16,7 @@ export interface CountedTree {
   /** Identical siblings, and spans folded into the node; least counts of their buckets. */
   readonly count: Float64Array;
   readonly folds: Float64Array;
-  /** As counted, for words. */
+  /** As counted, for words; the least of its bucket below nodes that stand for several, as those need not be quite equal. */
   readonly times: Float64Array;
   /** Multiset key of the subtree. */
   readonly key: Float64Array;
@@ -59,6 +59,26 @@ function costOf(tables: Tables, parent: number, child: number, failed: boolean):
   return (failed ? row.optionalFailed : row.optional) ? OPTIONAL_COST : 1;
 }
 
+/** What grams need of a tree: too large to be collapsed and compared, it still has them. */
+export function flatFromTree(tree: Tree): Pick<CountedTree, 'size' | 'parent' | 'hash'> {
+  const { segment, node, above } = tree;
+  const place = new Int32Array(segment.spanCount);
+  const parent: number[] = [];
+  const hash: number[] = [];
+  for (let i = 0; i < segment.spanCount; i++) {
+    if (node[i] !== i || (i > 0 && above[i]! < 0)) {
+      place[i] = -1;
+      continue;
+    }
+    const up = i === 0 ? -1 : place[above[i]!]!;
+    place[i] = i === 0 || up >= 0 ? parent.length : -1;
+    if (place[i]! < 0) continue;
+    parent.push(up);
+    hash.push(segment.symbols.labelHash(segment.label[i]!));
+  }
+  return { size: parent.length, parent: Int32Array.from(parent), hash: Float64Array.from(hash) };
+}
+
 /** Null when it has too many nodes. The tree must be keyed. */
 export function countedFromTree(tables: Tables, tree: Tree, failed: boolean): CountedTree | null {
   const { segment } = tree;
@@ -68,6 +88,7 @@ export function countedFromTree(tables: Tables, tree: Tree, failed: boolean): Co
   if (collapsed === null) return null;
   const out = empty(collapsed.size);
   const known = tables.labels.length;
+  const alone = new Uint8Array(collapsed.size);
   for (let i = 0; i < collapsed.size; i++) {
     const node = collapsed.node[i]!;
     const id = segment.label[node]!;
@@ -78,8 +99,9 @@ export function countedFromTree(tables: Tables, tree: Tree, failed: boolean): Co
     out.hash[i] = segment.symbols.labelHash(id);
     const service = tables.ownService(segment, segment.service[node]!);
     out.service[i] = service < 0 ? tables.services.length + segment.service[node]! : service;
-    out.times[i] = collapsed.count[i]!;
     out.count[i] = bucketLow(countBucket(collapsed.count[i]!));
+    alone[i] = up < 0 || (alone[up] === 1 && collapsed.count[up] === 1) ? 1 : 0;
+    out.times[i] = alone[i] === 1 ? collapsed.count[i]! : out.count[i]!;
     out.folds[i] = bucketLow(countBucket(tree.folds[node]!));
     out.key[i] = tree.multisetKey[node]!;
     out.cost[i] = up < 0 ? 1 : costOf(tables, out.label[up]!, out.label[i]!, failed);

@@ -7,7 +7,7 @@ import { createNumberTable, insert, lookUp } from '../structure/number-table.ts'
 import { edgeOf, type Tables } from '../structure/tables.ts';
 import type { Tree } from '../structure/tree.ts';
 import { type Candidate, createCandidates } from './candidates.ts';
-import { type CountedTree, countedFromLine, countedFromTree, withFailedCosts } from './counted-tree.ts';
+import { type CountedTree, countedFromLine, countedFromTree, flatFromTree, withFailedCosts } from './counted-tree.ts';
 import { treeEdit } from './edit-distance.ts';
 import { editScript } from './script.ts';
 
@@ -23,7 +23,7 @@ export interface Matched {
 }
 
 export interface Matcher {
-  /** The tree must be read; it is keyed here when it has to be. */
+  /** The tree must be read and keyed. */
   match(tree: Tree, absence: boolean): Matched;
   describe(tree: Tree, matched: Matched, out: StructureMatch): void;
   /** Collapsed nodes of a signature. */
@@ -39,6 +39,8 @@ const MEMO = 4_096;
 /** Signatures of a family that are left out in turn, and how many others each is held against. */
 const LEFT_OUT = 16;
 const LEFT_OUT_NEAREST = 4;
+
+const NOTHING_IN_COMMON = 'no call in common with any signature';
 
 interface Learned {
   readonly line: SignatureLine;
@@ -118,18 +120,20 @@ export function createMatcher(tables: Tables): Matcher {
     const allowed = (signature: number): boolean => failed || !absence || learned[signature]!.line.okAdmitted;
     const counted = countedFromTree(tables, tree, failed);
     const inEntry = !unseenEntry && mostFrequent.has(entry);
-    let best: ReturnType<typeof nearest>;
-    if (counted !== null) {
-      let found = candidates.find(counted, inEntry ? entry : 0, CANDIDATES, allowed);
-      if (found.length === 0 && inEntry) found = candidates.find(counted, 0, CANDIDATES, allowed);
-      best = nearest(counted, found, failed, absence, CELLS, segment);
-    }
-    if (best === undefined) {
-      // Nothing in common with anything, or too large to compare.
+    const flat = counted ?? flatFromTree(tree);
+    let found = candidates.find(flat, inEntry ? entry : 0, CANDIDATES, allowed);
+    if (found.length === 0 && inEntry) found = candidates.find(flat, 0, CANDIDATES, allowed);
+    if (found.length === 0) {
+      // Nothing in common with any signature.
       const signature = (inEntry ? mostFrequent.get(entry) : undefined) ?? frequentOfAll;
-      return { signature, hit: false, similarity: 0, exact: counted !== null, unseenEntry, script: '' };
+      return { signature, hit: false, similarity: 0, exact: true, unseenEntry, script: NOTHING_IN_COMMON };
     }
-    const least = 0.05 / (counted!.size + learned[best.signature]!.tree.size);
+    if (counted === null) {
+      const { signature, jaccard } = found[0]!;
+      return { signature, hit: false, similarity: Math.min(jaccard, 0.99), exact: false, unseenEntry, script: '' };
+    }
+    const best = nearest(counted, found, failed, absence, CELLS, segment)!;
+    const least = 0.05 / (counted.size + learned[best.signature]!.tree.size);
     const similarity = absence ? Math.min(best.similarity, 1 - least) : best.similarity;
     return { ...best, hit: false, similarity, unseenEntry };
   }
@@ -144,7 +148,8 @@ export function createMatcher(tables: Tables): Matcher {
       if (at >= 0 && (failed || learned[at]!.line.okAdmitted)) {
         return { signature: at, hit: true, similarity: 1, exact: true, unseenEntry: false, script: '' };
       }
-      const memoKey = mix(key, (failed ? 1 : 0) + (absence ? 2 : 0) + 4);
+      // By the exact key: the words hold exact counts, and a verdict may depend on nothing but its segment.
+      const memoKey = mix(tree.exact, absence ? 1 : 0);
       const known = memo.get(memoKey);
       if (known !== undefined) return known;
       const matched = search(tree, failed, absence);

@@ -130,15 +130,10 @@ function toFinding(tables: Tables, tree: Tree, feature: Feature, script: string)
 
 /** Most frequent known children of a label, in words. */
 function knownChildren(tables: Tables, label: number): string {
-  if (label < 0) return 'nothing';
-  const found: { at: number; count: number }[] = [];
-  for (let child = 0; child < tables.labels.length; child++) {
-    const edge = edgeOf(tables, label, child);
-    if (edge >= 0) found.push({ at: child, count: tables.edges[edge]!.ok + tables.edges[edge]!.failed });
-  }
-  found.sort((x, y) => y.count - x.count || x.at - y.at);
+  const found = label < 0 ? [] : tables.childrenOf[label]!;
   if (found.length === 0) return 'nothing';
-  return listed(found.map(({ at }) => labelWords(tables.symbols, tables.labels[at]!.id)));
+  const words = found.slice(0, 3).map((child) => labelWords(tables.symbols, tables.labels[child.label]!.id));
+  return found.length > 3 ? `${words.join(', ')} and ${found.length - 3} more` : words.join(', ');
 }
 
 function knownCallees(tables: Tables, caller: string): string {
@@ -175,9 +170,8 @@ function childDifference(tables: Tables, tree: Tree, node: number): { missing: N
     const at = child < 0 ? -1 : edgeOf(tables, label, child);
     if (at < 0 || share(at) < 0.5) extra.push({ text: symbols.labelText(id), words: labelWords(symbols, id) });
   }
-  for (let child = 0; child < tables.labels.length; child++) {
-    const at = edgeOf(tables, label, child);
-    if (at < 0 || child === label || present.has(child) || share(at) < 0.5) continue;
+  for (const { label: child, edge } of tables.childrenOf[label]!) {
+    if (child === label || present.has(child) || share(edge) < 0.5) continue;
     const { text, id } = tables.labels[child]!;
     missing.push({ text, words: labelWords(tables.symbols, id) });
   }

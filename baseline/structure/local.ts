@@ -54,7 +54,9 @@ const HARD_COUNT = 30;
 const BEYOND = 0.3;
 /** A tree that is no signature is listed where nothing else explains it, and such trees are this rare. */
 const LISTED_TREE_P = 0.01;
+/** An attacker's trace may deviate at every node: so many are put in words. */
 const MAX_FEATURES = 64;
+const MAX_HARD_FEATURES = 192;
 /** A chain of calls is followed up this far for a required ancestor. */
 const MAX_CLIMB = 256;
 
@@ -124,7 +126,7 @@ export function judgeLocally(
   const add = (feature: Feature): void => {
     if (feature.severity > out.severity) out.severity = feature.severity;
     if (feature.hard) out.hard++;
-    if (features.length < MAX_FEATURES || feature.hard) features.push(feature);
+    if (features.length < (feature.hard ? MAX_HARD_FEATURES : MAX_FEATURES)) features.push(feature);
   };
   const lower = (label: number, p: number): void => {
     if (p < least[label]!) least[label] = p;
@@ -253,6 +255,8 @@ export function judgeLocally(
     add(feature(kind, rule.hard, child, at, above[at]!, p, severity, 0, 0, rule.line, rule.line.support));
   }
 
+  // In a fixed order: the same tree must give the same last bit, whatever the order of its siblings in time.
+  parents.subarray(0, distinct).sort();
   let sum = 0;
   for (let k = 0; k < distinct; k++) sum += 1 / least[parents[k]!]!;
   out.p = distinct === 0 ? 1 : distinct / sum;

@@ -25,6 +25,12 @@ export interface EdgeRow {
   readonly fan: Fan;
 }
 
+export interface KnownChild {
+  readonly label: number;
+  readonly edge: number;
+  readonly count: number;
+}
+
 export interface LabelRow {
   readonly text: string;
   /** In the model's symbol table. */
@@ -71,6 +77,8 @@ export interface Tables {
   readonly serviceCalls: readonly number[];
   readonly edgeTable: NumberTable;
   readonly edges: readonly EdgeRow[];
+  /** Known children by label, most frequent first. */
+  readonly childrenOf: readonly (readonly KnownChild[])[];
   readonly setTable: NumberTable;
   readonly setP: Float64Array;
   readonly setCount: Float64Array;
@@ -118,12 +126,13 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
 
   const edgeTable = createNumberTable(lines.edges.length);
   const edges: EdgeRow[] = [];
-  const hasChildren = new Set<number>();
+  const childrenOf: KnownChild[][] = sorted.map(() => []);
   const callee = new Map<number, { service: number; count: number }>();
   for (const line of lines.edges) {
     const parent = index.get(line.parent);
     const child = index.get(line.child);
     if (parent === undefined || child === undefined) continue;
+    childrenOf[parent]!.push({ label: child, edge: edges.length, count: line.ok + line.failed });
     insert(edgeTable, parent * size + child, edges.length);
     edges.push({
       ok: line.ok,
@@ -134,12 +143,13 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
       active: line.state === 'active',
       fan: buildFan(line.counts, line.max),
     });
-    hasChildren.add(parent);
     const service = serviceOf[child]!;
     if (service !== serviceOf[parent] && line.ok > (callee.get(parent)?.count ?? 0)) {
       callee.set(parent, { service, count: line.ok });
     }
   }
+
+  for (const children of childrenOf) children.sort((x, y) => y.count - x.count || x.label - y.label);
 
   const setTable = createNumberTable(lines.sets.length);
   const setP = new Float64Array(lines.sets.length);
@@ -202,7 +212,7 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
       edgeP: observed ? Math.max(globalEdgeP, 1 / (1 + line.calls)) : missing(line.edges, line.calls),
       setP: [setsOf(0), setsOf(1)],
       treeP: line.trees[1] < 30 ? missing(totals.trees) : missing(line.trees),
-      hasChildren: hasChildren.has(at),
+      hasChildren: childrenOf[at]!.length > 0,
       fan: buildFan(line.children, line.childrenMax),
       children: childRules[at]!,
       ancestors: ancestorRules[at]!,
@@ -246,6 +256,7 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
     serviceCalls,
     edgeTable,
     edges,
+    childrenOf,
     setTable,
     setP,
     setCount,

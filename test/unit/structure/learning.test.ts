@@ -368,3 +368,29 @@ describe('where no client is known', () => {
     expect(signatures(learn(10))).toBe(1);
   });
 });
+
+describe('a score', () => {
+  it('is a function of segment and version alone: no history, no order of siblings, no memory changes it', () => {
+    const shop = learnShop(2_000, 14);
+    const lines = [...shop.model.entries()];
+    const random = seeded(15);
+    const extra = (): PlainSpan[] =>
+      Array.from({ length: Math.floor(random() * 12) }, () => sql('orders', 'SELECT cart'));
+    const odd = Array.from({ length: 150 }, (): PlainSpan => {
+      const tree = anyRequest(random);
+      return random() < 0.5
+        ? tree
+        : { ...tree, children: [...tree.children!, ...extra(), ...anyRequest(random).children!] };
+    });
+    const warm = scoresOf(shop.model, shop.symbols, [
+      ...odd,
+      ...odd.map((tree) => ({ ...tree, children: [...tree.children!].reverse() })),
+      ...odd,
+    ]);
+    odd.forEach((tree, i) => {
+      const symbols = newSymbols();
+      const [cold] = [scoresOf(structureLearner.load(lines, symbols), symbols, [tree])];
+      expect(warm.slice((300 + i) * 2, (300 + i) * 2 + 2)).toEqual(cold);
+    });
+  });
+});
