@@ -14,3 +14,9 @@ export const fillHomes = (segment: Segment, homes: Int32Array): void => {
     homes[i] = taken ? i : homes[up]!;
   }
 };
+
+/**
+ * An outgoing call. Reading leaves its path and query to the callee when that is present, so which parameters it has
+ * says whether a span got lost, not what was sent: it has no schema of its own.
+ */
+export const isOutgoing = (kind: number): boolean => kind === SpanKind.client || kind === SpanKind.producer;

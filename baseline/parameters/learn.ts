@@ -6,7 +6,7 @@ import { addCount, keyOf } from './counts.ts';
 import { addDistinct } from './distinct.ts';
 import { isPublicName } from './egress.ts';
 import { HINT, Kind, SchemaKind } from './features.ts';
-import { fillHomes } from './homes.ts';
+import { fillHomes, isOutgoing } from './homes.ts';
 import {
   claimParameter,
   createOperation,
@@ -106,6 +106,24 @@ const learnValue = (
   }
 };
 
+const learnSchema = (
+  operation: OperationCounts,
+  segment: Segment,
+  from: number,
+  to: number,
+  schema: SchemaReader,
+  client: number,
+  bucket: number,
+): void => {
+  const { counts } = operation;
+  schema.read(segment, from, to);
+  addCount(counts, keyOf(SchemaKind.set, schema.set), client, bucket);
+  addCount(counts, keyOf(SchemaKind.order, schema.order), client, bucket);
+  for (let i = 0; i < schema.count; i++) {
+    addCount(counts, keyOf(SchemaKind.name, schema.names[i]!), client, bucket);
+  }
+};
+
 /** Scratch of a learner. */
 export interface LearnScratch {
   homes: Int32Array;
@@ -133,14 +151,9 @@ export const learnSegment = (
       if (quarantined) {
         operation.quarantined++;
       } else {
-        schema.read(segment, from, to);
         addCount(operation.counts, keyOf(SchemaKind.total, 0), client, bucket);
-        addCount(operation.counts, keyOf(SchemaKind.set, schema.set), client, bucket);
-        addCount(operation.counts, keyOf(SchemaKind.order, schema.order), client, bucket);
-        for (let i = 0; i < schema.count; i++) {
-          addCount(operation.counts, keyOf(SchemaKind.name, schema.names[i]!), client, bucket);
-        }
         if (client !== 0) addDistinct(operation.clients, client);
+        if (!isOutgoing(segment.kind[span]!)) learnSchema(operation, segment, from, to, schema, client, bucket);
       }
     }
     for (let at = from; at < to; at++) {

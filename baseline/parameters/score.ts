@@ -18,7 +18,7 @@ import {
 } from './explain.ts';
 import { Kind, SchemaKind } from './features.ts';
 import { createCombination, groupOf, PartGroup } from './groups.ts';
-import { fillHomes } from './homes.ts';
+import { fillHomes, isOutgoing } from './homes.ts';
 import { judgeCalls } from './judge-call.ts';
 import { createValueJudgement, judgeShape, outsideAt, type ValueJudgement } from './judge-value.ts';
 import { createMemo, MAX_MEMO_BYTES, sampleHash } from './memo.ts';
@@ -390,7 +390,7 @@ export const createScorer = (tables: ModelTables, seed: number) => {
     features++;
     const index = tables.profileAt(segment.label[span]!, name, source);
     if (index < 0) {
-      if (operation >= 0 && source !== ParameterSource.size) {
+      if (operation >= 0 && source !== ParameterSource.size && !isOutgoing(segment.kind[span]!)) {
         judgeUnknown(segment, at, span, tables.operations[operation]!, source);
       }
       return;
@@ -419,7 +419,7 @@ export const createScorer = (tables: ModelTables, seed: number) => {
       let to = from;
       while (to < parameterCount && parameterSpan[to] === span) to++;
       const operation = tables.operationAt(label[span]!);
-      if (operation >= 0) judgeSchema(segment, span, from, to, operation);
+      if (operation >= 0 && !isOutgoing(segment.kind[span]!)) judgeSchema(segment, span, from, to, operation);
       for (let at = from; at < to; at++) {
         const source = parameterSource[at]!;
         if (!isCallSource(source)) {
