@@ -28,7 +28,8 @@ export function isIdentifier(bytes: Uint8Array, start: number, end: number): boo
   let ats = 0;
   let dots = 0;
   let other = 0;
-  let changes = 0;
+  let digitChanges = 0;
+  let oddCapitals = 0;
   let before = 0;
   for (let i = start; i < end; i++) {
     const byte = bytes[i]!;
@@ -43,9 +44,11 @@ export function isIdentifier(bytes: Uint8Array, start: number, end: number): boo
     else if (byte === 0x25 && i + 2 < end && bytes[i + 1] === 0x34 && bytes[i + 2] === 0x30)
       ats++; // %40
     else other++;
-    // A capital before a small letter is how words begin, not a change of class.
-    if (before !== 0 && kind !== OTHER && kind !== before && !(before === UPPER && kind === LOWER)) changes++;
-    if (kind !== OTHER) before = kind;
+    if (kind === OTHER) continue;
+    if (before !== 0 && (kind === DIGIT) !== (before === DIGIT)) digitChanges++;
+    // A capital between a small letter and a small letter begins a word: camelCase is no chance.
+    else if (before === LOWER && kind === UPPER && (i + 1 === end || CLASS[bytes[i + 1]!] !== LOWER)) oddCapitals++;
+    before = kind;
   }
   if (ats === 1 && dots >= 1 && letters > 0) return true; // e-mail
   if (other > 0) return false;
@@ -55,12 +58,14 @@ export function isIdentifier(bytes: Uint8Array, start: number, end: number): boo
     return dots === 0 || digits >= 4;
   }
   if (dots > 0) return false;
-  if (digits === 0) return length >= 24 && changes >= 6;
+  if (digits === 0) return false; // 24 random base-62 characters hold a digit 98 times in 100; a long method name none
   const hex = hexLetters === letters;
   if (hex && dashes === 0 && length >= 8) return true; // hashes, trace ids, object ids
   if (hex && length === 36 && dashes === 4) return true; // UUID
   if (isDateTime(bytes, start, end)) return true;
-  return length >= RANDOM_LENGTH && digits >= 2 && changes >= 4;
+  return (
+    length >= RANDOM_LENGTH && ((digits >= 3 && digitChanges >= 4) || (digits >= 2 && digitChanges + oddCapitals >= 7))
+  );
 }
 
 /** `2026-11-21T08:30:00Z` without its colons, or `20261121T083000Z`: digits and dashes around one T. */

@@ -12,6 +12,15 @@ export const MAX_LEVELS = 16;
 /** A longer segment is an identifier whatever it holds. */
 const MAX_SEGMENT_BYTES = 64;
 
+// Bytes that names of resources do not have, and values that people and attackers send do: % " ' < = > ; \ ^ ` { | } space.
+const OF_VALUES = new Uint8Array(256);
+for (const byte of new TextEncoder().encode('%"\'<=>;\\^`{|} ')) OF_VALUES[byte] = 1;
+
+function isValue(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (OF_VALUES[bytes[i]!] === 1) return true;
+  return false;
+}
+
 export interface PathParts {
   count: number;
   readonly starts: Int32Array;
@@ -57,7 +66,8 @@ export function appendPathTemplate(
   for (let level = 1; at <= end; level++) {
     let to = at;
     while (to < end && bytes[to] !== 0x2f) to++;
-    if (level > MAX_LEVELS) {
+    // `..` is no resource: what follows is somebody's value, whole.
+    if (level > MAX_LEVELS || (to - at === 2 && bytes[at] === 0x2e && bytes[at + 1] === 0x2e)) {
       appendByte(sink, 0x2f);
       appendByte(sink, 0x2a);
       addPart(parts, at, end, level);
@@ -69,7 +79,7 @@ export function appendPathTemplate(
       return;
     }
     appendByte(sink, 0x2f);
-    const typed = to - at > MAX_SEGMENT_BYTES || isIdentifier(bytes, at, to);
+    const typed = to - at > MAX_SEGMENT_BYTES || isIdentifier(bytes, at, to) || isValue(bytes, at, to);
     const collapsed = templates !== null && walk !== null && templates.step(walk, bytes, at, to, typed);
     if (typed || collapsed) {
       appendAll(sink, ID);

@@ -37,7 +37,7 @@ describe('identifiers', () => {
     'ann@example.com',
     'ann%40example.com',
     'AKIA5FODNN7EXAMP1LE2',
-    'dGhpcyBpcyBhIHRlc3Q0MjE',
+    'x8Kq2Lp0ZtR5vWm1Yb3N',
     '10.20.30.40',
     '+1-555-0100'.slice(1),
   ])('%s is one', (text) => {
@@ -61,6 +61,9 @@ describe('identifiers', () => {
     's3',
     'x509',
     'InternationalizationService',
+    'PrepareOrderItemsAndShippingQuoteFromCart',
+    'GetUserV2ProfileFromS3Bucket',
+    'parseXMLAndHTTPHeadersOfEveryRequest',
   ])('%s is none', (text) => {
     expect(isIdentifier(encoder.encode(text), 0, encoder.encode(text).length)).toBe(false);
   });
@@ -105,6 +108,9 @@ describe('paths', () => {
     ['/users/17', '/users/{id}'],
     ['/users/17/', '/users/{id}'],
     ['/a//b', '/a//b'],
+    ["/users/1'%20OR%201=1--", '/users/{id}'],
+    ['/static/../../etc/passwd', '/static/*'],
+    ['/orders:cancel', '/orders:cancel'],
     [`/x/${'y'.repeat(65)}`, '/x/{id}'],
     [
       `/${Array.from({ length: 40 }, (_, i) => `l${i}x`).join('/')}`,
