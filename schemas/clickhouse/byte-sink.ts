@@ -86,6 +86,15 @@ export function writeFloat64(sink: ByteSink, value: number): void {
   writePair(sink, floatHalves[1]!, floatHalves[0]!);
 }
 
+/** Copies a range without making a view of it first; works on any Uint8Array. */
+const copyRange = Buffer.prototype.copy as unknown as (
+  this: Uint8Array,
+  target: Uint8Array,
+  at: number,
+  start: number,
+  end: number,
+) => number;
+
 /** Bytes [start, end) as they are, without a length. */
 export function writeRaw(sink: ByteSink, from: Uint8Array, start: number, end: number): void {
   const count = end - start;
@@ -94,7 +103,7 @@ export function writeRaw(sink: ByteSink, from: Uint8Array, start: number, end: n
   const { bytes, length } = sink;
   // A call into C++ costs as much as a loop over some 40 bytes.
   if (count < 40) for (let i = 0; i < count; i++) bytes[length + i] = from[start + i]!;
-  else bytes.set(from.subarray(start, end), length);
+  else copyRange.call(from, bytes, length, start, end);
   sink.length = length + count;
 }
 
