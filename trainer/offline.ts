@@ -144,7 +144,7 @@ function createStudent(learning: Learning, deps: TrainDeps): Student {
       return;
     }
     const suspect = inner !== undefined && inner.judge(deps.segment, JudgementStage.absence).p < QUARANTINE_P;
-    learning.learn(deps.segment, spans, suspect);
+    learning.learn(deps.segment, spans, suspect, deps.segment.startMs);
     facts.segments++;
     if (suspect) facts.quarantined++;
     learned.add(spans.traceId);

@@ -62,13 +62,19 @@ export const createCell = (learners: GroupLearners, partition: number, block: nu
   lastMs: Number.NEGATIVE_INFINITY,
 });
 
-export function learnInto(cell: Cell, learners: GroupLearners, segment: Segment, context: LearnContext): void {
+export function learnInto(
+  cell: Cell,
+  learners: GroupLearners,
+  segment: Segment,
+  context: LearnContext,
+  timeMs: number,
+): void {
   for (const group of GROUPS) learners[group].learn(cell.partials[group], segment, context);
   cell.segments++;
   cell.buckets.add(context.bucket);
   addToDistinct(cell.clients, context.client);
-  cell.firstMs = Math.min(cell.firstMs, segment.appendMs);
-  cell.lastMs = Math.max(cell.lastMs, segment.appendMs);
+  cell.firstMs = Math.min(cell.firstMs, timeMs);
+  cell.lastMs = Math.max(cell.lastMs, timeMs);
 }
 
 /** Adds a cell of the same partition to another; `from` must not be used after. */

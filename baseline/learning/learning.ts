@@ -44,8 +44,11 @@ export interface Progress {
 
 export interface Learning {
   readonly bucketMs: number;
-  /** Counts one segment. `quarantined`: scored before, its p* was < 1e-4. */
-  learn(segment: Segment, spans: SegmentSpans, quarantined: boolean): void;
+  /**
+   * Counts one segment. `quarantined`: scored before, its p* was < 1e-4. `timeMs` puts it in its time bucket: its append
+   * time, unless that says nothing, as with files, whose order need not be that of time.
+   */
+  learn(segment: Segment, spans: SegmentSpans, quarantined: boolean, timeMs?: number): void;
   progress(): Progress;
   /** Compiles and calibrates a version of everything learned so far. */
   publish(options: PublishOptions): Baseline;
@@ -190,8 +193,8 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
 
   return {
     bucketMs: width,
-    learn(segment, spans, quarantined) {
-      const bucket = Math.floor(segment.appendMs / width);
+    learn(segment, spans, quarantined, timeMs = segment.appendMs) {
+      const bucket = Math.floor(timeMs / width);
       const { address } = segment.client;
       if (address !== lastAddress) {
         lastAddress = address;
@@ -201,7 +204,7 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
       context.client = lastClient;
       context.quarantined = quarantined;
       const cell = cellOf(spans.partition, bucket);
-      learnInto(cell, learners, segment, context satisfies LearnContext);
+      learnInto(cell, learners, segment, context satisfies LearnContext, timeMs);
       keep(cell, segment, spans, bucket);
     },
     progress,

@@ -30,7 +30,7 @@ export const COLLECTIVE_DEFAULTS: CollectiveJudgeOptions = {
   leastExceedances: 3,
   loadShare: 0.5,
   loadKeys: 8,
-  quietWindows: 6,
+  quietWindows: 3,
 };
 
 export interface CollectiveIncident {
