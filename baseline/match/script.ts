@@ -27,14 +27,18 @@ export function editScript(
   const extra = tops(tree, edits.extra);
   const phrases: string[] = [];
 
-  // The same call missing in one place and extra in another was moved.
+  // The same call missing in one place and extra in another was moved, or differs in number or in what is below it.
   for (const top of [...missing]) {
     const other = extra.find((candidate) => tree.label[candidate.node] === signature.label[top.node]);
     if (other === undefined) continue;
     missing.splice(missing.indexOf(top), 1);
     extra.splice(extra.indexOf(other), 1);
     const what = wordsOf(signature.label[top.node]!);
-    phrases.push(`${what}${under(tree, other.node)} instead of${under(signature, top.node)}`);
+    const [here, there] = [under(tree, other.node), under(signature, top.node)];
+    const [times, learned] = [tree.times[other.node]!, signature.times[top.node]!];
+    if (here !== there) phrases.push(`${what}${here} instead of${there}`);
+    else if (times !== learned) phrases.push(`${times} × ${what}${here} instead of ${learned}`);
+    else phrases.push(`${what}${here} with other calls below it`);
   }
   const gone = new Set(edits.missing);
   for (const { node, below } of missing) {

@@ -301,3 +301,27 @@ function mutate(
 
 const contains = (span: PlainSpan, other: PlainSpan): boolean =>
   span === other || (span.children ?? []).some((child) => contains(child, other));
+
+describe('the edit script', () => {
+  it('names a call that was moved, and says of one in its place what differs', () => {
+    const moved = changed(without(fullCheckout(), 'orders.create'), (span) =>
+      span.operation === 'POST /charge' && span.kind === 'server'
+        ? [
+            {
+              ...span,
+              children: [...span.children!, { service: 'orders', operation: 'orders.create', kind: 'internal' }],
+            },
+          ]
+        : [span],
+    );
+    expect(judge(moved).match.script).toMatch(
+      /orders orders\.create under payment POST \/charge instead of under orders POST \/orders/,
+    );
+    const deeper = changed(fullCheckout(), (span) =>
+      span.operation === 'INSERT charges' ? [{ ...span, children: [sql('payment', 'SELECT pg_sleep')] }] : [span],
+    );
+    expect(judge(deeper).match.script).toBe(
+      'extra payment SELECT pg_sleep (postgresql) under payment INSERT charges (postgresql)',
+    );
+  });
+});
