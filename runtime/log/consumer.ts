@@ -3,7 +3,7 @@
  * the handler. One loop makes all calls of the handler, so that they never overlap; a second renews the lease, so that
  * a long batch does not lose it.
  */
-import { SpanwardenError } from '../errors.ts';
+import { isRetryable, SpanwardenError } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { LogClock, Sleep } from './clock.ts';
 import { decodeFrame } from './frame.ts';
@@ -78,6 +78,8 @@ export function createStoreConsumer(config: ConsumerConfig, deps: ConsumerDeps, 
   /** News came while the loop was busy: do not sleep on it. */
   let news = false;
   let pollMs = MIN_POLL_MS;
+  /** The last attempt to join met an error: say it once an episode. */
+  let refusedBefore = false;
 
   const wake = () => {
     news = true;
@@ -105,8 +107,22 @@ export function createStoreConsumer(config: ConsumerConfig, deps: ConsumerDeps, 
     for (const { partition } of lost.partitions) handler.revoked(partition);
   }
 
+  /** Asks for the lease. A log that is busy or full for now is asked again: whoever stands by has nothing to lose. */
+  async function askLease(): Promise<WriteResult> {
+    try {
+      const result = await deps.submit({ type: 'join', topic, group, member, leaseMs: config.leaseMs, from });
+      refusedBefore = false;
+      return result;
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      if (!refusedBefore) logger?.warn({ topic, group, err: error }, 'cannot ask for the lease; trying again');
+      refusedBefore = true;
+      return { type: 'refused' };
+    }
+  }
+
   async function join(): Promise<boolean> {
-    const result = await deps.submit({ type: 'join', topic, group, member, leaseMs: config.leaseMs, from });
+    const result = await askLease();
     if (result.type !== 'joined') return false;
     const { generation, committed } = result;
     ends = (await store.offsets(topic)) ?? ends;

@@ -7,11 +7,18 @@ import type { Log } from './port.ts';
  * earliest one held when the log does not reach back so far. Append times are monotonic in a partition, so this is a
  * binary search: about 2 log2(n) reads of one record.
  */
-export async function rewind(log: Log, topic: TopicName, partition: number, offset: number, beforeMs: number): Promise<number> {
+export async function rewind(
+  log: Log,
+  topic: TopicName,
+  partition: number,
+  offset: number,
+  beforeMs: number,
+): Promise<number> {
   const { earliest } = await log.offsets(topic);
   let low = earliest[partition] ?? 0;
   if (offset <= low) return offset;
-  const appendMsAt = async (at: number): Promise<number | undefined> => (await log.read(topic, partition, at, 1))[0]?.appendMs;
+  const appendMsAt = async (at: number): Promise<number | undefined> =>
+    (await log.read(topic, partition, at, 1))[0]?.appendMs;
   const reference = (await appendMsAt(offset)) ?? (await appendMsAt(offset - 1));
   if (reference === undefined) return offset;
   let high = offset;

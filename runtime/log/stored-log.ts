@@ -213,7 +213,9 @@ export function createStoredLog(config: StoredLogConfig, deps: StoredLogDeps): S
       const out: LogRecord[] = [];
       let next = offset;
       while (out.length < maxRecords) {
-        const frames = await unlessCrashed(await store.read(topic, partition, next, READ_BYTES));
+        // a frame at least: few records need not cost a megabyte
+        const maxBytes = Math.min(READ_BYTES, (maxRecords - out.length) * 1_024);
+        const frames = await unlessCrashed(await store.read(topic, partition, next, maxBytes));
         const before = out.length;
         for (const frame of frames) decodeFrame(frame, partition, next, out);
         if (out.length === before) break;

@@ -1,9 +1,11 @@
 /**
  * A process that uses the embedded log, for tests that kill or freeze it:
  * `child.ts DIRECTORY produce COUNT PREFIX` prints `acknowledged N` for every durable record;
- * `child.ts DIRECTORY consume GROUP` prints what its handler is told, commits what it reads, and `commit N` on demand.
+ * `child.ts DIRECTORY consume GROUP` prints what its handler is told and commits what it reads; on its standard input,
+ * `commit N` commits and `freeze` stops its main thread until the file `thaw` is in DIRECTORY.
  */
-import { writeSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createWallClock } from '../../../runtime/log/clock.ts';
 import { createEmbeddedStore } from '../../../runtime/log/embedded/store.ts';
@@ -53,6 +55,14 @@ if (role === 'produce') {
       async idle() {},
     },
   });
-  createInterface({ input: process.stdin }).on('line', (line) => void commit(Number(line.split(' ')[1])));
+  const freeze = (): void => {
+    say('frozen');
+    const still = new Int32Array(new SharedArrayBuffer(4));
+    while (!existsSync(join(directory, 'thaw'))) Atomics.wait(still, 0, 0, 10);
+  };
+  createInterface({ input: process.stdin }).on('line', (line) => {
+    if (line === 'freeze') freeze();
+    else void commit(Number(line.split(' ')[1]));
+  });
   await consumer.start();
 }

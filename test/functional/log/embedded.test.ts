@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createWallClock } from '../../../runtime/log/clock.ts';
 import { createLog, ensureTopics } from '../../../runtime/log/create.ts';
@@ -155,17 +156,18 @@ describe('embedded log, processes and files', () => {
     await log.ensureTopic('spans', { partitions: 1, retentionMs: 3_600_000 });
     const frozen = start('consume', 'g');
     await frozen.line((line) => line.startsWith('assigned'));
-    frozen.child.kill('SIGSTOP');
+    frozen.child.stdin!.write('freeze\n');
+    await frozen.line((line) => line === 'frozen');
     const recorder = createRecorder();
     const consumer = await consume(log, 'g', recorder);
     await until(harness, () => recorder.assignments.size === 1);
     await log.produce('spans', [{ kind: RecordKind.spans, key: 'k', value: bytes('one') }]);
     await until(harness, () => recorder.records.length === 1);
     expect(await consumer.commit(recorder.assignments.get(0)!, 1)).toBe(true);
-    frozen.child.kill('SIGCONT');
     frozen.child.stdin!.write('commit 0\n');
-    await frozen.line((line) => line === 'committed false 0');
+    await writeFile(join(directory, 'thaw'), '');
     await frozen.line((line) => line === 'revoked 0');
+    await frozen.line((line) => line === 'committed false 0');
     const again = createRecorder();
     await consumer.stop(1_000);
     frozen.child.kill('SIGKILL');
@@ -194,6 +196,24 @@ describe('embedded log, processes and files', () => {
     const roomy = await opened({ maxPages: 400, retentionEveryMs: 10 });
     await until(harness, async () => (await roomy.offsets('spans')).earliest[0]! > 0);
     await roomy.produce('spans', [{ kind: RecordKind.spans, key: 'k', value }]);
+  });
+
+  test('while another process keeps the file busy, appends are LOG_UNAVAILABLE and a stand-by goes on asking', async () => {
+    const log = await opened({ busyMs: 30 });
+    await log.ensureTopic('spans', { partitions: 1, retentionMs: 3_600_000 });
+    const other = new DatabaseSync(join(directory, 'spans.db'));
+    other.exec('BEGIN IMMEDIATE');
+    const recorder = createRecorder();
+    const consumer = await consume(log, 'g', recorder);
+    const append = () => log.produce('spans', [{ kind: RecordKind.spans, key: 'k', value: bytes('v') }]);
+    await expect(append()).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE', retryable: true });
+    await expect(append()).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    expect(recorder.told).toEqual([]);
+    other.exec('ROLLBACK');
+    other.close();
+    await append();
+    await until(harness, () => recorder.records.length === 1);
+    await consumer.stop(1_000);
   });
 
   test('a directory that cannot be used, and files that are no log, are said at start', async () => {
