@@ -322,6 +322,9 @@ function addKey(window: WindowSums, key: CollectiveKey): void {
   });
 }
 
+/** The operation of a label's text (`service kind operation`, traces/symbols.ts). */
+const operationOf = (label: string): string => label.split(' ').slice(2).join(' ') || label;
+
 function findingOf(service: string, { facts, p, sum, span }: Moved, startMs: number, endMs: number): Finding {
   const octaves = sum.shift / sum.count;
   const factor = 2 ** Math.abs(octaves);
@@ -332,7 +335,7 @@ function findingOf(service: string, { facts, p, sum, span }: Moved, startMs: num
     evidence: 'presence',
     explanationKey: service,
     service,
-    operation: facts.label,
+    operation: operationOf(facts.label),
     spanId: '',
     parameter: '',
     expected: `about ${sum.expected.toFixed(1)} of ${grouped(sum.count)} beyond the usual 99 %`,

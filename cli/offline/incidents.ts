@@ -5,12 +5,27 @@ import type { Incident } from '../../schemas/alerts/incident.ts';
 import type { IncidentsConfig } from '../../schemas/config/responder.ts';
 
 export function createOfflineIncidents(config: IncidentsConfig): OfflineIncidents {
-  const incidents = new Map<string, Incident>();
+  /** By id and occurrence: what came back after it had closed is another line, with a start of its own. */
+  const occurrences = new Map<string, Occurrence>();
   let lastMs = 0;
+  /** Where the evidence at hand begins; the incident itself only keeps its first. */
+  let evidenceMs = Number.NaN;
   const keeper = createIncidentKeeper(config, {
-    incident: (incident) => incidents.set(incident.id, incident),
+    incident(incident) {
+      const key = `${incident.id}#${incident.occurrences}`;
+      const known = occurrences.get(key);
+      const later = Number.isNaN(evidenceMs) ? incident.endMs : evidenceMs;
+      const startMs = known?.startMs ?? (incident.occurrences === 1 ? incident.startMs : later);
+      const before = occurrences.get(`${incident.id}#${incident.occurrences - 1}`)?.incident.traceCount ?? 0;
+      occurrences.set(key, { incident, startMs: Math.min(startMs, later), traces: incident.traceCount - before });
+    },
     alert: () => {}, // before any budget: the file lists all
   });
+  const withEvidence = (startMs: number, work: () => void): void => {
+    evidenceMs = startMs;
+    work();
+    evidenceMs = Number.NaN;
+  };
   const tick = (streamMs: number): void => {
     lastMs = Math.max(lastMs, streamMs);
     keeper.tick(lastMs);
@@ -18,32 +33,42 @@ export function createOfflineIncidents(config: IncidentsConfig): OfflineIncident
   return {
     verdict(verdict, segmentsPerDay, streamMs) {
       tick(streamMs);
-      keeper.verdict({ verdict, segmentsPerDay }, lastMs);
+      const startMs = Math.min(...verdict.findings.map((finding) => finding.startMs));
+      withEvidence(Number.isFinite(startMs) ? startMs : Number.NaN, () =>
+        keeper.verdict({ verdict, segmentsPerDay }, lastMs),
+      );
     },
     collective({ finding, traceIds }, version, streamMs) {
       tick(streamMs);
-      keeper.operational(finding, traceIds, version, lastMs);
+      withEvidence(finding.startMs, () => keeper.operational(finding, traceIds, version, lastMs));
     },
     load: (counts) => keeper.load.add(counts),
     tick,
     end() {
       tick(lastMs + config.candidateWaitMs + 1);
-      return [...incidents.values()]
-        .filter(({ state }) => state !== 'merged')
-        .sort((a, b) => a.startMs - b.startMs || (a.id < b.id ? -1 : 1))
+      return [...occurrences.values()]
+        .filter(({ incident }) => incident.state !== 'merged')
+        .sort((a, b) => a.startMs - b.startMs || (a.incident.id < b.incident.id ? -1 : 1))
         .map(toLine);
     },
   };
 }
 
-const toLine = (incident: Incident): IncidentLine => ({
-  start: new Date(incident.startMs).toISOString(),
+interface Occurrence {
+  readonly incident: Incident;
+  readonly startMs: number;
+  /** Distinct traces of this occurrence. */
+  readonly traces: number;
+}
+
+const toLine = ({ incident, startMs, traces }: Occurrence): IncidentLine => ({
+  start: new Date(startMs).toISOString(),
   end: new Date(incident.endMs).toISOString(),
   class: incident.class,
   kind: incident.kind,
   service: incident.service,
   operation: incident.operation,
   client: incident.client.address,
-  traces: incident.traceCount,
+  traces,
   disposition: incident.class === 'security' ? 'alert' : 'notice',
 });
