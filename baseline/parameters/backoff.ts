@@ -45,6 +45,7 @@ export const backOffProfile = (parts: readonly ProfileData[]): Profile | null =>
         ),
       ),
     texts: [],
+    pending: [],
     anyPublic: false,
   });
 };

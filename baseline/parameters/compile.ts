@@ -15,6 +15,9 @@ import { Kind, SchemaKind } from './features.ts';
 import { createPartial, mergePartial, type OperationCounts, type ParametersPartial, settlePartial } from './partial.ts';
 import { kindCounts, type ProfileData } from './profile.ts';
 
+/** A map that never passed its cap. */
+const NO_BOUND = 0xffffffff;
+
 export const PUBLIC_NAME = 'public:name';
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -35,7 +38,7 @@ const operationData = (operation: OperationCounts, options: CompileOptions): Ope
   const total = entriesOf(operation.counts, SchemaKind.total)[0];
   const n = effectiveTotal(total, options);
   const buckets = total?.buckets ?? 0;
-  const profiles = [...operation.parameters.map.values()]
+  const profiles = [...operation.parameters.map.values(), ...operation.calls.map.values()]
     .map((parameter) => {
       const data = effectiveProfile(parameter, options);
       if (data.source === ParameterSource.egress) {
@@ -55,6 +58,7 @@ const operationData = (operation: OperationCounts, options: CompileOptions): Ope
     buckets,
     quarantined: operation.quarantined,
     state: maturityOf(n, buckets, options),
+    complete: operation.calls.bound === NO_BOUND,
     sets: schemaCounts(operation.counts, SchemaKind.set, n, options),
     orders: schemaCounts(operation.counts, SchemaKind.order, n, options),
     names: schemaCounts(operation.counts, SchemaKind.name, n, options),
@@ -100,7 +104,7 @@ const restrictForms = (profile: ProfileData, keep: (key: number, text: string) =
   }
   forms.keys = keys;
   forms.counts = counts;
-  const kept = new Set(keys);
+  const kept = new Set([...keys, ...profile.pending]);
   profile.texts = profile.texts.filter(([key]) => kept.has(key));
 };
 
@@ -108,6 +112,7 @@ const serviceData = (
   service: string,
   operations: readonly OperationData[],
   before: ServiceData | undefined,
+  allOperations: boolean,
   sensitive: (tables: string) => boolean,
   options: CompileOptions,
 ): ServiceData => {
@@ -115,6 +120,7 @@ const serviceData = (
   const buckets = operations.reduce((most, operation) => Math.max(most, operation.buckets), 0);
   const egress = new Map<number, string>(before?.egress ?? []);
   const statements = new Set<number>();
+  const pending = new Set<number>();
   const onSensitive = new Set<number>(before?.sensitive ?? []);
   const closed = before !== undefined && before.state === 'active';
   for (const operation of operations) {
@@ -126,7 +132,12 @@ const serviceData = (
         } else for (const [key, text] of profile.texts) egress.set(key, text);
       } else if (profile.source === ParameterSource.statement) {
         const texts = new Map(profile.texts);
-        if (closed) restrictForms(profile, (key, text) => !sensitive(text) || onSensitive.has(key));
+        if (closed) {
+          const keep = (key: number, text: string): boolean => !sensitive(text) || onSensitive.has(key);
+          profile.pending = profile.pending.filter((key) => keep(key, texts.get(key) ?? ''));
+          restrictForms(profile, keep);
+        }
+        for (const key of profile.pending) pending.add(key);
         for (const key of kindCounts(profile, Kind.form)?.keys ?? []) {
           statements.add(key);
           if (sensitive(texts.get(key) ?? '')) onSensitive.add(key);
@@ -142,8 +153,10 @@ const serviceData = (
     buckets,
     // A service that was active stays under the rule when a window has little of it.
     state: closed ? 'active' : maturityOf(n, buckets, options),
+    complete: allOperations && operations.every(({ complete }) => complete),
     egress: [...egress].sort(([a], [b]) => a - b),
     statements: [...statements].sort(numeric),
+    pending: [...pending].filter((key) => !statements.has(key)).sort(numeric),
     sensitive: [...onSensitive].sort(numeric),
   };
 };
@@ -167,8 +180,9 @@ export const compileData = (partial: ParametersPartial, options: CompileOptions)
   }
   for (const service of before.keys()) if (!byService.has(service)) byService.set(service, []);
   const sensitive = tableMatcher(options.sensitiveTables);
+  const allOperations = copy.operations.bound === NO_BOUND;
   const services = [...byService]
-    .map(([service, list]) => serviceData(service, list, before.get(service), sensitive, options))
+    .map(([service, list]) => serviceData(service, list, before.get(service), allOperations, sensitive, options))
     .sort((a, b) => byText(a.service, b.service));
   for (const operation of operations) {
     // "Any public name" of an operation is a class like any other: taken over, not learned anew.

@@ -20,6 +20,8 @@ export interface OperationData {
   buckets: number;
   quarantined: number;
   state: Maturity;
+  /** False when a cap cut calls off in learning. */
+  complete: boolean;
   sets: SchemaCounts;
   orders: SchemaCounts;
   names: SchemaCounts;
@@ -31,11 +33,15 @@ export interface ServiceData {
   n: number;
   buckets: number;
   state: Maturity;
+  /** False when a cap cut calls off in learning: then what is not listed may still be known, and nothing is certain. */
+  complete: boolean;
   /** Admitted egress classes: form key and text (`public:name` for names), keys ascending. */
   egress: (readonly [number, string])[];
   /** Admitted statement skeletons of the service, form keys ascending. */
   statements: number[];
-  /** Of these, the ones on sensitive tables. */
+  /** Statements seen too rarely to be admitted, by more than one client. */
+  pending: number[];
+  /** Of the admitted, the ones on sensitive tables. */
   sensitive: number[];
 }
 

@@ -2,6 +2,7 @@
  * From raw counters to effective counts, once, when a version is published (DETECTION §7): influence cap, at most 3 a client
  * and bucket, diversity admission, Good–Turing over distinct occasions.
  */
+import { ParameterSource } from '../../traces/segment.ts';
 import type { CompileOptions, Maturity } from '../model.ts';
 import {
   boundOf,
@@ -60,6 +61,13 @@ export const isAdmitted = (entry: CountEntry, options: CompileOptions): boolean 
   const blind = entry.clients === 0 || options.clients < admitClients;
   return blind && times >= 2 * admitOccurrences && entry.buckets >= 2 * admitBuckets;
 };
+
+/**
+ * Not admitted, but no single client's doing either: a rare branch of ordinary work looks like this. Without any known
+ * client nobody can tell, and it stays unseen.
+ */
+const isPending = (entry: CountEntry, options: CompileOptions): boolean =>
+  entry.clients >= 2 && entry.buckets >= 2 && !isAdmitted(entry, options);
 
 /** Seen on a single occasion. */
 const isSingle = (entry: CountEntry): boolean => entry.buckets <= 1 && entry.clients <= 1;
@@ -151,7 +159,12 @@ export const effectiveProfile = (parameter: ParameterCounts, options: CompileOpt
     const counted = kind === Kind.pattern ? entries.filter((entry) => isBenignHit(entry, options)) : entries;
     kinds.push(effectiveKind(parameter.counts, kind as Kind, counted, whole, options));
   }
+  const pending =
+    parameter.source === ParameterSource.statement
+      ? (byKind.get(Kind.form) ?? []).filter((entry) => isPending(entry, options)).map(({ key }) => key)
+      : [];
   const listed = new Set(kinds.find(({ kind }) => kind === Kind.form)?.keys ?? []);
+  for (const key of pending) listed.add(key);
   return {
     source: parameter.source,
     name: parameter.name,
@@ -163,6 +176,7 @@ export const effectiveProfile = (parameter: ParameterCounts, options: CompileOpt
     state: maturityOf(n, total?.buckets ?? 0, options),
     kinds,
     texts: [...parameter.texts].filter(([key]) => listed.has(key)).sort(([a], [b]) => a - b),
+    pending,
     anyPublic: false,
   };
 };

@@ -28,6 +28,8 @@ const keyToText = (kind: number, key: number): string => {
   return value.toString(36);
 };
 
+const keyToBase36 = (key: number): string => (key & KEY_MASK).toString(36);
+
 const TYPE_VALUES = new Map(TYPES.map((name, i) => [name as string, i + 1]));
 const PATTERN_VALUES = new Map<string, number>();
 for (let id = 1; id < 32; id++) {
@@ -102,6 +104,7 @@ interface ParameterJson {
   quarantined: number;
   state: Maturity;
   anyPublic?: true;
+  pending?: string[];
   kinds: Record<string, CountsJson>;
   texts?: Record<string, string>;
 }
@@ -117,6 +120,7 @@ const parameterToJson = (operation: OperationData, profile: ProfileData): Parame
   quarantined: profile.quarantined,
   state: profile.state,
   ...(profile.anyPublic ? { anyPublic: true as const } : {}),
+  ...(profile.pending.length === 0 ? {} : { pending: profile.pending.map(keyToBase36) }),
   kinds: Object.fromEntries(profile.kinds.map((kind) => [KIND_NAMES[kind.kind]!, countsToJson(kind.kind, kind)])),
   ...(profile.texts.length === 0
     ? {}
@@ -153,6 +157,7 @@ const profileFromJson = (json: ParameterJson): ProfileData => {
     state: json.state,
     kinds,
     texts: textsFromJson(json.texts),
+    pending: keysFromJson(json.pending ?? []),
     anyPublic: json.anyPublic === true,
   };
 };
@@ -165,6 +170,7 @@ interface OperationJson {
   buckets: number;
   quarantined: number;
   state: Maturity;
+  incomplete?: true;
   sets: CountsJson;
   orders: CountsJson;
   names: CountsJson;
@@ -178,6 +184,7 @@ const operationToJson = (operation: OperationData): OperationJson => ({
   buckets: operation.buckets,
   quarantined: operation.quarantined,
   state: operation.state,
+  ...(operation.complete ? {} : { incomplete: true as const }),
   sets: schemaToJson(operation.sets),
   orders: schemaToJson(operation.orders),
   names: schemaToJson(operation.names),
@@ -192,6 +199,7 @@ const operationFromJson = (label: string, json: OperationJson): OperationData =>
   buckets: json.buckets,
   quarantined: json.quarantined,
   state: json.state,
+  complete: json.incomplete !== true,
   sets: plainFromJson(SchemaKind.set, json.sets),
   orders: plainFromJson(SchemaKind.order, json.orders),
   names: plainFromJson(SchemaKind.name, json.names),
@@ -202,8 +210,10 @@ interface ServiceJson {
   n: number;
   buckets: number;
   state: Maturity;
+  incomplete?: true;
   egress: Record<string, string>;
   statements: string[];
+  pending: string[];
   sensitive: string[];
 }
 
@@ -211,9 +221,11 @@ const serviceToJson = (service: ServiceData): ServiceJson => ({
   n: service.n,
   buckets: service.buckets,
   state: service.state,
+  ...(service.complete ? {} : { incomplete: true as const }),
   egress: Object.fromEntries(service.egress.map(([key, text]) => [(key & KEY_MASK).toString(36), text])),
-  statements: service.statements.map((key) => (key & KEY_MASK).toString(36)),
-  sensitive: service.sensitive.map((key) => (key & KEY_MASK).toString(36)),
+  statements: service.statements.map(keyToBase36),
+  pending: service.pending.map(keyToBase36),
+  sensitive: service.sensitive.map(keyToBase36),
 });
 
 const keysFromJson = (texts: readonly string[]): number[] =>
@@ -224,8 +236,10 @@ const serviceFromJson = (service: string, json: ServiceJson): ServiceData => ({
   n: json.n,
   buckets: json.buckets,
   state: json.state,
+  complete: json.incomplete !== true,
   egress: textsFromJson(json.egress),
   statements: keysFromJson(json.statements),
+  pending: keysFromJson(json.pending),
   sensitive: keysFromJson(json.sensitive),
 });
 

@@ -9,7 +9,8 @@ import { isPublicName, isResolved } from './egress.ts';
 import { findingAt, grouped } from './explain.ts';
 import { Kind } from './features.ts';
 import { inverseOf, kindCounts } from './profile.ts';
-import { isRequestSource, type ParameterReader } from './reader.ts';
+import type { ParameterReader } from './reader.ts';
+import { isRequestSource } from './sources.ts';
 import type { OutsideLiteral } from './statements/outside-literal.ts';
 import { createLexer, createTokens } from './statements/tokens.ts';
 import type { ModelTables } from './tables.ts';
@@ -88,6 +89,11 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
       } else {
         const listed = profile === null ? -1 : inverseOf(profile, key);
         if (listed > 0) return 1;
+        // A call that a cap may have cut off says nothing by being missing, unless a parameter is in it.
+        if (profile === null && !operation.data.complete) {
+          findReach(segment, at);
+          if (reach.tokens === 0) return 1;
+        }
         // A call the operation hardly ever makes: what new statements weigh in the operation as a whole.
         inverse = 1 / Math.max(operation.floor, operation.newStatements / Math.max(1, operation.statements));
       }
@@ -98,7 +104,9 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
       findReach(segment, at);
       const newShare = operation.newStatements / Math.max(1, operation.statements);
       const active = operation.data.state === 'active';
-      const hard = active && (reach.tokens > 0 || newShare <= NEW_STATEMENTS_LIMIT);
+      const certain = newShare <= NEW_STATEMENTS_LIMIT && service?.data.complete === true;
+      const rare = service?.pending.has(key) === true;
+      const hard = active && (reach.tokens > 0 || (certain && !rare));
       call.severity = STATEMENT_SEVERITY + reach.tokens;
       const forms = profile === null ? 0 : (kindCounts(profile.data, Kind.form)?.keys.length ?? 0);
       const support = profile?.data.n ?? operation.data.n;
@@ -118,7 +126,9 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
         seen:
           reach.tokens > 0
             ? `a statement form never seen, with ${reach.tokens} tokens of parameter \`${parameter}\` outside its literals`
-            : 'a statement form never seen',
+            : rare
+              ? 'a statement form seen too rarely to be known'
+              : 'a statement form never seen',
         support,
         severity: call.severity,
         p: 1 / inverse,
@@ -164,7 +174,7 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
         const other = reader.egressText(values, segment.parameterStart[j]!, segment.parameterEnd[j]!);
         if (service.egress.has(reader.egress(other))) return 1;
       }
-      if (service.data.state !== 'active') {
+      if (service.data.state !== 'active' || !service.data.complete) {
         call.observed = service.data.state === 'observe';
         return inverse;
       }

@@ -15,8 +15,9 @@ import {
   type ParameterCounts,
   type ParametersPartial,
 } from './partial.ts';
-import { isCallSource, type ParameterReader } from './reader.ts';
+import type { ParameterReader } from './reader.ts';
 import type { SchemaReader } from './schema-keys.ts';
+import { isCallSource } from './sources.ts';
 
 const TOTAL = keyOf(Kind.total, 0);
 

@@ -82,9 +82,11 @@ const writeOperation = (sink: Sink, operation: OperationCounts): void => {
   writeWord(sink, operation.quarantined);
   writeBytes(sink, operation.clients);
   writeCounts(sink, operation.counts);
-  writeWord(sink, operation.parameters.bound);
-  writeWord(sink, operation.parameters.map.size);
-  for (const [, parameter] of sorted(operation.parameters.map)) writeParameter(sink, parameter);
+  for (const { bound, map } of [operation.parameters, operation.calls]) {
+    writeWord(sink, bound);
+    writeWord(sink, map.size);
+    for (const [, parameter] of sorted(map)) writeParameter(sink, parameter);
+  }
 };
 
 /** Settles the partial first: equal counts give equal bytes. */
@@ -157,10 +159,12 @@ const readOperation = (source: Source): OperationCounts => {
   operation.quarantined = readWord(source);
   operation.clients.set(readBytes(source, operation.clients.length));
   readCounts(source, operation.counts);
-  operation.parameters.bound = readWord(source);
-  for (let left = readWord(source); left > 0; left--) {
-    const parameter = readParameter(source);
-    operation.parameters.map.set(parameterKey(parameter.source, parameter.name), parameter);
+  for (const bounded of [operation.parameters, operation.calls]) {
+    bounded.bound = readWord(source);
+    for (let left = readWord(source); left > 0; left--) {
+      const parameter = readParameter(source);
+      bounded.map.set(parameterKey(parameter.source, parameter.name), parameter);
+    }
   }
   return operation;
 };

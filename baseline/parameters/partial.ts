@@ -7,10 +7,12 @@ import { type BoundedMap, claimKey, createBoundedMap, mergeMap, settleMap } from
 import { type Counts, createCounts, hasCount, mergeCounts, settleCounts } from './counts.ts';
 import { createDistinct, mergeDistinct } from './distinct.ts';
 import { Kind, PARAMETER_CAPS, SCHEMA_CAPS } from './features.ts';
+import { isCallSource } from './sources.ts';
 
-/** Bounds of one partial: operations, parameters of one, letters of a form's text. */
+/** Bounds of one partial: operations, parameters and calls of one, letters of a form's text. */
 export const MAX_OPERATIONS = 4_096;
 export const MAX_PARAMETERS = 192;
+export const MAX_CALLS = 192;
 export const MAX_FORM_TEXT = 160;
 
 export interface ParameterCounts {
@@ -34,6 +36,8 @@ export interface OperationCounts {
   readonly clients: Uint8Array;
   quarantined: number;
   readonly parameters: BoundedMap<ParameterCounts>;
+  /** Statements and egress, apart: parameter names that outsiders make up must not push them out. */
+  readonly calls: BoundedMap<ParameterCounts>;
 }
 
 export interface ParametersPartial {
@@ -63,6 +67,7 @@ export const createOperation = (label: string, service: string, operation: strin
   clients: createDistinct(),
   quarantined: 0,
   parameters: createBoundedMap(MAX_PARAMETERS),
+  calls: createBoundedMap(MAX_CALLS),
 });
 
 export const createParameter = (source: ParameterSource, name: string): ParameterCounts => ({
@@ -77,7 +82,9 @@ export const createParameter = (source: ParameterSource, name: string): Paramete
 export const parameterKey = (source: number, name: string): string => `${source}:${name}`;
 
 export const claimParameter = (operation: OperationCounts, source: ParameterSource, name: string) =>
-  claimKey(operation.parameters, parameterKey(source, name), () => createParameter(source, name));
+  claimKey(isCallSource(source) ? operation.calls : operation.parameters, parameterKey(source, name), () =>
+    createParameter(source, name),
+  );
 
 /** Texts of keys that the counters no longer hold. */
 const pruneTexts = (parameter: ParameterCounts): void => {
@@ -107,7 +114,9 @@ const mergeOperation = (into: OperationCounts, from: OperationCounts): void => {
   mergeCounts(into.counts, from.counts);
   mergeDistinct(into.clients, from.clients);
   into.quarantined += from.quarantined;
-  mergeMap(into.parameters, from.parameters, (like) => createParameter(like.source, like.name), mergeParameter);
+  const create = (like: ParameterCounts): ParameterCounts => createParameter(like.source, like.name);
+  mergeMap(into.parameters, from.parameters, create, mergeParameter);
+  mergeMap(into.calls, from.calls, create, mergeParameter);
 };
 
 export const mergePartial = (into: ParametersPartial, from: ParametersPartial): void => {
@@ -125,7 +134,8 @@ export const settlePartial = (partial: ParametersPartial): void => {
   settleMap(partial.operations);
   for (const operation of partial.operations.map.values()) {
     settleMap(operation.parameters);
-    for (const parameter of operation.parameters.map.values()) {
+    settleMap(operation.calls);
+    for (const parameter of [...operation.parameters.map.values(), ...operation.calls.map.values()]) {
       settleCounts(parameter.counts);
       pruneTexts(parameter);
     }

@@ -40,6 +40,8 @@ export interface ProfileData {
   kinds: KindCounts[];
   /** Names of egress classes and tables of statements, by form key, ascending. */
   texts: (readonly [number, string])[];
+  /** Statements seen by several clients at several times, yet too rarely to be admitted: form keys, ascending. */
+  pending: number[];
   /** The operation calls so many public names that any is normal. */
   anyPublic: boolean;
 }

@@ -2,7 +2,6 @@
  * Everything that turns a parameter's bytes into feature keys, in one place, so that learning and scoring cannot differ.
  * One reader a learner or model; it reuses its buffers.
  */
-import { ParameterSource } from '../../traces/segment.ts';
 import { keyOf } from './counts.ts';
 import { createDecodeChain, createDecoded, type Decoded } from './decode/chain.ts';
 import { egressClass } from './egress.ts';
@@ -17,14 +16,6 @@ import { createTokens } from './statements/tokens.ts';
 const SIZE_BINS_PER_OCTAVE = 4;
 
 const UTF8 = new TextDecoder();
-
-/** Values of these sources are read as shapes, and their names are the operation's schema. */
-export const isRequestSource = (source: number): boolean =>
-  source <= ParameterSource.message && source !== ParameterSource.header;
-
-/** Statements and egress belong to the home's operation and go by the calling span's label. */
-export const isCallSource = (source: number): boolean =>
-  source === ParameterSource.statement || source === ParameterSource.egress;
 
 export const createParameterReader = (seed: number) => {
   const chain = createDecodeChain();

@@ -1,7 +1,8 @@
 /** Which parameters one request has, and in which order: hashes over the names of a span's request parameters. */
 import type { Segment, Symbols } from '../../traces/segment.ts';
 import { avalanche, mix } from './hash.ts';
-import { isRequestSource, nameHash } from './reader.ts';
+import { nameHash } from './reader.ts';
+import { isRequestSource } from './sources.ts';
 
 /** Names of one request beyond this are not told apart. */
 const MAX_NAMES = 64;

@@ -24,8 +24,9 @@ import { createValueJudgement, judgeShape, outsideAt, type ValueJudgement } from
 import { createMemo, MAX_MEMO_BYTES, sampleHash } from './memo.ts';
 import { familyById } from './patterns/matcher.ts';
 import { compileProfile, octavesOutside, ordinalInverse, type Profile } from './profile.ts';
-import { createParameterReader, isCallSource } from './reader.ts';
+import { createParameterReader } from './reader.ts';
 import { createSchemaReader } from './schema-keys.ts';
+import { isCallSource } from './sources.ts';
 import { createOutsideLiteral } from './statements/outside-literal.ts';
 import type { ModelTables, OperationTable } from './tables.ts';
 
@@ -44,6 +45,7 @@ const BLANK: Profile = compileProfile({
   state: 'learning',
   kinds: [],
   texts: [],
+  pending: [],
   anyPublic: false,
 });
 

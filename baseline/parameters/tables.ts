@@ -6,7 +6,7 @@ import type { ModelData, OperationData, SchemaCounts, ServiceData } from './data
 import { Kind } from './features.ts';
 import { avalanche } from './hash.ts';
 import { compileProfile, floorOf, kindCounts, type Profile } from './profile.ts';
-import { isCallSource } from './reader.ts';
+import { isCallSource } from './sources.ts';
 
 export interface SchemaTable {
   /** 1/p by key. */
@@ -33,6 +33,8 @@ export interface ServiceTable {
   readonly data: ServiceData;
   readonly egress: ReadonlySet<number>;
   readonly statements: ReadonlySet<number>;
+  /** Seen too rarely to be admitted, by more than one client. */
+  readonly pending: ReadonlySet<number>;
 }
 
 export interface ModelTables {
@@ -126,6 +128,7 @@ export const buildTables = (data: ModelData, symbols: Symbols): ModelTables => {
       data: service,
       egress: new Set(service.egress.map(([key]) => key)),
       statements: new Set(service.statements),
+      pending: new Set(service.pending),
     });
   }
   for (const operation of data.operations) {

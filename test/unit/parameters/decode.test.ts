@@ -53,7 +53,10 @@ describe('decode chain', () => {
     const hidden = base64("1' OR 1=1 -- comment");
     expect(decode(hidden, 'body')).toMatchObject({ text: hidden, encoding: 'base64', inner: "1' OR 1=1 -- comment" });
     const twice = base64(base64('<script>alert(1)</script>'));
-    expect(decode(twice, 'body')).toMatchObject({ encoding: 'base64, then base64', inner: '<script>alert(1)</script>' });
+    expect(decode(twice, 'body')).toMatchObject({
+      encoding: 'base64, then base64',
+      inner: '<script>alert(1)</script>',
+    });
     const jwt = `${base64url('{"alg":"none"}')}.${base64url('{"sub":"../../etc/passwd"}')}.c2ln`;
     expect(decode(jwt, 'header')).toMatchObject({ encoding: 'JWT', inner: '{"alg":"none"}{"sub":"../../etc/passwd"}' });
   });
@@ -78,11 +81,15 @@ describe('decode chain', () => {
 
   test('any bytes: no exception, output within a window', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), fc.constantFrom('query', 'body', 'path', 'header'), (bytes, source) => {
-        decode(bytes, source as keyof typeof ParameterSource);
-        expect(out.end - out.start).toBeLessThanOrEqual(Math.max(bytes.length, 0) + 8);
-        expect(out.innerLength).toBeLessThanOrEqual(WINDOW_BYTES);
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.constantFrom('query', 'body', 'path', 'header'),
+        (bytes, source) => {
+          decode(bytes, source as keyof typeof ParameterSource);
+          expect(out.end - out.start).toBeLessThanOrEqual(Math.max(bytes.length, 0) + 8);
+          expect(out.innerLength).toBeLessThanOrEqual(WINDOW_BYTES);
+        },
+      ),
     );
   });
 

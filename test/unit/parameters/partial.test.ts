@@ -76,7 +76,12 @@ describe('partials', () => {
 
   test('damaged bytes are refused with a code', () => {
     const bytes = learner.encode(learned(20));
-    for (const damaged of [bytes.subarray(0, 10), bytes.subarray(0, bytes.length - 3), Uint8Array.of(), bytes.slice(4)]) {
+    for (const damaged of [
+      bytes.subarray(0, 10),
+      bytes.subarray(0, bytes.length - 3),
+      Uint8Array.of(),
+      bytes.slice(4),
+    ]) {
       expect(() => learner.decode(damaged)).toThrow(SpanwardenError);
     }
     const longer = new Uint8Array(bytes.length + 1);

@@ -1,8 +1,9 @@
 /** A small shop for tests of the parameters model: ordinary requests by number, and learning them. */
-import type { ParametersPartial } from '../../../baseline/parameters/index.ts';
-import { createParametersLearner } from '../../../baseline/parameters/index.ts';
+
 import type { BaselineEntry, CompileOptions, Evidence, LearningProfile, Model } from '../../../baseline/model.ts';
 import { createEvidence, JudgementStage } from '../../../baseline/model.ts';
+import type { ParametersPartial } from '../../../baseline/parameters/index.ts';
+import { createParametersLearner } from '../../../baseline/parameters/index.ts';
 import type { Segment } from '../../../traces/segment.ts';
 import { createSymbols } from '../../../traces/symbols.ts';
 import { type PlainParameter, type PlainSpan, segmentOf } from '../traces/segments.ts';
@@ -71,7 +72,8 @@ export const request = (i: number, changes: Request = {}): Segment => {
             source: 'statement',
             name: 'db.query.text',
             value:
-              changes.sql ?? `SELECT id, name FROM products WHERE name LIKE '%${word}%' AND id > ${id} ORDER BY name LIMIT 20`,
+              changes.sql ??
+              `SELECT id, name FROM products WHERE name LIKE '%${word}%' AND id > $1 ORDER BY name LIMIT 20`,
           },
         ],
       },

@@ -46,7 +46,9 @@ describe('statement skeletons', () => {
     expect(skeleton('SELECT "a" FROM t')).not.toBe(skeleton('SELECT "b" FROM t'));
     expect(skeleton('SELECT * FROM t WHERE n = "a"', true)).toBe(skeleton('SELECT * FROM t WHERE n = "b"', true));
     expect(skeleton('{"find":"orders","filter":{"id":"a"}}')).toBe(skeleton('{"find":"users","filter":{"id":"b"}}'));
-    expect(skeleton('{"find":"orders","filter":{"id":"a"}}')).not.toBe(skeleton('{"find":"orders","filter":{"$where":"a"}}'));
+    expect(skeleton('{"find":"orders","filter":{"id":"a"}}')).not.toBe(
+      skeleton('{"find":"orders","filter":{"$where":"a"}}'),
+    );
   });
 
   test('any literal in place of another: the same skeleton', () => {
@@ -73,7 +75,9 @@ describe('statement skeletons', () => {
   });
 
   test('tables', () => {
-    const sql = bytesOf('SELECT * FROM shop.Users u JOIN "orders" o ON o.u = u.id WHERE x IN (SELECT y FROM (SELECT 1) z)');
+    const sql = bytesOf(
+      'SELECT * FROM shop.Users u JOIN "orders" o ON o.u = u.id WHERE x IN (SELECT y FROM (SELECT 1) z)',
+    );
     reader.read(sql, 0, sql.length, false);
     expect(reader.tables(sql)).toBe('orders,users');
   });
