@@ -371,12 +371,16 @@ export function createIncidentKeeper(
     }
   }
 
+  /** Judges what is due, together with whatever overlaps it at the same service: the node that ended first is the cause. */
   function judgeCandidates(nowMs: number): void {
-    const due = candidates.filter((candidate) => candidate.dueMs <= nowMs);
-    if (due.length === 0) return;
-    candidates = candidates.filter((candidate) => candidate.dueMs > nowMs);
-    due.sort((a, b) => a.dueMs - b.dueMs || nodeEnd(a) - nodeEnd(b));
-    for (const { record, dueMs } of due) hit(record, record.verdict.findings.map(decide), dueMs);
+    for (;;) {
+      const due = candidates.find((candidate) => candidate.dueMs <= nowMs);
+      if (due === undefined) return;
+      const together = candidates.filter((candidate) => candidate === due || overlap(candidate, due));
+      candidates = candidates.filter((candidate) => !together.includes(candidate));
+      together.sort((a, b) => nodeEnd(a) - nodeEnd(b));
+      for (const { record } of together) hit(record, record.verdict.findings.map(decide), due.dueMs);
+    }
   }
 
   function decide(finding: Finding): Finding {
@@ -460,8 +464,15 @@ export function createIncidentKeeper(
   }
 }
 
-const nodeEnd = (candidate: Candidate): number =>
-  Math.min(...candidate.record.verdict.findings.filter((f) => f.candidate).map((f) => f.endMs));
+const slowNodes = (candidate: Candidate): readonly Finding[] =>
+  candidate.record.verdict.findings.filter((finding) => finding.candidate);
+
+const overlap = (a: Candidate, b: Candidate): boolean =>
+  slowNodes(a).some((x) =>
+    slowNodes(b).some((y) => x.explanationKey === y.explanationKey && x.startMs <= y.endMs && y.startMs <= x.endMs),
+  );
+
+const nodeEnd = (candidate: Candidate): number => Math.min(...slowNodes(candidate).map((finding) => finding.endMs));
 
 /** A collective finding has no verdict; this carries what an incident takes from one. */
 function verdictOf(finding: Finding, traceId: string, version: string, appendMs: number): Verdict {

@@ -184,6 +184,25 @@ describe('a slow node', () => {
   });
 });
 
+it('names the cause even when a victim is judged first and the cause is not due yet', () => {
+  const slow = (startMs: number, endMs: number) =>
+    findingOf({
+      kind: 'self-time',
+      group: 'timing',
+      hard: false,
+      candidate: true,
+      explanationKey: 'reports',
+      service: 'reports',
+      startMs,
+      endMs,
+    });
+  const { keeper, feed, alerts } = keeperOf();
+  feed(verdictOf({ client: '198.51.100.2', findings: [slow(DAY + 1000, DAY + 5100)] }), DAY);
+  feed(verdictOf({ client: '203.0.113.66', findings: [slow(DAY, DAY + 5000)] }), DAY + 900);
+  keeper.tick(DAY + 2_500);
+  expect(alerts.map((a) => a.incident.client.address)).toEqual(['203.0.113.66']);
+});
+
 it('a snapshot taken anywhere and a replay from there give the same incidents and the same alert ids', () => {
   const verdicts = Array.from({ length: 12 }, (_, i) =>
     verdictOf({
