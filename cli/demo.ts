@@ -8,7 +8,7 @@ import { runDemo } from './demo/run.ts';
 export const demo: Command = {
   summary: 'run the whole product on this machine: a shop, attacks, and what was found',
   help: `
-usage: spanwarden demo [--once] [--seed N] [--report FILE] [--data DIR] [--verbose]
+usage: spanwarden demo [--once] [--seed N] [--report FILE] [--data DIR] [--export-delay MS] [--verbose]
                        [--grpc-port N] [--http-port N] [--clickhouse-port N] [--metrics-port N]
 
 Starts an embedded ClickHouse, an embedded log, all roles and an instrumented shop of ten processes; learns from live
@@ -20,6 +20,8 @@ and what was alerted falsely. Takes about four minutes on two cores.
 --seed N             another population and another order of events (default 1)
 --report FILE        the result as JSON
 --data DIR           where data is kept (default: a temporary directory, removed at exit)
+--export-delay MS    how long the shop's SDKs gather spans (default 500; the SDKs' own default is 5000): evidence from
+                     absence then waits longer, and so do its alerts
 --…-port N           a port of your choice instead of a free one
 --verbose            the roles' own log lines too
 `,
@@ -29,6 +31,7 @@ and what was alerted falsely. Takes about four minutes on two cores.
       seed: { type: 'string' },
       report: { type: 'string' },
       data: { type: 'string' },
+      'export-delay': { type: 'string' },
       verbose: { type: 'boolean' },
       'grpc-port': { type: 'string' },
       'http-port': { type: 'string' },
@@ -45,6 +48,7 @@ and what was alerted falsely. Takes about four minutes on two cores.
         once: values.once ?? false,
         seed: wholeNumber('seed', values.seed, 1, 0, 2 ** 31 - 1),
         directory,
+        exportDelayMs: wholeNumber('export-delay', values['export-delay'], 500, 100, 60_000),
         verbose: values.verbose ?? false,
         ports: { grpc: port('grpc'), http: port('http'), clickhouse: port('clickhouse'), metrics: port('metrics') },
         onReport: async (made) => {

@@ -21,6 +21,7 @@ export interface DemoOptions {
   readonly once: boolean;
   readonly seed: number;
   readonly directory: string;
+  readonly exportDelayMs: number;
   readonly verbose: boolean;
   readonly ports: {
     readonly grpc: number;
@@ -40,8 +41,11 @@ export interface DemoResult {
 const LEARN_AT_MOST_MS = 190_000;
 const TELL_EVERY_MS = 10_000;
 const POLL_MS = 500;
-/** What is still on its way after the last scenario: grace, absence grace, origin, the window of a slow node. */
-const SETTLE_AT_MOST_MS = 12_000;
+/** What is still on its way after the last scenario, beside the absence grace: grace, origin, the window of a slow node. */
+const SETTLE_MS = 9_000;
+
+/** Above the export delay, with time for a process that is kept waiting; 3 s with the demo's own delay. */
+const absenceGraceFor = (exportDelayMs: number): number => 2_000 + 2 * exportDelayMs;
 
 interface Parts {
   roles?: RunningRoles;
@@ -96,6 +100,7 @@ async function course(
       secret,
       trustedProxies: ['127.0.0.1/32', '::1/128'],
       ports: options.ports,
+      absenceGraceMs: absenceGraceFor(options.exportDelayMs),
       logLevel: options.verbose ? 'info' : 'error',
     }),
   });
@@ -106,7 +111,7 @@ async function course(
     `ClickHouse ${clickhouse?.url}, OTLP ${urlOf(collector!.grpc)} (gRPC) and ${urlOf(collector!.http)} (HTTP)`,
   );
   narrator.say('starting the shop: ten processes, eight of them instrumented services');
-  parts.shop = await startShop({ otlpEndpoint: urlOf(collector!.grpc), logger });
+  parts.shop = await startShop({ otlpEndpoint: urlOf(collector!.grpc), exportDelayMs: options.exportDelayMs, logger });
   signal.throwIfAborted();
   parts.load = await startLoad({ edgePort: parts.shop.ports.edge!, seed: options.seed, logger });
   narrator.say(
@@ -130,7 +135,7 @@ async function course(
     parts.roles.failed,
   ]);
   narrator.say('waiting for what is still on its way');
-  await settle(truth, parts.receiver, signal);
+  await settle(truth, parts.receiver, SETTLE_MS + absenceGraceFor(options.exportDelayMs), signal);
 
   const judgement = judge(truth, parts.receiver.alerts);
   const { traces, spans } = await parts.roles.counts();
@@ -168,11 +173,11 @@ async function learn(roles: RunningRoles, narrator: Narrator, signal: AbortSigna
   }
 }
 
-async function settle(truth: GroundTruth, receiver: Receiver, signal: AbortSignal): Promise<void> {
-  const endMs = Date.now() + SETTLE_AT_MOST_MS;
+async function settle(truth: GroundTruth, receiver: Receiver, atMostMs: number, signal: AbortSignal): Promise<void> {
+  const endMs = Date.now() + atMostMs;
   const complete = (): boolean => {
     const { attacks } = judge(truth, receiver.alerts);
-    return attacks.every(({ detected }) => detected) && Date.now() > endMs - SETTLE_AT_MOST_MS / 2;
+    return attacks.every(({ detected }) => detected) && Date.now() > endMs - atMostMs / 2;
   };
   while (attacksOf(truth).length > 0 && Date.now() < endMs && !complete()) await delay(POLL_MS, undefined, { signal });
 }

@@ -13,6 +13,7 @@ export interface DemoSettings {
     readonly clickhouse: number;
     readonly metrics: number;
   };
+  readonly absenceGraceMs: number;
   readonly logLevel: string;
 }
 
@@ -31,7 +32,7 @@ export const demoOverrides = (settings: DemoSettings): Record<string, unknown> =
   'collector.grpcPort': settings.ports.grpc,
   'collector.httpPort': settings.ports.http,
   'http.port': settings.ports.metrics,
-  'assembly.absenceGraceMs': 3_000,
+  'assembly.absenceGraceMs': settings.absenceGraceMs,
   'assembly.graceMs': 1_500,
   'attribution.trustedProxies': settings.trustedProxies,
   'learning.profile': 'demo',
