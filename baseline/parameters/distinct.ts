@@ -10,7 +10,7 @@ export const addDistinct = (registers: Uint8Array, value: number): void => {
   const rank = Math.clz32(hash << 8) + 1;
   const at = hash >>> 24;
   // 24 bits remain after the register index.
-  const capped = rank > 25 ? 25 : rank;
+  const capped = Math.min(rank, 25);
   if (registers[at]! < capped) registers[at] = capped;
 };
 

@@ -5,7 +5,7 @@
 import type { Finding } from '../../schemas/log/verdict.ts';
 import { type Segment, spanIdHex } from '../../traces/segment.ts';
 import { CLASS_COUNT, className, isMark } from './characters.ts';
-import { KEY_MASK, keyOf, kindOf } from './counts.ts';
+import { KEY_MASK, kindOf } from './counts.ts';
 import { encodingName } from './decode/chain.ts';
 import { Kind, TYPES } from './features.ts';
 import type { ValueJudgement } from './judge-value.ts';

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: attacks look like that
 import { describe, expect, test } from 'vitest';
 import { createDecodeChain, createDecoded } from '../../../baseline/parameters/decode/chain.ts';
 import { createPatternMatcher, FAMILIES, normaliseSql } from '../../../baseline/parameters/patterns/matcher.ts';
