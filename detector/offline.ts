@@ -4,6 +4,7 @@
  */
 import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
 import type { GroupLearners } from '../baseline/learners.ts';
+import { hash53 } from '../baseline/learning/hash.ts';
 import { type BaselineEntry, JudgementStage } from '../baseline/model.ts';
 import { createCollectiveJudge } from '../baseline/timing/collective.ts';
 import { createCollectiveCounter } from '../baseline/timing/collective-counter.ts';
@@ -59,6 +60,8 @@ const PARTITION = 0;
 /** Files are in order of time only roughly: an exporter writes a trace when it is complete. */
 const WINDOW_LAG_MS = 300_000;
 const LOAD_MS = 1_000;
+const MOST_WRITTEN = 5_000_000;
+
 /** Baseline of a baseline file. Throws BASELINE_DAMAGED, BASELINE_SCHEMA, INPUT_UNREADABLE. */
 export async function readBaseline(path: string, symbols: Symbols, learners: GroupLearners): Promise<Baseline> {
   const reader = createVersionReader<BaselineEntry>();
@@ -140,7 +143,8 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
   const alpha = options.alpha ?? manifest.alpha;
   const facts = { traces: 0, segments: 0, anomalous: 0, unreadable: 0, afterwards: 0 };
   const open = new Map<string, OpenTrace>();
-  const written = new Set<string>();
+  /** Traces whose line is written, by hash, the oldest forgotten first. */
+  const written = new Set<number>();
   const origins = createLinkOrigins();
   const shifts = createCollectiveCounter({ partition: PARTITION, windowMs: COLLECTIVE_WINDOW_MS, version, rates });
   const load = createCollectiveCounter({ partition: PARTITION, windowMs: LOAD_MS, version, rates, features: 'self' });
@@ -171,7 +175,7 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
 
   function keep(verdict: Verdict): void {
     const { traceId } = verdict;
-    if (written.has(traceId)) {
+    if (written.has(hash53(traceId, 0))) {
       facts.afterwards++;
       return;
     }
@@ -189,7 +193,8 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
     const trace = open.get(traceId);
     if (trace === undefined) return;
     open.delete(traceId);
-    written.add(traceId);
+    written.add(hash53(traceId, 0));
+    if (written.size > MOST_WRITTEN) written.delete(written.values().next().value!);
     const standing = [...trace.verdicts.values()].filter((verdict) => verdict.stage !== VerdictStage.withdrawn);
     const worst = standing.reduce<Verdict | undefined>(
       (a, b) => (a === undefined || b.score > a.score ? b : a),
@@ -197,7 +202,7 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
     );
     if (worst === undefined) {
       facts.traces--;
-      written.delete(traceId);
+      written.delete(hash53(traceId, 0));
       return;
     }
     if (worst.anomalous) facts.anomalous++;

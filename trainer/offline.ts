@@ -132,13 +132,21 @@ interface Student {
 
 function createStudent(learning: Learning, deps: TrainDeps): Student {
   const facts = { segments: 0, quarantined: 0, unreadable: 0 };
-  const read = new Set<string>();
-  const learned = new Set<string>();
+  /** Traces that may still get segments: whether any of theirs was learned, and how many have settled. */
+  const open = new Map<string, { learned: boolean; settled: number }>();
+  let tracesRead = 0;
+  let tracesLearned = 0;
   let inner: Baseline | undefined;
   let nextInner = FIRST_INNER;
 
   function settled(spans: SegmentSpans): void {
-    read.add(spans.traceId);
+    let trace = open.get(spans.traceId);
+    if (trace === undefined) {
+      trace = { learned: false, settled: 0 };
+      open.set(spans.traceId, trace);
+      tracesRead++;
+    }
+    trace.settled++;
     if (!deps.read(spans, deps.segment)) {
       facts.unreadable++;
       return;
@@ -147,7 +155,8 @@ function createStudent(learning: Learning, deps: TrainDeps): Student {
     learning.learn(deps.segment, spans, suspect, deps.segment.startMs);
     facts.segments++;
     if (suspect) facts.quarantined++;
-    learned.add(spans.traceId);
+    if (!trace.learned) tracesLearned++;
+    trace.learned = true;
     if (facts.segments >= nextInner) {
       inner = learning.publish({ parent: '', previous: [], offsets: [] });
       nextInner *= 2;
@@ -160,11 +169,14 @@ function createStudent(learning: Learning, deps: TrainDeps): Student {
       withdrawn: () => {},
       settled,
       reused: () => {},
-      forgotten: () => {},
+      forgotten(_partition, traceId) {
+        const trace = open.get(traceId);
+        if (trace !== undefined && --trace.settled <= 0) open.delete(traceId);
+      },
     },
     facts,
-    tracesRead: () => read.size,
-    tracesLearned: () => learned.size,
+    tracesRead: () => tracesRead,
+    tracesLearned: () => tracesLearned,
   };
 }
 
