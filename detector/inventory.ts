@@ -3,8 +3,8 @@
  * partition, so writing them again changes nothing; a known call costs one map look-up.
  */
 import type { InventoryRows } from '../schemas/clickhouse/inventory-row.ts';
-import { SpanKind } from '../schemas/otlp/fields.ts';
 import type { Verdict } from '../schemas/log/verdict.ts';
+import { SpanKind } from '../schemas/otlp/fields.ts';
 import { Outcome, type Segment, type Symbols } from '../traces/segment.ts';
 
 export interface InventoryStore {
@@ -111,7 +111,11 @@ function toRows(calls: readonly Call[], symbols: Symbols): InventoryRows {
   const nameOf = (label: number) => {
     if (label === 0) return { service: '', kind: '', operation: '' };
     const { service, kind, operation } = symbols.labelOf(label);
-    return { service: symbols.text(service), kind: KIND_NAMES[kind] ?? 'Unspecified', operation: symbols.text(operation) };
+    return {
+      service: symbols.text(service),
+      kind: KIND_NAMES[kind] ?? 'Unspecified',
+      operation: symbols.text(operation),
+    };
   };
   return {
     operations: calls.map(({ label, caller, firstMs, lastMs, versions }) => ({
@@ -129,7 +133,15 @@ function toRows(calls: readonly Call[], symbols: Symbols): InventoryRows {
     }),
     calls: calls.map(({ label, caller, hourMs, partition, calls: count, errors }) => {
       const from = nameOf(caller);
-      return { hourMs, partition, callerService: from.service, callerOperation: from.operation, ...nameOf(label), calls: count, errors };
+      return {
+        hourMs,
+        partition,
+        callerService: from.service,
+        callerOperation: from.operation,
+        ...nameOf(label),
+        calls: count,
+        errors,
+      };
     }),
   };
 }

@@ -1,6 +1,7 @@
 /** Builds the detector on the platform of a process. */
-import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
+
 import { allLearners } from '../baseline/all-learners.ts';
+import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
 import type { BaselineEntry } from '../baseline/model.ts';
 import { createStore } from '../runtime/clickhouse/store.ts';
 import type { Platform } from '../runtime/platform.ts';

@@ -1,6 +1,7 @@
 /** Builds the trainer on the platform of a process. */
-import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
+
 import { allLearners } from '../baseline/all-learners.ts';
+import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
 import { createLearning } from '../baseline/learning/learning.ts';
 import type { BaselineEntry } from '../baseline/model.ts';
 import { createStore } from '../runtime/clickhouse/store.ts';
