@@ -9,6 +9,8 @@ import { grouped } from '../fusion/match-line.ts';
 import { countTail } from './count-tail.ts';
 
 export interface CollectiveJudgeOptions {
+  /** Width of the windows judged; counts of another width (the load test's seconds) are passed over. */
+  readonly windowMs: number;
   /** Windows with p (times the keys tested) at or below this raise an incident. */
   readonly alarmP: number;
   /** Windows looked at together: the last one, the last few, more. */
@@ -24,6 +26,7 @@ export interface CollectiveJudgeOptions {
 }
 
 export const COLLECTIVE_DEFAULTS: CollectiveJudgeOptions = {
+  windowMs: 20_000,
   alarmP: 1e-5,
   spans: [1, 3, 9],
   leastShift: 0.5,
@@ -76,7 +79,6 @@ interface KeyFacts {
 }
 
 export interface CollectiveSnapshot {
-  readonly windowMs: number;
   /** Window → key → sums; windows seen, judged ones kept for the longer spans. */
   readonly windows: readonly (readonly [
     number,
@@ -104,7 +106,7 @@ export function createCollectiveJudge(
   options: CollectiveJudgeOptions = COLLECTIVE_DEFAULTS,
   snapshot?: CollectiveSnapshot,
 ): CollectiveJudge {
-  let windowMs = snapshot?.windowMs ?? 0;
+  const { windowMs } = options;
   let judgedTo = snapshot?.judgedTo ?? Number.NEGATIVE_INFINITY;
   const windows = new Map<number, WindowSums>();
   /** Service → when its evidence began, and the window of its last alarm. */
@@ -119,8 +121,7 @@ export function createCollectiveJudge(
   const longest = Math.max(...options.spans);
 
   function add(counts: CollectiveCounts): void {
-    windowMs = counts.windowMs;
-    if (counts.window <= judgedTo) return;
+    if (counts.windowMs !== windowMs || counts.window <= judgedTo) return;
     let window = windows.get(counts.window);
     if (window === undefined) {
       window = { keys: new Map(), traces: new Map() };
@@ -134,7 +135,6 @@ export function createCollectiveJudge(
   }
 
   function judge(beforeMs: number): CollectiveIncident[] {
-    if (windowMs === 0) return [];
     const due = [...windows.keys()].filter((w) => w > judgedTo && (w + 1) * windowMs <= beforeMs).sort((a, b) => a - b);
     const incidents: CollectiveIncident[] = [];
     for (const number of due) {
@@ -269,7 +269,6 @@ export function createCollectiveJudge(
     add,
     judge,
     snapshot: () => ({
-      windowMs,
       windows: [...windows].map(([number, { keys, traces }]) => [
         number,
         [...keys].map(([id, { facts, sum }]) => [id, facts, sum] as const),
