@@ -5,6 +5,7 @@ import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
 import type { BaselineEntry } from '../baseline/model.ts';
 import { createStore } from '../runtime/clickhouse/store.ts';
 import type { Platform } from '../runtime/platform.ts';
+import { observeAssembly, observeReading } from '../runtime/telemetry/observed.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
 import { createReadingKit } from '../traces/kit.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
@@ -19,6 +20,7 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
   const redact = (verdict: Parameters<typeof redactVerdict>[1]) => redactVerdict(redactor, verdict);
   const store = createStore(clickhouse, { redactor, redactVerdict: redact, now: Date.now });
   const { symbols, reader, segment } = createReadingKit(config);
+  observeReading(metrics, 'detector', reader.stats);
   const load = async (version: string): Promise<Baseline> => {
     const { entries } = await store.loadVersion<Baseline['manifest'], BaselineEntry>(version);
     return loadBaseline(entries, symbols, allLearners);
@@ -41,7 +43,7 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
       versions: createVersions({ log, logger, now: Date.now, load }),
       inventory: createInventoryWriter(store),
       redact,
-      createAssembler: (sink) => createAssembler(config.assembly, { sink }),
+      createAssembler: (sink) => observeAssembly(metrics, 'detector', createAssembler(config.assembly, { sink })),
       segment,
       read: reader.read,
       logger,

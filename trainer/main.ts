@@ -6,6 +6,7 @@ import { createLearning } from '../baseline/learning/learning.ts';
 import type { BaselineEntry } from '../baseline/model.ts';
 import { createStore } from '../runtime/clickhouse/store.ts';
 import type { Platform } from '../runtime/platform.ts';
+import { observeAssembly, observeReading } from '../runtime/telemetry/observed.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
 import { createReadingKit } from '../traces/kit.ts';
 import { createSegment } from '../traces/reading/columns.ts';
@@ -25,6 +26,7 @@ export function createTrainerRole({ config, log, clickhouse, logger: parent, met
     now: Date.now,
   });
   const { symbols, reader, segment } = createReadingKit(config);
+  observeReading(metrics, 'trainer', reader.stats);
   const rescored = createSegment(symbols);
   const learning = createLearning(config.learning, {
     symbols,
@@ -57,7 +59,7 @@ export function createTrainerRole({ config, log, clickhouse, logger: parent, met
       },
     },
     learning,
-    createAssembler: (sink) => createAssembler(config.assembly, { sink }),
+    createAssembler: (sink) => observeAssembly(metrics, 'trainer', createAssembler(config.assembly, { sink })),
     segment,
     read: reader.read,
     logger,

@@ -4,6 +4,7 @@
  * of attributes. Names: base units, `_total` on counters; `spanwarden_` is put in front. No addresses, users or trace
  * ids as labels.
  */
+import type { Observable, ObservableResult } from '@opentelemetry/api';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { AggregationTemporality, InstrumentType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 
@@ -32,6 +33,8 @@ export type Observation = number | Iterable<readonly [value: number, labels: Lab
 export interface Metrics {
   /** Same name, same counter: several parts may add to one. */
   counter(name: string, help: string): Counter;
+  /** A counter that is kept elsewhere: numbers that only grow, observed at each scrape. Several observers are shown together. */
+  observedCounter(name: string, help: string, observe: () => Observation): () => void;
   /** Observed at each scrape, synchronously. Several observers of one name are shown together. Returns how to end it. */
   gauge(name: string, help: string, observe: () => Observation): () => void;
   /** Distribution with bucket bounds `bounds` (in the metric's base unit: seconds, bytes). */
@@ -103,6 +106,14 @@ function createSeriesCounter(): Counter & { series: Map<string, Series> } {
   };
 }
 
+function showAll(observers: ReadonlySet<() => Observation>, result: ObservableResult): void {
+  for (const observe of observers) {
+    const seen = observe();
+    if (typeof seen === 'number') result.observe(seen);
+    else for (const [value, labels] of seen) result.observe(value, labels);
+  }
+}
+
 export function createMetrics(): Metrics {
   const reader = new ScrapeReader({
     // with cumulative gauges the SDK goes on showing series nobody observes any more: lag of a partition given away
@@ -118,6 +129,19 @@ export function createMetrics(): Metrics {
   const fullName = (name: string): string => (name.startsWith(PREFIX) ? name : PREFIX + name);
   let stopped: Promise<void> | undefined;
 
+  function addObserver(name: string, observe: () => Observation, create: (full: string) => Observable): () => void {
+    const full = fullName(name);
+    const own = observers.get(full) ?? new Set<() => Observation>();
+    if (!observers.has(full)) {
+      observers.set(full, own);
+      create(full).addCallback((result) => showAll(own, result));
+    }
+    own.add(observe);
+    return () => {
+      own.delete(observe);
+    };
+  }
+
   return {
     counter(name, help) {
       const full = fullName(name);
@@ -130,27 +154,10 @@ export function createMetrics(): Metrics {
       counters.set(full, counter);
       return counter;
     },
-    gauge(name, help, observe) {
-      const full = fullName(name);
-      let set = observers.get(full);
-      if (!set) {
-        const created = new Set<() => Observation>();
-        meter.createObservableGauge(full, { description: help }).addCallback((result) => {
-          for (const one of created) {
-            const seen = one();
-            if (typeof seen === 'number') result.observe(seen);
-            else for (const [value, labels] of seen) result.observe(value, labels);
-          }
-        });
-        observers.set(full, created);
-        set = created;
-      }
-      const own = set;
-      own.add(observe);
-      return () => {
-        own.delete(observe);
-      };
-    },
+    observedCounter: (name, help, observe) =>
+      addObserver(name, observe, (full) => meter.createObservableCounter(full, { description: help })),
+    gauge: (name, help, observe) =>
+      addObserver(name, observe, (full) => meter.createObservableGauge(full, { description: help })),
     histogram(name, help, bounds = SECONDS_BOUNDS) {
       const full = fullName(name);
       const known = histograms.get(full);
