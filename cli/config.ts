@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { maskConfig } from '../runtime/config/mask.ts';
+import { checkLog } from '../runtime/log/create.ts';
 import { type Command, ExitCode, parse, UsageError } from './command.ts';
 
 export const config: Command = {
@@ -21,6 +22,7 @@ show    prints the configuration in force as YAML: defaults, file, environment; 
     const [what, ...extra] = positionals;
     if ((what !== 'check' && what !== 'show') || extra.length > 0) throw new UsageError('config takes check or show');
     const loaded = loadConfig({ file: values.config, env: processEnvironment() });
+    if (what === 'check') checkLog(loaded.log);
     process.stdout.write(what === 'check' ? 'ok\n' : stringify(maskConfig(loaded)));
     return ExitCode.ok;
   },

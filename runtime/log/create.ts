@@ -14,12 +14,17 @@ export interface LogDeps {
   readonly metrics?: Metrics | undefined;
 }
 
-export function createLog(config: LogConfig, deps: LogDeps = {}): Log {
+/** Throws CONFIG_INVALID for a log that this version has not. */
+export function checkLog(config: LogConfig): void {
   if (config.brokers.length > 0)
     throw new SpanwardenError(
       'CONFIG_INVALID',
       'this version has no Kafka log: remove log.brokers (KAFKA_BROKERS) to use the embedded one',
     );
+}
+
+export function createLog(config: LogConfig, deps: LogDeps = {}): Log {
+  checkLog(config);
   if (config.kind === 'memory') return createMemoryLog(config, deps);
   const store = createEmbeddedStore(config);
   return createStoredLog(config, { store, clock: createWallClock(), ...deps });
