@@ -1,5 +1,5 @@
 /** `spanwarden score`: scores files with a baseline. */
-import { allLearners } from '../baseline/all-learners.ts';
+import { createLearners } from '../baseline/all-learners.ts';
 import { scoreFiles } from '../detector/offline.ts';
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
@@ -55,7 +55,7 @@ exit codes: 0 written · 1 the baseline or an input cannot be used · 2 wrong co
           line.show(`scored ${traces.toLocaleString('en')} traces, ${(bytes / 1e6).toFixed(1)} MB`),
       },
       {
-        learners: allLearners,
+        learners: createLearners({ hashKey: config.redaction.key }),
         symbols,
         segment,
         read: reader.read,

@@ -1,5 +1,5 @@
 /** `spanwarden train`: learns a baseline from files. */
-import { allLearners } from '../baseline/all-learners.ts';
+import { createLearners } from '../baseline/all-learners.ts';
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
@@ -42,7 +42,7 @@ exit codes: 0 written · 1 nothing could be learned, or an input cannot be read 
           line.show(`${phase}: ${segments.toLocaleString('en')} requests, ${(bytes / 1e6).toFixed(1)} MB`),
       },
       {
-        learners: allLearners,
+        learners: createLearners({ hashKey: config.redaction.key }),
         symbols,
         segment,
         spare: createSegment(symbols),

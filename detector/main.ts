@@ -1,6 +1,6 @@
 /** Builds the detector on the platform of a process. */
 
-import { allLearners } from '../baseline/all-learners.ts';
+import { createLearners } from '../baseline/all-learners.ts';
 import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
 import type { BaselineEntry } from '../baseline/model.ts';
 import { createStore } from '../runtime/clickhouse/store.ts';
@@ -21,9 +21,10 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
   const store = createStore(clickhouse, { redactor, redactVerdict: redact, now: Date.now });
   const { symbols, reader, segment } = createReadingKit(config);
   observeReading(metrics, 'detector', reader.stats);
+  const learners = createLearners({ hashKey: config.redaction.key });
   const load = async (version: string): Promise<Baseline> => {
     const { entries } = await store.loadVersion<Baseline['manifest'], BaselineEntry>(version);
-    return loadBaseline(entries, symbols, allLearners);
+    return loadBaseline(entries, symbols, learners);
   };
   return createDetector(
     { assembly: config.assembly, detector: config.detector, keepsAll: config.clickhouse.keep === 'all' },

@@ -1,6 +1,6 @@
 /** Builds the trainer on the platform of a process. */
 
-import { allLearners } from '../baseline/all-learners.ts';
+import { createLearners } from '../baseline/all-learners.ts';
 import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
 import { createLearning } from '../baseline/learning/learning.ts';
 import type { BaselineEntry } from '../baseline/model.ts';
@@ -27,10 +27,11 @@ export function createTrainerRole({ config, log, clickhouse, logger: parent, met
   });
   const { symbols, reader, segment } = createReadingKit(config);
   observeReading(metrics, 'trainer', reader.stats);
+  const learners = createLearners({ hashKey: config.redaction.key });
   const rescored = createSegment(symbols);
   const learning = createLearning(config.learning, {
     symbols,
-    learners: allLearners,
+    learners,
     rescore: (spans) => (reader.read(spans, rescored) ? rescored : undefined),
   });
   return createTrainer(config.trainer, {
@@ -52,7 +53,7 @@ export function createTrainerRole({ config, log, clickhouse, logger: parent, met
         const found = await store.latestVersion<Baseline['manifest'], BaselineEntry>();
         if (found === null) return null;
         return {
-          baseline: loadBaseline(found.entries, symbols, allLearners),
+          baseline: loadBaseline(found.entries, symbols, learners),
           entries: found.entries,
           partials: new Map(found.partials.map(({ partition, payload }) => [partition, payload])),
         };

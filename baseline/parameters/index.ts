@@ -36,6 +36,3 @@ export const createParametersLearner = (config: ParametersConfig): Learner<Param
     load: (entries, symbols) => createParametersModel(dataFromEntries(entries), symbols, seed),
   };
 };
-
-/** The learner of an installation without a key of its own. */
-export const parametersLearner = createParametersLearner({ hashKey: 'spanwarden' });

@@ -36,7 +36,9 @@ export const redactionSection = z
     key: z
       .string()
       .default('')
-      .describe('Key of the installation for `hash`; at least 16 characters')
+      .describe(
+        'Key of the installation, for `hash` (at least 16 characters) and for the hashes a baseline holds in place of values; changing it means learning anew',
+      )
       .meta({ secret: true }),
     attributes: patterns(
       'Attribute names whose values are secrets; `*` any text, `[-_]` one of these',

@@ -1,5 +1,5 @@
 /** The detector's way of a matched segment: records in memory → assembled → read → judged; and what each group takes of it. */
-import { allLearners } from '../../baseline/all-learners.ts';
+import { createLearners } from '../../baseline/all-learners.ts';
 import type { Baseline } from '../../baseline/baseline.ts';
 import { createLearning } from '../../baseline/learning/learning.ts';
 import { createEvidence, JudgementStage } from '../../baseline/model.ts';
@@ -63,7 +63,7 @@ function createWorld(): World {
   const config = learningSection.parse({ profile: 'export', spanMs: LEARN_MS });
   const learning = createLearning(config, {
     symbols,
-    learners: allLearners,
+    learners: createLearners({ hashKey: '' }),
     rescore: (spans) => (reader.read(spans, spare) ? spare : undefined),
   });
   const { records } = cut(Array.from({ length: LEARN_REQUESTS }, (_, i) => wholeTraceRequest(10_000 + i)));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allLearners } from '../../../baseline/all-learners.ts';
+import { createLearners } from '../../../baseline/all-learners.ts';
 import { createOfflineIncidents } from '../../../cli/offline/incidents.ts';
 import { scoreFiles } from '../../../detector/offline.ts';
 import { readLines } from '../../../runtime/files/lines.ts';
@@ -27,7 +27,7 @@ const assembly = assemblySection.parse({});
 const kit = () => {
   const { symbols, reader, segment } = createReadingKit(config);
   return {
-    learners: allLearners,
+    learners: createLearners({ hashKey: '' }),
     symbols,
     segment,
     spare: createSegment(symbols),
