@@ -42,7 +42,7 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
         reachable: async () => (await clickhouse.client.ping({ select: true })).success,
       },
       versions: createVersions({ log, logger, now: Date.now, load }),
-      inventory: createInventoryWriter(store),
+      inventory: createInventoryWriter(store, { now: Date.now }),
       redact,
       createAssembler: (sink) => observeAssembly(metrics, 'detector', createAssembler(config.assembly, { sink })),
       segment,

@@ -8,11 +8,13 @@ import type { SegmentSpans } from '../traces/segment.ts';
 export interface StoredVerdict {
   readonly revision: number;
   readonly spanCount: number;
+  /** Offset of the segment's first record. */
+  readonly firstOffset: number;
 }
 
 export interface RowBatch {
-  /** null: the verdict alone. `skipSpanIds`: spans that are stored already. */
-  add(spans: SegmentSpans | null, verdict: Verdict, skipSpanIds?: ReadonlySet<string>): void;
+  /** null: the verdict alone. Spans whose id is in `knownSpanIds` are left out; the others are added to it. */
+  add(spans: SegmentSpans | null, verdict: Verdict, knownSpanIds?: Set<string>): void;
   readonly spans: number;
   readonly bytes: number;
   /** What was added before is durable when this resolves; after a failure it is still there for the next call. */
@@ -29,106 +31,150 @@ export interface Rows {
   add(verdict: Verdict, spans: SegmentSpans | null, stored: 'new' | 'some' | 'all'): void;
   /** What the partition's former owner stored at or above the committed offset, and up to where to look closely. */
   replay(partition: number, verdicts: ReadonlyMap<string, StoredVerdict>, untilOffset: number): void;
+  /** Whether the verdict's segment was stored by a former owner. */
+  isReplay(verdict: Verdict): boolean;
   /** Inserts what is there; rejects when the store is away, and then nothing is lost. One call at a time. */
   flush(): Promise<void>;
   /** Smallest first offset that is not durable; Infinity when all is. */
   floor(partition: number): number;
+  /** Everything below `offset` is committed: what a former owner stored of it need not be known any more. */
+  passed(partition: number, offset: number): void;
   /** Forgets what waits of a partition. */
   drop(partition: number): void;
-  /** Forgets everything: alert-only mode. */
+  /** Forgets everything: alert-only mode, or no partition is left. */
   clear(): void;
   readonly spans: number;
   readonly bytes: number;
-  /** Spans not inserted because they were stored before. */
+  /** Spans not given to the store because their verdict was stored before. */
   readonly replayed: number;
 }
 
 interface Waiting {
   readonly verdict: Verdict;
-  readonly spans: SegmentSpans;
+  readonly spans: SegmentSpans | null;
+}
+
+interface Replay {
+  readonly verdicts: ReadonlyMap<string, StoredVerdict>;
+  readonly untilOffset: number;
 }
 
 type Offsets = Map<number, number>;
 
+/** Rows looked up at once: their traces fit few statements, and what they add a bounded insert. */
+const MAX_LOOKED_UP = 2_000;
+
 export function createRows(store: RowStore): Rows {
   let batch = store.createBatch();
-  /** Rows whose trace must be looked up before their spans are encoded. */
+  /** Rows whose trace must be looked up before their spans are encoded, and later rows of these traces: order is kept. */
   let waiting: Waiting[] = [];
+  let waitingSpans = 0;
   let waitingBytes = 0;
+  const waitingTraces = new Map<string, number>();
   /** Smallest first offset by partition: of what was added since the last flush began, and of what it is writing. */
   let added: Offsets = new Map();
   let writing: Offsets = new Map();
   let replayed = 0;
-  const replays = new Map<number, { verdicts: ReadonlyMap<string, StoredVerdict>; untilOffset: number }>();
+  /** Grows when everything is forgotten: a flush that began before has nothing to say any more. */
+  let epoch = 0;
+  const replays = new Map<number, Replay>();
+
+  function wait(row: Waiting): void {
+    waiting.push(row);
+    const { traceId } = row.verdict;
+    waitingTraces.set(traceId, (waitingTraces.get(traceId) ?? 0) + 1);
+    if (row.spans !== null) {
+      waitingSpans += row.spans.spanCount;
+      waitingBytes += bytesOf(row.spans);
+    }
+  }
+
+  /** The row is encoded or forgotten. */
+  function unwait({ verdict, spans }: Waiting): void {
+    const left = waitingTraces.get(verdict.traceId)! - 1;
+    if (left === 0) waitingTraces.delete(verdict.traceId);
+    else waitingTraces.set(verdict.traceId, left);
+    if (spans !== null) {
+      waitingSpans -= spans.spanCount;
+      waitingBytes -= bytesOf(spans);
+    }
+  }
 
   async function flush(): Promise<void> {
     const current = batch;
-    merge(writing, added);
+    const began = epoch;
+    for (const [partition, offset] of added) note(writing, partition, offset);
     added = new Map();
-    const looked = waiting;
-    waiting = [];
-    waitingBytes = 0;
-    try {
+    // what waits is looked up after everything before it is stored: what the one inserts, the next must find
+    let left = waiting.length;
+    await current.flush();
+    while (epoch === began && left > 0) {
+      const turn = waiting.slice(0, Math.min(left, MAX_LOOKED_UP));
+      const traceIds = new Set(turn.filter(({ spans }) => spans !== null).map(({ verdict }) => verdict.traceId));
+      const stored = await store.storedSpanIds([...traceIds]);
+      if (epoch !== began) return;
+      const known = new Map([...traceIds].map((traceId) => [traceId, new Set(stored.get(traceId))]));
+      const present = new Set(waiting);
+      const standing = turn.filter((row) => present.has(row)); // a partition may have been dropped meanwhile
+      for (const row of standing) {
+        current.add(row.spans, row.verdict, row.spans === null ? undefined : known.get(row.verdict.traceId));
+        unwait(row);
+      }
+      const encoded = new Set(standing);
+      waiting = waiting.filter((row) => !encoded.has(row));
+      left -= turn.length;
       await current.flush();
-      // one segment of a trace at a time: what the one inserts, the next must find
-      while (looked.length > 0) {
-        const turn = takeOnePerTrace(looked);
-        const known = await store.storedSpanIds(turn.map(({ verdict }) => verdict.traceId)).catch((error: unknown) => {
-          looked.unshift(...turn);
-          throw error;
-        });
-        for (const { verdict, spans } of turn) {
-          const ids = known.get(verdict.traceId);
-          if (ids !== undefined) replayed += Math.min(ids.size, spans.spanCount);
-          current.add(spans, verdict, ids);
-        }
-        await current.flush();
-      }
-      if (current === batch) writing = new Map();
-    } finally {
-      if (current === batch) {
-        waiting = [...looked, ...waiting];
-        for (const { spans } of looked) waitingBytes += bytesOf(spans);
-      }
     }
+    if (epoch === began) writing = new Map();
   }
 
   return {
     add(verdict, spans, stored) {
       const replay = replays.get(verdict.partition);
       const before = replay?.verdicts.get(verdict.id);
-      if (before !== undefined && before.revision >= verdict.revision) {
+      if (before !== undefined && isStored(before, verdict)) {
         replayed += spans?.spanCount ?? 0;
         return;
       }
       note(added, verdict.partition, verdict.firstOffset);
       const complete = before !== undefined && before.spanCount >= verdict.spanCount;
-      if (spans === null || stored === 'all' || complete) return batch.add(null, verdict);
-      const doubtful = stored === 'some' || (replay !== undefined && verdict.firstOffset < replay.untilOffset);
-      if (!doubtful) return batch.add(spans, verdict);
-      waiting.push({ verdict, spans });
-      waitingBytes += bytesOf(spans);
+      const given = stored === 'all' || complete ? null : spans;
+      const doubtful =
+        given !== null && (stored === 'some' || (replay !== undefined && verdict.firstOffset < replay.untilOffset));
+      // a verdict that overtook the spans of the one before would hide, after a crash, that they are missing
+      if (doubtful || waitingTraces.has(verdict.traceId)) wait({ verdict, spans: given });
+      else batch.add(given, verdict);
     },
     replay(partition, verdicts, untilOffset) {
       replays.set(partition, { verdicts, untilOffset });
     },
+    isReplay: (verdict) => replays.get(verdict.partition)?.verdicts.has(verdict.id) ?? false,
     flush,
     floor: (partition) => Math.min(added.get(partition) ?? Infinity, writing.get(partition) ?? Infinity),
+    passed(partition, offset) {
+      const replay = replays.get(partition);
+      if (replay !== undefined && offset >= replay.untilOffset) replays.delete(partition);
+    },
     drop(partition) {
+      const dropped = waiting.filter(({ verdict }) => verdict.partition === partition);
+      for (const row of dropped) unwait(row);
       waiting = waiting.filter(({ verdict }) => verdict.partition !== partition);
       added.delete(partition);
       writing.delete(partition);
       replays.delete(partition);
     },
     clear() {
+      epoch++;
       batch = store.createBatch();
       waiting = [];
+      waitingSpans = 0;
       waitingBytes = 0;
+      waitingTraces.clear();
       added = new Map();
       writing = new Map();
     },
     get spans() {
-      return batch.spans + waiting.reduce((sum, { spans }) => sum + spans.spanCount, 0);
+      return batch.spans + waitingSpans;
     },
     get bytes() {
       return batch.bytes + waitingBytes;
@@ -139,33 +185,20 @@ export function createRows(store: RowStore): Rows {
   };
 }
 
+/**
+ * Whether the stored row says all that `verdict` says. An origin given up has the revision of one still awaited: it is
+ * written again rather than left out, as the row stored may be the earlier of the two.
+ */
+const isStored = (before: StoredVerdict, verdict: Verdict): boolean =>
+  before.revision > verdict.revision || (before.revision === verdict.revision && verdict.originState !== 'unknown');
+
 function note(offsets: Offsets, partition: number, offset: number): void {
   const known = offsets.get(partition);
   if (known === undefined || offset < known) offsets.set(partition, offset);
-}
-
-function merge(into: Offsets, from: Offsets): void {
-  for (const [partition, offset] of from) note(into, partition, offset);
 }
 
 function bytesOf(spans: SegmentSpans): number {
   let sum = 0;
   for (const record of spans.records) sum += record.byteLength;
   return sum;
-}
-
-/** Takes the first row of each trace out of `rows`. */
-function takeOnePerTrace(rows: Waiting[]): Waiting[] {
-  const seen = new Set<string>();
-  const taken: Waiting[] = [];
-  const rest: Waiting[] = [];
-  for (const row of rows.splice(0)) {
-    if (seen.has(row.verdict.traceId)) rest.push(row);
-    else {
-      seen.add(row.verdict.traceId);
-      taken.push(row);
-    }
-  }
-  rows.push(...rest);
-  return taken;
 }

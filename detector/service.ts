@@ -2,7 +2,7 @@
  * The detector role: spans in; rows in ClickHouse, findings, questions and counts in the log out. Everything a record
  * causes is durable before its offset is committed (ARCHITECTURE decision 7); a crash anywhere is a replay.
  */
-import { SpanwardenError } from '../runtime/errors.ts';
+import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import type { Assignment, Consumer, Log, LogRecord, NewRecord } from '../runtime/log/port.ts';
 import { rewind } from '../runtime/log/rewind.ts';
@@ -13,6 +13,7 @@ import type { DetectorConfig } from '../schemas/config/detector.ts';
 import { decodeOriginAnswer, decodeOriginAsk, encodeJson } from '../schemas/log/codecs.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
 import type { ClientRecord, Verdict } from '../schemas/log/verdict.ts';
+import type { Segment } from '../traces/segment.ts';
 import { type Core, type CoreDeps, type CoreEffects, createCore } from './core/core.ts';
 import { createRows, type RowStore, type StoredVerdict } from './rows.ts';
 import type { Versions } from './versions.ts';
@@ -27,10 +28,12 @@ export interface DetectorStore extends RowStore {
 }
 
 export interface Inventory {
-  /** Facts of the segment just judged. */
-  see(...seen: Parameters<CoreEffects['seen']>): void;
+  /** Facts of the segment just judged; `counted` is false when a former owner counted its calls. */
+  see(segment: Segment, verdict: Verdict, counted: boolean): void;
   /** Writes what is new; may fail, and is then tried again. */
   flush(): Promise<void>;
+  /** The partition was taken away, or is read again: what was not written yet is forgotten. */
+  drop(partition: number): void;
 }
 
 export interface DetectorDeps extends Omit<CoreDeps, 'versionAt'> {
@@ -62,19 +65,39 @@ export interface Detector extends Service {
   readonly ended: Promise<void>;
 }
 
+export interface DetectorOptions {
+  readonly assembly: AssemblyConfig;
+  readonly detector: DetectorConfig;
+  /** Whether the spans of every trace are stored; if not, what a later verdict makes worth keeping is looked up. */
+  readonly keepsAll: boolean;
+}
+
+/** A partition this detector owns. */
+interface Owned {
+  readonly assignment: Assignment;
+  /** Log-append time of the first record read since it was taken over: no older one can be judged. */
+  firstMs: number;
+  /** Stream time, in steps. */
+  step: number;
+  /** Offset of the next record. */
+  position: number;
+  committed: number;
+  /** Everything below it had its say in the log when `say` last ended; what rows are durable is another matter. */
+  said: number;
+}
+
 /** Stream time moves in steps, so that closes do not depend on how records were grouped into batches. */
 const STEP_MS = 100;
+/**
+ * On an idle partition wall time moves stream time, but so far behind that no record still on its way into the log carries
+ * an earlier append time (a commit of the embedded log takes up to 170 ms): else a replay would close otherwise.
+ */
+const IDLE_LAG_MS = 300;
 const PROBE_MS = 1_000;
+/** Reading stops for rows on their way into ClickHouse, and for a version, no longer than this: alerts cannot wait. */
+const STORE_WAIT_MS = 5_000;
 
-export function createDetector(
-  config: {
-    readonly assembly: AssemblyConfig;
-    readonly detector: DetectorConfig;
-    /** Whether the spans of every trace are stored; if not, what a later verdict makes worth keeping is looked up. */
-    readonly keepsAll: boolean;
-  },
-  deps: DetectorDeps,
-): Detector {
+export function createDetector(config: DetectorOptions, deps: DetectorDeps): Detector {
   const { log, store, versions, inventory, logger, metrics } = deps;
   const segmentsJudged = metrics.counter(
     'detector_segments_total',
@@ -84,22 +107,24 @@ export function createDetector(
   const unresolved = segmentsJudged.with({ client: 'unknown' });
   const spansJudged = metrics.counter('detector_spans_total', 'Spans of segments judged for the first time');
   const findingsSaid = metrics.counter('detector_findings_total', 'Verdicts written to the findings topic');
-  const badRecords = metrics.counter('detector_unreadable_total', 'Records and segments that could not be read');
+  const badRecords = metrics.counter('detector_unreadable_total', 'Records of the spans topic that could not be read');
   const insertedSpans = metrics.counter('detector_spans_stored_total', 'Spans handed to ClickHouse');
+  const alertOnlyTimes = metrics.counter('detector_alert_only_total', 'Times ClickHouse was away for too long');
 
-  const { keepsAll } = config;
   const rows = createRows(store);
-  const assignments = new Map<number, Assignment>();
-  const positions = new Map<number, number>();
-  const steps = new Map<number, number>();
-  const commits = new Map<number, number>();
+  const partitions = new Map<number, Owned>();
   let findings: NewRecord[] = [];
   let questions: NewRecord[] = [];
   const core: Core = newCore();
   let alertOnly = false;
+  let storeAway = false;
   let lastFlushMs = deps.now();
-  let lastProbeMs = 0;
   let flushing: Promise<void> | undefined;
+  let returning: Promise<void> | undefined;
+  /** Set when the store is back: what each partition is to do before rows are kept again. */
+  let back: (() => void) | undefined;
+  let lastProbeMs = 0;
+  let rejected: unknown;
   let consumer: Consumer | undefined;
   let stopping = false;
 
@@ -107,7 +132,7 @@ export function createDetector(
     const effects: CoreEffects = {
       store(verdict, spans, stored) {
         if (alertOnly) return;
-        rows.add(verdict, spans, keepsAll || stored !== 'all' ? stored : 'some');
+        rows.add(verdict, spans, config.keepsAll || stored !== 'all' ? stored : 'some');
       },
       finding(verdict, segmentsPerDay) {
         findingsSaid.add(1);
@@ -133,9 +158,10 @@ export function createDetector(
         );
       },
       seen(segment, verdict) {
+        if (alertOnly) return; // it will be read again
         (verdict.client.address === null ? unresolved : resolved).add(1);
         spansJudged.add(segment.spanCount);
-        inventory.see(segment, verdict);
+        inventory.see(segment, verdict, !rows.isReplay(verdict));
       },
     };
     const { originWaitMs, maxRemembered } = config.detector;
@@ -146,80 +172,99 @@ export function createDetector(
     );
   }
 
-  async function assigned(given: Assignment): Promise<number> {
-    const { partition, committed } = given;
-    assignments.set(partition, given);
-    commits.set(partition, committed);
-    return startAt(partition, committed);
+  // ——— partitions ———
+
+  async function assigned(assignment: Assignment): Promise<number> {
+    const { partition, committed } = assignment;
+    await flushing; // what was given away may still be on its way into the store
+    const start = await untilReached(() => lookBack(partition, committed));
+    partitions.set(partition, {
+      assignment,
+      firstMs: Number.POSITIVE_INFINITY,
+      step: 0,
+      position: start.offset,
+      committed,
+      said: start.offset,
+    });
+    begin(partition, committed, start);
+    return start.offset;
   }
 
-  /** Where to read from, so that segments which straddle `offset` are whole; what is stored from there on is looked up. */
-  async function startAt(partition: number, offset: number): Promise<number> {
-    await lookBack(partition, offset);
-    core.resume(partition, offset);
-    const start = await untilStored(() => rewind(log, 'spans', partition, offset, core.warmUpMs));
-    positions.set(partition, start);
-    return start;
+  interface Start {
+    readonly offset: number;
+    readonly verdicts: ReadonlyMap<string, StoredVerdict>;
+    readonly untilOffset: number;
   }
 
-  /** What is stored of the records from `offset` on: a crash, or a former owner, may have left more than was committed. */
-  async function lookBack(partition: number, offset: number): Promise<void> {
-    const verdicts = await untilStored(() => store.storedVerdicts(partition, offset));
-    const { latest } = await untilStored(() => log.offsets('spans'));
-    rows.replay(
-      partition,
-      verdicts,
-      Math.min(latest[partition] ?? offset, offset + verdicts.size + config.detector.replayMargin),
-    );
+  /**
+   * Where to read from, so that segments which straddle the committed offset are whole; and what is stored of the records
+   * from there on: a crash, or a former owner, may have left more than was committed.
+   */
+  async function lookBack(partition: number, committed: number): Promise<Start> {
+    const offset = await rewind(log, 'spans', partition, committed, core.warmUpMs);
+    const verdicts = await store.storedVerdicts(partition, offset);
+    let last = committed;
+    for (const { firstOffset } of verdicts.values()) if (firstOffset > last) last = firstOffset;
+    return { offset, verdicts, untilOffset: last + config.detector.replayMargin };
   }
 
-  async function untilStored<T>(call: () => Promise<T>): Promise<T> {
-    for (let told = false; ; ) {
-      try {
-        return await call();
-      } catch (error) {
-        if (stopping || (error instanceof SpanwardenError && !error.retryable)) throw error;
-        if (!told) logger.warn({ err: error }, 'waiting for ClickHouse');
-        told = true;
-        await new Promise((resolve) => setTimeout(resolve, PROBE_MS));
-      }
-    }
+  function begin(partition: number, committed: number, { verdicts, untilOffset }: Start): void {
+    rows.replay(partition, verdicts, untilOffset);
+    core.resume(partition, committed);
   }
 
   function forget(partition: number): void {
     core.drop(partition);
     rows.drop(partition);
-    steps.delete(partition);
+    inventory.drop(partition);
   }
 
   function revoked(partition: number): void {
     forget(partition);
-    assignments.delete(partition);
-    positions.delete(partition);
-    commits.delete(partition);
+    partitions.delete(partition);
+    if (partitions.size === 0) rows.clear(); // the next owner reads them again
   }
 
-  async function versionsFor(records: readonly LogRecord[]): Promise<void> {
-    const load = async (): Promise<void> => {
-      await versions.ready(records[0]!.appendMs);
-      await versions.ready(records.at(-1)!.appendMs);
-    };
-    try {
-      await load();
-    } catch (error) {
-      if (versions.at(records.at(-1)!.appendMs) === null) await untilStored(load);
-      else logger.warn({ err: error }, 'a baseline version cannot be loaded now; judging by the last one');
+  /** Waits for the log and the store, however long: without either nothing can be judged or known as stored. */
+  async function untilReached<T>(call: () => Promise<T>): Promise<T> {
+    for (let told = false; ; ) {
+      try {
+        return await call();
+      } catch (error) {
+        if (stopping) throw new SpanwardenError('STOPPED', 'the detector is stopping', { cause: error });
+        if (!isRetryable(error)) throw error;
+        if (!told) logger.warn({ err: error }, 'waiting for ClickHouse');
+        told = true;
+        await pause(PROBE_MS);
+      }
     }
   }
+
+  // ——— records ———
 
   async function batch(partition: number, records: readonly LogRecord[]): Promise<void> {
-    await versionsFor(records);
+    const owned = partitions.get(partition);
+    if (owned === undefined) return;
+    const first = records[0]!;
+    const last = records.at(-1)!;
+    owned.firstMs = Math.min(owned.firstMs, first.appendMs);
+    await versionsFor(owned, first.appendMs, last.appendMs);
     for (const record of records) {
-      advance(partition, record.appendMs);
+      advance(owned, record.appendMs);
       take(record);
     }
-    positions.set(partition, records.at(-1)!.offset + 1);
-    await say();
+    owned.position = last.offset + 1;
+    await say(owned);
+    await afterBatch();
+  }
+
+  async function idle(partition: number, nowMs: number): Promise<void> {
+    const owned = partitions.get(partition);
+    if (owned === undefined) return;
+    const streamMs = nowMs - IDLE_LAG_MS;
+    await versionsFor(owned, streamMs, streamMs);
+    advance(owned, streamMs);
+    await say(owned);
     await afterBatch();
   }
 
@@ -237,15 +282,34 @@ export function createDetector(
     }
   }
 
-  function advance(partition: number, streamMs: number): void {
+  function advance(owned: Owned, streamMs: number): void {
     const step = Math.floor(streamMs / STEP_MS);
-    if (step <= (steps.get(partition) ?? 0)) return;
-    steps.set(partition, step);
-    core.advance(partition, step * STEP_MS);
+    if (step <= owned.step) return;
+    owned.step = step;
+    core.advance(owned.assignment.partition, step * STEP_MS);
+  }
+
+  /**
+   * Holds the partition until the versions that can judge what is open are loaded. When the store stays away, alerts go on
+   * with the last version; what it judged is read again, and judged by the right one, when the store is back.
+   */
+  async function versionsFor(owned: Owned, fromMs: number, toMs: number): Promise<void> {
+    const oldestMs = Math.max(Math.min(owned.firstMs, fromMs), fromMs - core.warmUpMs);
+    const began = deps.now();
+    while (!alertOnly) {
+      try {
+        return await within(STORE_WAIT_MS, versions.ready(oldestMs, toMs));
+      } catch (error) {
+        if (stopping) throw new SpanwardenError('STOPPED', 'the detector is stopping', { cause: error });
+        if (!isRetryable(error)) throw error;
+        if (deps.now() - began >= 2 * STORE_WAIT_MS) enterAlertOnly();
+        else await pause(PROBE_MS);
+      }
+    }
   }
 
   /** What the core said becomes durable in the log before anything else goes on. */
-  async function say(): Promise<void> {
+  async function say(owned: Owned): Promise<void> {
     while (findings.length > 0 || questions.length > 0) {
       const saidFindings = findings;
       const saidQuestions = questions;
@@ -256,6 +320,7 @@ export function createDetector(
         if (saidQuestions.length > 0) await log.produce('spans', saidQuestions);
       });
     }
+    owned.said = Math.min(core.floor(owned.assignment.partition), owned.position);
   }
 
   async function untilLogged(call: () => Promise<void>): Promise<void> {
@@ -263,36 +328,36 @@ export function createDetector(
       try {
         return await call();
       } catch (error) {
-        if (stopping || !(error instanceof SpanwardenError) || !error.retryable) throw error;
-        await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+        if (stopping || !isRetryable(error)) throw error;
+        await pause(STEP_MS);
       }
     }
   }
 
+  // ——— rows ———
+
   async function afterBatch(): Promise<void> {
+    if (rejected !== undefined) throw rejected;
+    const { flushMs, flushSpans, maxUnstoredBytes } = config.detector;
     const sinceMs = deps.now() - lastFlushMs;
-    if (rows.spans >= config.detector.flushSpans || sinceMs >= config.detector.flushMs) flush();
-    // reading goes on while rows are inserted, but never further ahead than one batch of them
-    if (rows.spans >= 2 * config.detector.flushSpans && !alertOnly) await flushing;
-    if (rows.bytes > config.detector.maxUnstoredBytes && !alertOnly) {
-      alertOnly = true;
-      rows.clear();
-      logger.error({}, 'ClickHouse is away: traces are scored and alerted, but not stored until it is back');
+    if (sinceMs >= flushMs || (rows.spans >= flushSpans && !storeAway)) flush();
+    // reading goes on while rows are inserted, but not much further ahead than one batch of them
+    if (rows.spans >= 2 * flushSpans && !storeAway && !alertOnly) {
+      await within(STORE_WAIT_MS, flushing ?? Promise.resolve()).catch(() => {
+        storeAway = true;
+      });
     }
-    if (alertOnly) await tryReturn();
+    if (rows.bytes > maxUnstoredBytes && !alertOnly) enterAlertOnly();
+    if (alertOnly) tryReturn();
   }
 
   function flush(): void {
+    if (alertOnly || flushing !== undefined) return;
     lastFlushMs = deps.now();
-    flushing ??= (async () => {
-      const before = rows.spans;
-      await rows.flush();
-      insertedSpans.add(before);
-      await inventory.flush();
-      await commit();
-    })()
+    flushing = storeRows()
       .catch((error: unknown) => {
-        if (!storeAway) logger.warn({ err: error }, 'rows cannot be stored now; they are kept and tried again');
+        if (!isRetryable(error)) rejected = error;
+        else if (!storeAway) logger.warn({ err: error }, 'rows cannot be stored now; they are kept and tried again');
         storeAway = true;
       })
       .then(() => {
@@ -300,30 +365,78 @@ export function createDetector(
       });
   }
 
-  let storeAway = false;
+  async function storeRows(): Promise<void> {
+    const before = rows.spans;
+    await rows.flush();
+    insertedSpans.add(before);
+    await inventory.flush();
+    storeAway = false;
+    await commit();
+  }
 
   async function commit(): Promise<void> {
-    storeAway = false;
-    if (alertOnly) return;
-    for (const [partition, assignment] of assignments) {
-      const floor = Math.min(core.floor(partition), rows.floor(partition), positions.get(partition) ?? 0);
-      if (floor <= (commits.get(partition) ?? 0)) continue;
-      if (await consumer?.commit(assignment, floor)) commits.set(partition, floor);
+    for (const [partition, owned] of partitions) {
+      if (alertOnly) return;
+      const floor = Math.min(owned.said, rows.floor(partition));
+      if (floor <= owned.committed) continue;
+      if (!(await consumer?.commit(owned.assignment, floor))) continue;
+      owned.committed = floor;
+      if (partitions.get(partition) === owned) rows.passed(partition, floor);
     }
   }
 
-  /** Back from alert-only mode: everything since the last commit is read again and stored; ids make it silent. */
-  async function tryReturn(): Promise<void> {
-    if (deps.now() - lastProbeMs < PROBE_MS) return;
-    lastProbeMs = deps.now();
-    if (!(await store.reachable().catch(() => false))) return;
-    for (const [partition, assignment] of assignments) {
-      const from = commits.get(partition) ?? assignment.committed;
-      forget(partition);
-      consumer?.seek(partition, await startAt(partition, from));
+  // ——— alert-only mode ———
+
+  function enterAlertOnly(): void {
+    alertOnly = true;
+    alertOnlyTimes.add(1);
+    rows.clear();
+    logger.error({}, 'ClickHouse is away: traces are scored and alerted, but not stored until it is back');
+  }
+
+  /** Looks, beside the reading, whether the store is back; then everything since the last commit is read again and stored. */
+  function tryReturn(): void {
+    if (back !== undefined) {
+      const leave = back;
+      back = undefined;
+      leave();
+      return;
     }
-    alertOnly = false;
-    logger.info({}, 'ClickHouse is back: reading again from the last commit');
+    if (returning !== undefined || deps.now() - lastProbeMs < PROBE_MS) return;
+    lastProbeMs = deps.now();
+    returning = prepareReturn()
+      .catch(() => {}) // not yet
+      .then(() => {
+        returning = undefined;
+      });
+  }
+
+  async function prepareReturn(): Promise<void> {
+    await flushing; // an insert that hangs may still succeed: what it stored must be seen
+    if (!(await store.reachable())) return;
+    const starts: [Owned, Start][] = [];
+    for (const owned of partitions.values()) {
+      starts.push([owned, await lookBack(owned.assignment.partition, owned.committed)]);
+    }
+    back = () => {
+      if (starts.length !== partitions.size) return; // handed over meanwhile: look again
+      if (starts.some(([owned]) => partitions.get(owned.assignment.partition) !== owned)) return;
+      alertOnly = false;
+      storeAway = false;
+      for (const [owned, start] of starts) {
+        const { partition } = owned.assignment;
+        forget(partition);
+        begin(partition, owned.committed, start);
+        Object.assign(owned, {
+          firstMs: Number.POSITIVE_INFINITY,
+          step: 0,
+          position: start.offset,
+          said: start.offset,
+        });
+        consumer?.seek(partition, start.offset);
+      }
+      logger.info({}, 'ClickHouse is back: reading again from the last commit');
+    };
   }
 
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>();
@@ -334,33 +447,31 @@ export function createDetector(
     ended,
     async start() {
       metrics.gauge('detector_unstored_bytes', 'Bytes of rows that are not durable yet', () => rows.bytes);
+      metrics.gauge('detector_alert_only', '1 while traces are scored and alerted but not stored', () =>
+        alertOnly ? 1 : 0,
+      );
       consumer = log.consumer({
         topic: 'spans',
         group: 'detector',
         idleMs: STEP_MS,
-        handler: {
-          assigned,
-          revoked,
-          batch,
-          async idle(partition, nowMs) {
-            await versions.ready(nowMs).catch(() => {});
-            advance(partition, nowMs);
-            await say();
-            await afterBatch();
-          },
-        },
+        handler: { assigned, revoked, batch, idle },
       });
       await consumer.start();
-      consumer.ended.then(end, fail);
+      consumer.ended.then(end, (error: unknown) => (stopping ? end() : fail(error)));
     },
     async stop(deadlineMs) {
+      if (stopping) return ended.catch(() => {});
       stopping = true;
       const endMs = deps.now() + deadlineMs;
-      for (const partition of assignments.keys()) consumer?.pause(partition);
-      await flushing;
-      flush();
-      await flushing;
+      for (const partition of partitions.keys()) consumer?.pause(partition);
+      const drained = (async () => {
+        await flushing;
+        flush();
+        await flushing;
+      })();
+      await within(deadlineMs, drained).catch(() => {}); // the next run stores it
       await consumer?.stop(Math.max(0, endMs - deps.now()));
+      if (consumer === undefined) end();
     },
     async status() {
       const lag = [...((await consumer?.lag()) ?? new Map<number, number>()).values()];
@@ -368,7 +479,7 @@ export function createDetector(
       const segments = segmentsJudged.value();
       return {
         version: versions.latest?.version ?? '',
-        alerting: versions.latest?.alerting ?? false,
+        alerting: versions.alerting,
         segments,
         spans: spansJudged.value(),
         clientsResolved: segments === 0 ? 0 : known / segments,
@@ -378,4 +489,19 @@ export function createDetector(
       };
     },
   };
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The promise's outcome, or a retryable failure when it takes longer. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new SpanwardenError('CLICKHOUSE_UNAVAILABLE', `no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

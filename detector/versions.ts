@@ -4,7 +4,7 @@
  * so whoever read the topic less than 5 s before a record was appended knows every version that can judge it.
  */
 import type { Baseline } from '../baseline/baseline.ts';
-import { SpanwardenError } from '../runtime/errors.ts';
+import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log/port.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import { decodeVersionAnnouncement } from '../schemas/log/codecs.ts';
@@ -19,47 +19,56 @@ export interface VersionsDeps {
 }
 
 export interface Versions {
-  /** In effect at `appendMs`; null before the first. Call `ready` for that time first. */
+  /** In effect at `appendMs`; null before the first that can raise alerts. Call `ready` for that time first. */
   at(appendMs: number): Baseline | null;
   /**
-   * Resolves once every version that can judge a record appended at `appendMs` is known and loaded. `alone`: keeps the
-   * last version instead of waiting when one cannot be loaded (alert-only mode).
+   * Resolves once every version that can judge a segment whose first record was appended in [fromMs, toMs] is known and
+   * loaded. Rejects, retryably, while one cannot be loaded; `at` then gives the last one that could.
    */
-  ready(appendMs: number): Promise<void>;
+  ready(fromMs: number, toMs: number): Promise<void>;
+  /** Announced last, whether it can raise alerts or not. */
   readonly latest: VersionAnnouncement | null;
+  /** Whether any version that can raise alerts was announced. */
+  readonly alerting: boolean;
 }
 
 interface Known {
   readonly effectMs: number;
   readonly announcement: VersionAnnouncement;
   baseline: Baseline | null;
+  /** When the store first said that it does not have it. */
+  missingMs: number;
 }
 
 const READ_RECORDS = 256;
-/** Versions kept compiled: late records and replays are judged by the ones before the last. */
-const MAX_COMPILED = 4;
+/** Versions kept compiled beside those just needed: partitions may stand at different times. */
+const MAX_SPARE = 2;
+/** Clocks and commits of the log may be off by so much: announcements are read anew that long before they can matter. */
+const MARGIN_MS = 2_000;
+/** A replica of the store may be behind by so much; a version still missing then is passed over. */
+const MISSING_WAIT_MS = 5_000;
 
 export function createVersions(deps: VersionsDeps): Versions {
   const { log, logger } = deps;
+  /** Those that can raise alerts, in the order of their effect. */
   const known: Known[] = [];
-  let nextOffset = 0;
-  let started = false;
+  let latest: VersionAnnouncement | null = null;
+  let nextOffset = -1;
   let readMs = Number.NEGATIVE_INFINITY;
   let reading: Promise<void> | undefined;
 
   async function readAnnouncements(): Promise<void> {
     const at = deps.now();
-    if (!started) {
-      nextOffset = (await log.offsets('baselines')).earliest[0] ?? 0;
-      started = true;
-    }
+    if (nextOffset < 0) nextOffset = (await log.offsets('baselines')).earliest[0] ?? 0;
     for (;;) {
       const records = await log.read('baselines', 0, nextOffset, READ_RECORDS);
       for (const record of records) {
         nextOffset = record.offset + 1;
         const announcement = decodeVersionAnnouncement(record.value);
         if (announcement === null) continue;
-        known.push({ effectMs: record.appendMs + VERSION_EFFECT_MS, announcement, baseline: null });
+        latest = announcement;
+        if (!announcement.alerting || known.some((one) => one.announcement.version === announcement.version)) continue;
+        known.push({ effectMs: record.appendMs + VERSION_EFFECT_MS, announcement, baseline: null, missingMs: 0 });
       }
       if (records.length === 0) break;
     }
@@ -68,45 +77,55 @@ export function createVersions(deps: VersionsDeps): Versions {
 
   const indexAt = (appendMs: number): number => known.findLastIndex(({ effectMs }) => effectMs <= appendMs);
 
-  async function loadAt(index: number): Promise<void> {
-    const entry = known[index]!;
-    if (entry.baseline !== null) return;
-    const { version } = entry.announcement;
+  /** False when the version was given up and is known no more. */
+  async function load(entry: Known): Promise<boolean> {
+    if (entry.baseline !== null) return true;
+    const { version, segments } = entry.announcement;
     try {
       entry.baseline = await deps.load(version);
-      logger.info(
-        { version, segments: entry.announcement.segments, alerting: entry.announcement.alerting },
-        'baseline version loaded',
-      );
+      logger.info({ version, segments }, 'baseline version loaded');
+      return true;
     } catch (error) {
       if (error instanceof SpanwardenError && error.code === 'BASELINE_UNKNOWN') {
-        logger.error({ version }, 'announced baseline version is not in the store: judged by the one before');
-        known.splice(index, 1);
-        return;
-      }
-      throw error;
+        if (entry.missingMs === 0) entry.missingMs = deps.now();
+        if (deps.now() - entry.missingMs < MISSING_WAIT_MS) throw error;
+      } else if (!(error instanceof SpanwardenError) || isRetryable(error)) throw error;
+      logger.error({ err: error, version }, 'an announced baseline version cannot be used: judged by the one before');
+      known.splice(known.indexOf(entry), 1);
+      return false;
     }
-    for (const old of known.slice(0, Math.max(0, known.length - MAX_COMPILED))) if (old !== entry) old.baseline = null;
   }
 
   return {
-    at: (appendMs) => {
-      const entry = known[indexAt(appendMs)];
-      if (entry === undefined || !entry.announcement.alerting) return null;
-      return entry.baseline ?? known.findLast(({ baseline }) => baseline !== null)?.baseline ?? null;
+    at(appendMs) {
+      const index = indexAt(appendMs);
+      if (index < 0) return null;
+      return known[index]!.baseline ?? known.findLast(({ baseline }) => baseline !== null)?.baseline ?? null;
     },
-    async ready(appendMs) {
-      if (readMs < appendMs - VERSION_EFFECT_MS + 1) {
+    async ready(fromMs, toMs) {
+      if (readMs < toMs - VERSION_EFFECT_MS + MARGIN_MS) {
         reading ??= readAnnouncements().finally(() => {
           reading = undefined;
         });
         await reading;
       }
-      const index = indexAt(appendMs);
-      if (index >= 0) await loadAt(index);
+      for (let index = Math.max(0, indexAt(fromMs)); index <= indexAt(toMs); ) {
+        if (await load(known[index]!)) index++;
+        else index = Math.max(0, indexAt(fromMs));
+      }
+      forgetOld(Math.max(0, indexAt(fromMs)), indexAt(toMs));
     },
     get latest() {
-      return known.at(-1)?.announcement ?? null;
+      return latest;
+    },
+    get alerting() {
+      return known.length > 0;
     },
   };
+
+  /** Compiled versions outside [first, last] are let go, the oldest first. */
+  function forgetOld(first: number, last: number): void {
+    const spare = known.filter(({ baseline }, index) => baseline !== null && (index < first || index > last));
+    for (const entry of spare.slice(0, Math.max(0, spare.length - MAX_SPARE))) entry.baseline = null;
+  }
 }

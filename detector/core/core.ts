@@ -12,7 +12,7 @@ import type { SegmentAssembler } from '../../traces/assembly/assembler.ts';
 import type { AssemblerSink, CloseStage } from '../../traces/assembly/contract.ts';
 import { type Segment, type SegmentSpans, spanIdHex } from '../../traces/segment.ts';
 import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './attributed.ts';
-import { createOriginAnswerer } from './origins.ts';
+import { createOriginAnswerer, MAX_ORIGINS } from './origins.ts';
 import { createWindows } from './windows.ts';
 
 const PRODUCER = 4;
@@ -36,7 +36,10 @@ export interface CoreEffects {
   answer(answer: OriginAnswer): void;
   lookUp(ask: OriginAsk): void;
   collective(counts: CollectiveCounts): void;
-  /** A segment was judged for the first time: facts for the inventory. The segment is valid during the call only. */
+  /**
+   * A segment was judged for the first time since the partition was taken over: facts for the inventory. The segment is
+   * valid during the call only.
+   */
   seen(segment: Segment, verdict: Verdict): void;
 }
 
@@ -71,10 +74,21 @@ interface Waiting {
   verdict: Verdict;
   readonly segmentsPerDay: number;
   readonly producers: readonly string[];
+  /** Producer spans asked about that nobody answered for yet. */
+  readonly awaited: Set<string>;
+  /** Clients answered so far; they amend the verdict at once when all have answered, or when the wait is over. */
+  gathered: ClientRecord[];
   readonly dueMs: number;
   /** Its findings were said, with or without an origin. */
   told: boolean;
+  /** The assembler holds the segment no more: this ends with the wait. */
+  forgotten: boolean;
 }
+
+/** Traces remembered of which a withdrawn segment's spans were stored. */
+const MAX_REPLACED = 100_000;
+/** An event further ahead of stream time is a wrong clock's: its window would hold the commit back until then. */
+const MAX_AHEAD_MS = 20_000;
 
 export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffects): Core {
   const { segment } = deps;
@@ -85,6 +99,8 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   const waiting = new Map<string, Waiting>();
   const pending = new Set<Waiting>();
   const streams = new Map<number, number>();
+  /** Offset committed when the partition was taken over: collective counts of what begins below were said. */
+  const resumedAt = new Map<number, number>();
   let unreadable = 0;
 
   const lagMs = config.assembly.graceMs + 1_000;
@@ -105,6 +121,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   }
 
   const keyOf = (traceId: string, entrySpanId: string): string => traceId + entrySpanId;
+  const entryOf = (client: ClientRecord): string => `${client.entryTraceId} ${client.entrySpanId}`;
 
   function closed(spans: SegmentSpans, stage: CloseStage, absent: boolean): void {
     if (!deps.read(spans, segment)) {
@@ -126,11 +143,12 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     const first = saidBefore === undefined;
     if (first) {
       effects.seen(segment, verdict);
-      if (baseline !== null) windows.add(spans.partition, spans.firstOffset, baseline, segment);
+      if (baseline !== null && isCounted(spans, verdict))
+        windows.add(spans.partition, spans.firstOffset, baseline, segment);
     }
     const finding = isFinding(verdict);
-    // a clean segment's row says nothing new when only the absence grace has passed
-    if (first || stage === 'late' || finding || saidBefore === true) {
+    // a clean segment's row says nothing new when only the absence grace has passed, unless an origin may yet amend it
+    if (first || stage === 'late' || finding || saidBefore === true || asks) {
       const overlaps = stage === 'late' || replaced.has(spans.traceId);
       effects.store(verdict, spans, overlaps ? 'some' : first ? 'new' : 'all');
     }
@@ -139,6 +157,10 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     else if (finding || saidBefore === true) effects.finding(verdict, baseline?.manifest.segmentsPerDay ?? 0);
     told.set(key, finding || saidBefore === true);
   }
+
+  const isCounted = (spans: SegmentSpans, verdict: Verdict): boolean =>
+    spans.firstOffset >= (resumedAt.get(spans.partition) ?? 0) &&
+    verdict.endMs <= (streams.get(spans.partition) ?? spans.appendMs) + MAX_AHEAD_MS;
 
   /** What the segment answers when others ask who caused them. */
   function remember(spans: SegmentSpans, verdict: Verdict): void {
@@ -163,7 +185,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     const before = waiting.get(key);
     if (before !== undefined) {
       before.verdict = verdict;
-      if (finding && (before.told || verdict.originState !== 'pending')) {
+      if (before.told || (finding && verdict.originState !== 'pending')) {
         before.told = true;
         effects.finding(verdict, segmentsPerDay);
       }
@@ -174,8 +196,11 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       verdict,
       segmentsPerDay,
       producers: producerSpans(),
+      awaited: new Set(segment.producers.map(({ traceId, spanId }) => traceId + spanId)),
+      gathered: [],
       dueMs: streamMs + config.originWaitMs,
       told: false,
+      forgotten: false,
     };
     waiting.set(key, entry);
     pending.add(entry);
@@ -197,29 +222,39 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     return ids;
   }
 
+  /** One amendment for all producers of a batch: its revision says that the origin is known, not how much of it. */
   function answered(answer: OriginAnswer): void {
     const entry = waiting.get(keyOf(answer.traceId, answer.entrySpanId));
-    if (entry === undefined || answer.clients.length === 0) return; // unknown: the wait says so
-    const known = new Map(
-      entry.verdict.origins.map((client) => [`${client.entryTraceId} ${client.entrySpanId}`, client]),
-    );
-    const fresh = answer.clients.filter((client) => !known.has(`${client.entryTraceId} ${client.entrySpanId}`));
-    if (fresh.length === 0) return;
-    entry.verdict = withOrigins(entry.verdict, [...entry.verdict.origins, ...fresh].slice(0, 64));
+    if (entry === undefined) return;
+    entry.awaited.delete(answer.producerTraceId + answer.producerSpanId);
+    const known = new Set(entry.gathered.map(entryOf));
+    const fresh = answer.clients.filter((client) => !known.has(entryOf(client)));
+    entry.gathered.push(...fresh.slice(0, MAX_ORIGINS - entry.gathered.length));
+    if (entry.gathered.length === 0) return; // unknown so far: the wait says so
+    const complete = entry.awaited.size === 0 || !pending.has(entry);
+    if (complete && (fresh.length > 0 || entry.verdict.originState === 'pending')) amend(entry);
+  }
+
+  function amend(entry: Waiting): void {
+    entry.gathered.sort((a, b) => (entryOf(a) < entryOf(b) ? -1 : 1)); // the same whoever answered first
+    entry.verdict = withOrigins(entry.verdict, entry.gathered);
     tellAmended(entry);
-    if (entry.producers.length > 0) {
-      origins.remember(entry.verdict.partition, entry.verdict.traceId, {
-        entrySpanId: entry.verdict.entrySpanId,
-        producerSpans: entry.producers,
-        clients: entry.verdict.origins,
-        state: 'known',
-      });
-    }
+    rememberOrigin(entry);
+  }
+
+  function rememberOrigin({ verdict, producers }: Waiting): void {
+    if (producers.length === 0) return;
+    origins.remember(verdict.partition, verdict.traceId, {
+      entrySpanId: verdict.entrySpanId,
+      producerSpans: producers,
+      clients: verdict.origins,
+      state: verdict.originState,
+    });
   }
 
   function tellAmended(entry: Waiting): void {
     effects.store(entry.verdict, null, 'all');
-    if (!isFinding(entry.verdict)) return;
+    if (!entry.told && !isFinding(entry.verdict)) return;
     entry.told = true;
     effects.finding(entry.verdict, entry.segmentsPerDay);
   }
@@ -228,17 +263,9 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     for (const entry of pending) {
       if (entry.verdict.partition !== partition || entry.dueMs > streamMs) continue;
       pending.delete(entry);
+      if (entry.forgotten) waiting.delete(keyOf(entry.verdict.traceId, entry.verdict.entrySpanId));
       if (entry.verdict.originState !== 'pending') continue;
-      entry.verdict = withOrigins(entry.verdict, []);
-      tellAmended(entry);
-      if (entry.producers.length > 0) {
-        origins.remember(partition, entry.verdict.traceId, {
-          entrySpanId: entry.verdict.entrySpanId,
-          producerSpans: entry.producers,
-          clients: [],
-          state: 'unknown',
-        });
-      }
+      amend(entry);
     }
   }
 
@@ -253,6 +280,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     told.delete(key);
     stopWaiting(key);
     replaced.add(spans.traceId);
+    if (replaced.size > MAX_REPLACED) replaced.delete(replaced.values().next().value!);
   }
 
   function stopWaiting(key: string): void {
@@ -271,8 +299,20 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   function forgotten(partition: number, traceId: string, entrySpanId: string): void {
     const key = keyOf(traceId, entrySpanId);
     toldOf(partition).delete(key);
-    stopWaiting(key);
-    replaced.delete(traceId);
+    const entry = waiting.get(key);
+    if (entry === undefined) return;
+    if (pending.has(entry)) entry.forgotten = true;
+    else waiting.delete(key);
+  }
+
+  /** First offset of the partition's segments that still wait for their origin. */
+  function pendingFloor(partition: number): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const { verdict } of pending) {
+      if (verdict.partition === partition && verdict.originState === 'pending' && verdict.firstOffset < lowest)
+        lowest = verdict.firstOffset;
+    }
+    return lowest;
   }
 
   return {
@@ -292,7 +332,12 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       windows.advance(partition, streamMs);
     },
     floor: (partition) =>
-      Math.min(assembler.commitFloor(partition), origins.floor(partition), windows.floor(partition)),
+      Math.min(
+        assembler.commitFloor(partition),
+        origins.floor(partition),
+        windows.floor(partition),
+        pendingFloor(partition),
+      ),
     drop(partition) {
       assembler.drop(partition);
       origins.drop(partition);
@@ -300,8 +345,12 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       for (const [key, { verdict }] of waiting) if (verdict.partition === partition) stopWaiting(key);
       closedBefore.delete(partition);
       streams.delete(partition);
+      resumedAt.delete(partition);
     },
-    resume: (partition, committed) => assembler.resume(partition, committed),
+    resume(partition, committed) {
+      resumedAt.set(partition, committed);
+      assembler.resume(partition, committed);
+    },
     warmUpMs: assembler.warmUpMs,
     end: () => assembler.end(),
     get unreadable() {

@@ -31,7 +31,9 @@ interface Parked {
   readonly partition: number;
   /** Offset of the ask's record, or of the asking segment when it never went through the log. */
   readonly offset: number;
-  readonly dueMs: number;
+  dueMs: number;
+  /** The store was asked. */
+  looked: boolean;
 }
 
 export interface OriginAnswerer {
@@ -120,8 +122,9 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
     ask(ask, partition, offset, streamMs, open) {
       if (ask.depth > MAX_DEPTH) return send(ask, []);
       if (!open && tryAnswer(ask)) return;
-      park({ ask, partition, offset, dueMs: streamMs + config.waitMs });
-      if (!open && segmentFor(ask) === undefined) sink.lookUp(ask);
+      const looked = !open && segmentFor(ask) === undefined;
+      park({ ask, partition, offset, dueMs: streamMs + config.waitMs, looked });
+      if (looked) sink.lookUp(ask);
     },
     found(ask, clients) {
       if (clients.length === 0) return; // it may still come: the wait decides
@@ -136,7 +139,15 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
         if (!list.some((entry) => entry.partition === partition && entry.dueMs <= streamMs)) continue;
         settleParked(traceId, (entry) => {
           if (entry.partition !== partition || entry.dueMs > streamMs) return true;
-          send(entry.ask, segmentFor(entry.ask)?.clients ?? []);
+          const segment = segmentFor(entry.ask);
+          if (segment === undefined && !entry.looked) {
+            // the open segment was one that an earlier owner judged: the store has its verdict
+            entry.looked = true;
+            entry.dueMs = streamMs + config.waitMs;
+            sink.lookUp(entry.ask);
+            return true;
+          }
+          send(entry.ask, segment?.clients ?? []);
           return false;
         });
       }

@@ -18,9 +18,10 @@ import { insertBinary } from './statements.ts';
 export interface Batch {
   /**
    * Takes a verdict and, unless null, the spans of its segment: encoded and redacted at once, so that the record bytes may
-   * go. `skipSpanIds`: spans (16 hex digits) that are stored already. Without effect on what is being flushed.
+   * go. Spans whose id (16 hex digits) is in `knownSpanIds` are left out; those encoded are added to it. Without effect on
+   * what is being flushed.
    */
-  add(segment: SpanPlaces | null, verdict: Verdict, skipSpanIds?: ReadonlySet<string>): void;
+  add(segment: SpanPlaces | null, verdict: Verdict, knownSpanIds?: Set<string>): void;
   readonly spans: number;
   readonly verdicts: number;
   /** Encoded and not yet stored: what `maxUnstoredBytes` bounds. */
@@ -97,11 +98,11 @@ export function createBatch(deps: BatchDeps): Batch {
     count(spanBlocks, of) + count(verdictBlocks, of) + count(writing, of);
 
   return {
-    add(segment, verdict, skipSpanIds) {
+    add(segment, verdict, knownSpanIds) {
       if (segment !== null && deps.keeps(verdict)) {
         for (let i = 0; i < segment.spanCount; i++) {
           const block = open(spanBlocks, 'otel_traces');
-          if (writer.writeSpan(block.sink, segment, i, skipSpanIds)) block.rows++;
+          if (writer.writeSpan(block.sink, segment, i, knownSpanIds)) block.rows++;
         }
       }
       const block = open(verdictBlocks, 'verdicts');

@@ -7,6 +7,8 @@ export interface StoredVerdict {
   readonly revision: number;
   readonly traceId: string;
   readonly spanCount: number;
+  /** Offset of the segment's first record, as the newest revision has it. */
+  readonly firstOffset: number;
 }
 
 /** A stored segment as far as its origin goes. */
@@ -32,10 +34,17 @@ export async function readStoredVerdicts(
   fromOffset: number,
   sinceMs = 0,
 ): Promise<Map<string, StoredVerdict>> {
-  const rows = await queryRows<{ id: string; revision: string; trace_id: string; span_count: number }>(
+  const rows = await queryRows<{
+    id: string;
+    revision: string;
+    trace_id: string;
+    span_count: number;
+    first: string;
+  }>(
     clickhouse,
     'stored verdicts',
-    `SELECT id, toString(max(revision)) AS revision, any(trace_id) AS trace_id, argMax(v.span_count, v.revision) AS span_count
+    `SELECT id, toString(max(revision)) AS revision, any(trace_id) AS trace_id, argMax(v.span_count, v.revision) AS span_count,
+            toString(argMax(v.first_offset, v.revision)) AS first
      FROM ${table(clickhouse, 'verdicts')} AS v
      WHERE partition = {partition:UInt32} AND first_offset >= {from:UInt64} AND day >= toDate(fromUnixTimestamp64Milli({since:Int64}))
      GROUP BY id`,
@@ -44,7 +53,12 @@ export async function readStoredVerdicts(
   return new Map(
     rows.map((row) => [
       row.id,
-      { revision: Number(row.revision), traceId: row.trace_id, spanCount: Number(row.span_count) },
+      {
+        revision: Number(row.revision),
+        traceId: row.trace_id,
+        spanCount: Number(row.span_count),
+        firstOffset: Number(row.first),
+      },
     ]),
   );
 }

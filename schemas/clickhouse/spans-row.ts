@@ -97,8 +97,11 @@ export interface SpanRowCounts {
 
 export interface SpanRowWriter {
   readonly counts: SpanRowCounts;
-  /** Appends the row of span `index`; false when there is none to write. Same bytes for the same segment, always. */
-  writeSpan(sink: ByteSink, segment: SpanPlaces, index: number, skipSpanIds?: ReadonlySet<string>): boolean;
+  /**
+   * Appends the row of span `index`; false when there is none to write. Same bytes for the same segment, always. A span whose
+   * id (16 hex digits) is in `knownSpanIds` is left out; any other is added to it.
+   */
+  writeSpan(sink: ByteSink, segment: SpanPlaces, index: number, knownSpanIds?: Set<string>): boolean;
 }
 
 export function createSpanRowWriter(redactor: Redactor): SpanRowWriter {
@@ -107,7 +110,7 @@ export function createSpanRowWriter(redactor: Redactor): SpanRowWriter {
   const head = createSpanHead();
   return {
     counts,
-    writeSpan(sink, segment, index, skipSpanIds) {
+    writeSpan(sink, segment, index, knownSpanIds) {
       const { places } = segment;
       const at = index * SPAN_PLACE_STRIDE;
       const bytes = segment.records[places[at]!]!;
@@ -115,9 +118,13 @@ export function createSpanRowWriter(redactor: Redactor): SpanRowWriter {
         counts.malformed++;
         return false;
       }
-      if (skipSpanIds?.has(hexOfPair(head.spanIdHigh, head.spanIdLow))) {
-        counts.skipped++;
-        return false;
+      if (knownSpanIds !== undefined) {
+        const spanId = hexOfPair(head.spanIdHigh, head.spanIdLow);
+        if (knownSpanIds.has(spanId)) {
+          counts.skipped++;
+          return false;
+        }
+        knownSpanIds.add(spanId);
       }
       writeStart(sink, head, segment.appendMs, counts);
       writeHex(sink, bytes, head.traceIdStart, 16);
@@ -218,9 +225,9 @@ export function writeSpanRows(
   writer: SpanRowWriter,
   sink: ByteSink,
   segment: SpanPlaces,
-  skipSpanIds?: ReadonlySet<string>,
+  knownSpanIds?: Set<string>,
 ): void {
-  for (let i = 0; i < segment.spanCount; i++) writer.writeSpan(sink, segment, i, skipSpanIds);
+  for (let i = 0; i < segment.spanCount; i++) writer.writeSpan(sink, segment, i, knownSpanIds);
 }
 
 const cursor = createCursor(new Uint8Array(0));

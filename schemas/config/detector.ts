@@ -37,8 +37,10 @@ export const detectorSection = z
       .number()
       .int()
       .min(0)
-      .default(50_000)
-      .describe('Records after a hand-over whose spans are looked up before they are inserted')
+      .default(500_000)
+      .describe(
+        'Records after the last one known as stored whose spans are looked up before they are inserted, after a hand-over',
+      )
       .meta({ unit: 'records' }),
   })
   .prefault({});

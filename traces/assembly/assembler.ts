@@ -50,7 +50,8 @@ export interface AssemblyGauges {
 export interface SegmentAssembler extends Assembler {
   /**
    * A partition was handed over with this offset committed. Reading may start earlier, by `warmUpMs`: segments that begin
-   * below `committed` are assembled silently, as an earlier owner has judged them; so those that straddle it are whole.
+   * below `committed` are assembled silently, as an earlier owner has judged them; so those that straddle it are whole. One
+   * that gets a span at or above `committed` is judged again: the earlier owner may not have come so far.
    */
   resume(partition: number, committed: number): void;
   /** How long before a record its segment can have begun: reading on from so much earlier makes a replay exact. */
@@ -108,8 +109,11 @@ export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): Se
     return state;
   }
 
-  const isSilent = (state: PartitionState, segment: number): boolean =>
+  const isSettledBefore = (state: PartitionState, segment: number): boolean =>
     segments.firstOffset[segment]! < state.silentBelow;
+
+  const isSilent = (state: PartitionState, segment: number): boolean =>
+    isSettledBefore(state, segment) && segments.heard[segment] === 0;
 
   // ——— time ———
 
@@ -276,7 +280,7 @@ export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): Se
     segments.bits[segment]! |= SegmentBits.settled;
     removeFrom(state.unsettled, segments.unsettledBefore, segments.unsettledAfter, segment);
     stats.settled++;
-    if (!isSilent(state, segment)) sink.settled(closed);
+    if (!isSettledBefore(state, segment)) sink.settled(closed);
   }
 
   function forget(state: PartitionState, segment: number): void {
@@ -417,6 +421,7 @@ export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): Se
 
   function touch(segment: number): void {
     segments.lastMs[segment] = recordMs;
+    if (recordOffset >= current.silentBelow) segments.heard[segment] = 1;
     segments.bits[segment]! |= SegmentBits.dirty;
     if ((segments.bits[segment]! & SegmentBits.closed) !== 0) stats.lateSpans++;
     // Without a timer it is in `fresh` and gets one when the record is done.
@@ -452,6 +457,7 @@ export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): Se
       if (!isSilent(current, child)) sink.withdrawn(withdrawn);
     }
     const kept = store.merge(current, parent, child);
+    if (recordOffset >= current.silentBelow) segments.heard[kept] = 1;
     segments.bits[kept]! |= SegmentBits.dirty;
     segments.lastMs[kept] = recordMs;
     segments.scheduledMs[kept] = Number.POSITIVE_INFINITY;

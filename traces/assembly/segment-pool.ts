@@ -29,6 +29,8 @@ export interface SegmentPool {
   count: Int32Array;
   top: Int32Array;
   bits: Uint8Array;
+  /** 1: has a span at or above the offset that was committed when its partition was taken over (see `resume`). */
+  heard: Uint8Array;
   generation: Int32Array;
   firstOffset: Float64Array;
   /** Log-append times of the first record, of the top span's, and of the newest. */
@@ -62,6 +64,7 @@ export function createSegmentPool(): SegmentPool {
     count: new Int32Array(size0),
     top: new Int32Array(size0),
     bits: new Uint8Array(size0),
+    heard: new Uint8Array(size0),
     generation: new Int32Array(size0),
     firstOffset: new Float64Array(size0),
     firstMs: new Float64Array(size0),
@@ -101,6 +104,7 @@ export function createSegmentPool(): SegmentPool {
     pool.count = grownInt32(pool.count, size);
     pool.top = grownInt32(pool.top, size);
     pool.bits = grownUint8(pool.bits, size);
+    pool.heard = grownUint8(pool.heard, size);
     pool.generation = grownInt32(pool.generation, size);
     pool.firstOffset = grownFloat64(pool.firstOffset, size);
     pool.firstMs = grownFloat64(pool.firstMs, size);

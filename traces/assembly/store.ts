@@ -148,6 +148,7 @@ export function createStore(): Store {
       segments.count[segment] = 1;
       segments.top[segment] = span;
       segments.bits[segment] = 0;
+      segments.heard[segment] = 0;
       segments.firstOffset[segment] = offset;
       segments.firstMs[segment] = appendMs;
       segments.topMs[segment] = appendMs;
@@ -198,6 +199,7 @@ export function createStore(): Store {
       // The time to forget runs on, so that no chain of late parents holds spans for ever.
       segments.closedMs[kept] = Math.min(segments.closedMs[kept]!, segments.closedMs[gone]!);
       segments.bits[kept] = parentBits | (childBits & SegmentBits.truncated);
+      segments.heard[kept]! |= segments.heard[gone]!;
       segments.give(gone);
       return kept;
     },
