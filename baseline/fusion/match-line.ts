@@ -23,16 +23,32 @@ export function matchLine(line: MatchLine): string {
   return because === '' ? head : `${head}: ${because}`;
 }
 
-/** What the sentence gives as reason: the edit script for structure, else the component's strongest finding. */
+/**
+ * What the sentence gives as reason: the edit script for structure, else the component's strongest finding. A finding that
+ * is near-certain by its kind comes first, also when another component deviates more.
+ */
 export function reason(worst: Component, script: string, findings: readonly Finding[]): string {
-  if (worst === 'structure' && script !== '') return script;
+  const sure = findings.find((finding) => finding.hard || finding.candidate);
+  const ofWorst = reasonOf(worst, script, findings);
+  if (sure === undefined || sure.group === worst) return ofWorst;
+  const first = sure.group === 'structure' && script !== '' ? script : textOf(sure);
+  return ofWorst === '' ? first : `${first}; also ${ofWorst}`;
+}
+
+function reasonOf(component: Component, script: string, findings: readonly Finding[]): string {
+  if (component === 'structure' && script !== '') return script;
   let best: Finding | undefined;
   for (const finding of findings) {
-    if (finding.group === worst && (best === undefined || finding.share > best.share)) best = finding;
+    if (finding.group === component && (best === undefined || outranks(finding, best))) best = finding;
   }
-  if (best === undefined) return '';
-  const place = best.parameter === '' ? best.operation : `${best.parameter} of ${best.operation}`;
-  return `${place}: ${best.seen} (${best.expected})`;
+  return best === undefined ? '' : textOf(best);
+}
+
+const outranks = (a: Finding, b: Finding): boolean => (a.hard === b.hard ? a.share > b.share : a.hard);
+
+function textOf(finding: Finding): string {
+  const place = finding.parameter === '' ? finding.operation : `${finding.parameter} of ${finding.operation}`;
+  return `${place}: ${finding.seen} (${finding.expected})`;
 }
 
 /** 0.9996 must not read as 1.00: only a perfect match is 1.00. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { grouped, matchLine } from '../../../baseline/fusion/match-line.ts';
+import { grouped, matchLine, reason } from '../../../baseline/fusion/match-line.ts';
 import { learnThresholds, thresholdRow } from '../../../baseline/fusion/thresholds.ts';
+import type { Finding } from '../../../schemas/log/verdict.ts';
 
 describe('match line', () => {
   it('reads as people were promised', () => {
@@ -27,6 +28,37 @@ describe('match line', () => {
       /similarity 1\.00 .*deviation 0\.0×$/,
     );
     expect(matchLine({ ...line, similarity: 0.4, unseenEntry: true })).toMatch(/never seen/);
+  });
+
+  it('gives the near-certain finding first, also when another component deviates more', () => {
+    const finding = (fields: Partial<Finding>): Finding => ({
+      kind: 'required-child',
+      group: 'structure',
+      hard: false,
+      evidence: 'absence',
+      explanationKey: '',
+      service: 'orders',
+      operation: 'POST /orders',
+      spanId: '',
+      parameter: '',
+      expected: 'always',
+      seen: 'never',
+      support: 1,
+      severity: 1,
+      p: 1,
+      share: 0,
+      candidate: false,
+      startMs: 0,
+      endMs: 0,
+      ...fields,
+    });
+    const agent = finding({ kind: 'parameter', group: 'parameters', parameter: 'user-agent', seen: 'new', share: 0.9 });
+    const rule = finding({ hard: true, share: 0.1 });
+    expect(reason('parameters', 'missing Charge', [rule, agent])).toBe(
+      'missing Charge; also user-agent of POST /orders: new (always)',
+    );
+    expect(reason('parameters', '', [agent])).toBe('user-agent of POST /orders: new (always)');
+    expect(reason('structure', 'missing Charge', [rule, agent])).toBe('missing Charge');
   });
 
   it('groups digits', () => {
