@@ -327,7 +327,8 @@ export function createStoreConsumer(config: ConsumerConfig, deps: ConsumerDeps, 
     } catch (error) {
       failure = error;
     }
-    const failed = failure !== undefined;
+    // a handler that says it was stopped has not failed
+    const failed = failure !== undefined && !(failure instanceof SpanwardenError && failure.code === 'STOPPED');
     stopping = true;
     resting?.wake();
     unwatch();

@@ -49,7 +49,7 @@ describe.skipIf(noClickHouse)('store', () => {
 
   const write = async (segment: SegmentSpans, verdict: Verdict, skip?: ReadonlySet<string>): Promise<void> => {
     const batch = server.store.createBatch();
-    batch.add(segment, verdict, skip);
+    batch.add(segment, verdict, skip && new Set(skip));
     await batch.flush();
   };
   const countOf = async (query: string): Promise<number> =>
