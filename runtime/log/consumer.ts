@@ -28,6 +28,8 @@ export interface ConsumerDeps {
   released(): void;
   /** Records that retention removed before they were read. */
   skipped(partition: number, records: number): void;
+  /** Shows how many records of each partition were not handed over yet; returns how to end it. */
+  showLag(lags: () => ReadonlyMap<number, number>): () => void;
   readonly member: string;
   readonly logger: Logger | undefined;
 }
@@ -317,9 +319,17 @@ export function createStoreConsumer(config: ConsumerConfig, deps: ConsumerDeps, 
     }
   }
 
+  function lagsTo(latest: readonly number[]): Map<number, number> {
+    const lags = new Map<number, number>();
+    for (const { partition, position } of tenure?.partitions ?? [])
+      lags.set(partition, Math.max(0, (latest[partition] ?? 0) - position));
+    return lags;
+  }
+
   async function run(): Promise<void> {
     const leave = clock.enter();
     const unwatch = deps.watch(wake);
+    const hideLag = deps.showLag(() => lagsTo(ends.latest));
     void keepLease();
     let failure: unknown;
     try {
@@ -332,6 +342,7 @@ export function createStoreConsumer(config: ConsumerConfig, deps: ConsumerDeps, 
     stopping = true;
     resting?.wake();
     unwatch();
+    hideLag();
     lose(failed ? 'the consumer failed' : 'stopped');
     if (!abandoned) await release();
     leave();
@@ -378,13 +389,7 @@ export function createStoreConsumer(config: ConsumerConfig, deps: ConsumerDeps, 
       wake();
     },
     async lag() {
-      const own = tenure;
-      const lags = new Map<number, number>();
-      if (!own) return lags;
-      const now = (await store.offsets(topic)) ?? ends;
-      for (const { partition, position } of own.partitions)
-        lags.set(partition, Math.max(0, (now.latest[partition] ?? 0) - position));
-      return lags;
+      return tenure === undefined ? new Map() : lagsTo(((await store.offsets(topic)) ?? ends).latest);
     },
     async stop(deadlineMs) {
       if (!started) {

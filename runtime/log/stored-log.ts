@@ -35,6 +35,10 @@ function createLogMetrics(metrics: Metrics | undefined) {
     bytes: metrics.counter('log_appended_bytes_total', 'Bytes of record values that became durable in the log'),
     rejected: metrics.counter('log_rejected_total', 'Produce calls that the log refused'),
     skipped: metrics.counter('log_skipped_records_total', 'Records that retention removed before they were read'),
+    lag: (topic: TopicName, group: string, lags: () => ReadonlyMap<number, number>): (() => void) =>
+      metrics.gauge('log_lag_records', 'Records that a group has not been given yet, by partition', () =>
+        [...lags()].map(([partition, records]) => [records, { topic, group, partition }] as const),
+      ),
     commit: metrics.histogram('log_transaction_seconds', 'Time of one durable transaction of the log'),
   };
 }
@@ -156,6 +160,7 @@ export function createStoredLog(config: StoredLogConfig, deps: StoredLogDeps): S
         },
         released: () => wakeWatchers(topic),
         skipped: (_partition, records) => meters?.skipped.add(records, { topic }),
+        showLag: (lags) => meters?.lag(topic, options.group, lags) ?? (() => {}),
       },
       { ...options, handler: guarded },
     );

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { createMemoryLog, type MemoryLog } from '../../../runtime/log/memory.ts';
 import { createMemoryStore } from '../../../runtime/log/memory-store.ts';
 import type { Log } from '../../../runtime/log/port.ts';
+import { createMetrics } from '../../../runtime/telemetry/metrics.ts';
 import { RecordKind } from '../../../schemas/log/topics.ts';
 import { describeLogConformance } from './conformance.ts';
 import { bytes, consume, createRecorder, type LogHarness } from './harness.ts';
@@ -63,4 +64,25 @@ test('with the wall clock its timers are real', async () => {
   await consume(log, 'g', { ...recorder, idle: async (_partition, nowMs) => resolve(nowMs) });
   expect(await promise).toBeGreaterThan(1_700_000_000_000);
   await log.stop(1_000);
+});
+
+test('lag is shown by partition, not as a mean, and is gone with the consumer', async () => {
+  let time = 5_000;
+  const metrics = createMetrics();
+  const log = createMemoryLog({ now: () => time }, { metrics });
+  await log.ensureTopic('spans', { partitions: 2, retentionMs: 1_000_000 });
+  const consumer = await consume(log, 'g', createRecorder());
+  await log.settled();
+  consumer.pause(1);
+  const record = { kind: RecordKind.spans, key: 'k', value: bytes('v') };
+  for (const partition of [0, 1, 1, 1]) await log.produce('spans', [{ ...record, partition }]);
+  time += 1_000;
+  await log.tick();
+  const text = await metrics.text();
+  expect(text).toMatch(/^spanwarden_log_lag_records\{topic="spans",group="g",partition="0"\} 0$/m);
+  expect(text).toMatch(/^spanwarden_log_lag_records\{topic="spans",group="g",partition="1"\} 3$/m);
+  const stopping = consumer.stop(0);
+  await log.tick();
+  await stopping;
+  expect(await metrics.text()).not.toContain('spanwarden_log_lag_records{');
 });
