@@ -9,7 +9,7 @@ import { ResourceSpansField, ScopeSpansField, TracesDataField } from '../../sche
 import { jsonToTracesData } from '../../schemas/otlp/json.ts';
 import { createSpanHead, pairToMs, readSpanHead } from '../../schemas/otlp/read-span.ts';
 import { type LineOptions, readLines } from './lines.ts';
-import { createStreamClock } from './stream-clock.ts';
+import { createStreamClock, STARTING_SPANS, type StreamClock, startOf } from './stream-clock.ts';
 
 export interface TraceRecord {
   readonly offset: number;
@@ -48,9 +48,21 @@ export async function* readTraceRecords(
   options: LineOptions = {},
 ): AsyncGenerator<readonly TraceRecord[]> {
   const cutter = createTraceCutter(LIMITS, SEED);
-  const clock = createStreamClock();
-  const ends = createEndReader();
+  const endsOf = createEndReader();
+  let clock: StreamClock | undefined;
   let offset = 0;
+  /** The first ones wait for others until it is known what time it is. */
+  let waiting: Timeless[] = [];
+  let waitingSpans = 0;
+
+  function timed(records: readonly Timeless[]): TraceRecord[] {
+    clock ??= createStreamClock(startOf(records.flatMap(({ ends }) => ends)));
+    return records.map(({ value, ends }) => {
+      for (const endMs of ends) clock!.see(endMs);
+      return { offset: offset++, streamMs: clock!.nowMs, value };
+    });
+  }
+
   for await (const { input, number, text } of readLines(inputs, options)) {
     if (text.trim() === '') continue;
     counts.lines++;
@@ -62,37 +74,51 @@ export async function* readTraceRecords(
       continue;
     }
     counts.rejectedSpans += read.rejected;
-    const records: TraceRecord[] = [];
+    const before = waiting.length;
     const result = cutter.cut(read.bytes, (_traceId, value) => {
-      ends(value, clock.see);
-      records.push({ offset: offset++, streamMs: clock.nowMs, value });
+      const ends = endsOf(value);
+      waitingSpans += ends.length;
+      waiting.push({ value, ends });
     });
     counts.spans += result.spans;
     counts.rejectedSpans += result.rejected;
-    counts.records += records.length;
-    if (records.length > 0) yield records;
+    counts.records += waiting.length - before;
+    if (waitingSpans === 0 || (clock === undefined && waitingSpans < STARTING_SPANS)) continue;
+    const records = waiting;
+    waiting = [];
+    waitingSpans = 0;
+    yield timed(records);
   }
+  if (waitingSpans > 0) yield timed(waiting);
 }
 
-/** Gives the end of every span of a record, milliseconds since the epoch. */
-function createEndReader(): (value: Uint8Array, see: (endMs: number) => void) => void {
+interface Timeless {
+  readonly value: Uint8Array;
+  /** Ends of its spans, milliseconds since the epoch. */
+  readonly ends: readonly number[];
+}
+
+/** Ends of the spans of a record, milliseconds since the epoch. */
+function createEndReader(): (value: Uint8Array) => number[] {
   const outer = createCursor(new Uint8Array(0));
   const resource = createCursor(new Uint8Array(0));
   const scope = createCursor(new Uint8Array(0));
   const head = createSpanHead();
-  return (value, see) => {
+  return (value) => {
+    const ends: number[] = [];
     resetCursor(outer, value, 0, value.length);
     for (let at = nextField(outer, TracesDataField.resourceSpans); at >= 0; ) {
       resetCursor(resource, value, at, outer.position);
       for (let inner = nextField(resource, ResourceSpansField.scopeSpans); inner >= 0; ) {
         resetCursor(scope, value, inner, resource.position);
         for (let span = nextField(scope, ScopeSpansField.spans); span >= 0; ) {
-          if (readSpanHead(value, span, scope.position, head)) see(pairToMs(head.endHigh, head.endLow));
+          if (readSpanHead(value, span, scope.position, head)) ends.push(pairToMs(head.endHigh, head.endLow));
           span = nextField(scope, ScopeSpansField.spans);
         }
         inner = nextField(resource, ResourceSpansField.scopeSpans);
       }
       at = nextField(outer, TracesDataField.resourceSpans);
     }
+    return ends;
   };
 }
