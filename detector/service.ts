@@ -286,7 +286,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     const step = Math.floor(streamMs / STEP_MS);
     if (step <= owned.step) return;
     owned.step = step;
-    core.advance(owned.assignment.partition, step * STEP_MS);
+    core.advance(owned.assignment.partition, step * STEP_MS, deps.now());
   }
 
   /**

@@ -57,7 +57,8 @@ export interface Core {
   ask(partition: number, offset: number, appendMs: number, ask: OriginAsk): void;
   answered(answer: OriginAnswer): void;
   found(ask: OriginAsk, clients: readonly ClientRecord[]): void;
-  advance(partition: number, streamMs: number): void;
+  /** `logMs`: append time of what is written now; stream time lags behind it while old records are read. */
+  advance(partition: number, streamMs: number, logMs?: number): void;
   /** No offset from here on may be committed: its effect may still change or is not complete. */
   floor(partition: number): number;
   drop(partition: number): void;
@@ -78,13 +79,18 @@ interface Waiting {
   readonly awaited: Set<string>;
   /** Clients answered so far; they amend the verdict at once when all have answered, or when the wait is over. */
   gathered: ClientRecord[];
+  /** Stream time at which its findings are said whether or not the origin is known. */
   readonly dueMs: number;
+  /** Stream time until which an answer may still come: the question stands at the end of the log. */
+  readonly keepMs: number;
   /** Its findings were said, with or without an origin. */
   told: boolean;
   /** The assembler holds the segment no more: this ends with the wait. */
   forgotten: boolean;
 }
 
+/** Segments that wait for their origin; beyond it, while a backlog is read, the oldest go without. */
+const MAX_WAITING = 20_000;
 /** Traces remembered of which a withdrawn segment's spans were stored. */
 const MAX_REPLACED = 100_000;
 /** An event further ahead of stream time is a wrong clock's: its window would hold the commit back until then. */
@@ -101,10 +107,12 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   const streams = new Map<number, number>();
   /** Offset committed when the partition was taken over: collective counts of what begins below were said. */
   const resumedAt = new Map<number, number>();
+  let logNowMs = 0;
   let unreadable = 0;
 
-  const lagMs = config.assembly.graceMs + 1_000;
-  const windows = createWindows(lagMs, effects.collective);
+  const loadLagMs = config.assembly.graceMs + 1_000;
+  const shiftLagMs = loadLagMs + config.assembly.absenceGraceMs;
+  const windows = createWindows({ loadLagMs, shiftLagMs }, effects.collective);
   const origins = createOriginAnswerer(
     { waitMs: config.originWaitMs, maxRemembered: config.maxRemembered },
     { answer: effects.answer, lookUp: effects.lookUp },
@@ -143,8 +151,12 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     const first = saidBefore === undefined;
     if (first) {
       effects.seen(segment, verdict);
-      if (baseline !== null && isCounted(spans, verdict))
-        windows.add(spans.partition, spans.firstOffset, baseline, segment);
+    }
+    if (baseline !== null && isCounted(spans, verdict)) {
+      if (first) windows.addToLoad(spans.partition, spans.firstOffset, baseline, segment);
+      // before the absence grace is over, missing children would lengthen their parents' self times
+      if (absent && (first || stage === 'absence'))
+        windows.addToShift(spans.partition, spans.firstOffset, baseline, segment);
     }
     const finding = isFinding(verdict);
     // a clean segment's row says nothing new when only the absence grace has passed, unless an origin may yet amend it
@@ -196,23 +208,22 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       verdict,
       segmentsPerDay,
       producers: producerSpans(),
-      awaited: new Set(segment.producers.map(({ traceId, spanId }) => traceId + spanId)),
+      awaited: new Set(),
       gathered: [],
       dueMs: streamMs + config.originWaitMs,
+      keepMs: Math.max(streamMs, logNowMs) + config.originWaitMs,
       told: false,
       forgotten: false,
     };
     waiting.set(key, entry);
     pending.add(entry);
     for (const { traceId, spanId } of segment.producers) {
-      effects.ask({
-        traceId: spans.traceId,
-        entrySpanId: spans.entrySpanId,
-        depth: 1,
-        producerTraceId: traceId,
-        producerSpanId: spanId,
-      });
+      const { traceId: asker, entrySpanId } = spans;
+      const ask = { traceId: asker, entrySpanId, depth: 1, producerTraceId: traceId, producerSpanId: spanId };
+      entry.awaited.add(traceId + spanId);
+      effects.ask(ask);
     }
+    if (pending.size > MAX_WAITING) leave(pending.values().next().value!);
   }
 
   /** Span ids of the PRODUCER spans of the segment just read. */
@@ -231,8 +242,10 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     const fresh = answer.clients.filter((client) => !known.has(entryOf(client)));
     entry.gathered.push(...fresh.slice(0, MAX_ORIGINS - entry.gathered.length));
     if (entry.gathered.length === 0) return; // unknown so far: the wait says so
-    const complete = entry.awaited.size === 0 || !pending.has(entry);
-    if (complete && (fresh.length > 0 || entry.verdict.originState === 'pending')) amend(entry);
+    const { originState } = entry.verdict;
+    const complete = entry.awaited.size === 0 || originState !== 'pending';
+    if (complete && (fresh.length > 0 || originState === 'pending')) amend(entry);
+    if (entry.awaited.size === 0) leave(entry);
   }
 
   function amend(entry: Waiting): void {
@@ -262,11 +275,16 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   function giveUp(partition: number, streamMs: number): void {
     for (const entry of pending) {
       if (entry.verdict.partition !== partition || entry.dueMs > streamMs) continue;
-      pending.delete(entry);
-      if (entry.forgotten) waiting.delete(keyOf(entry.verdict.traceId, entry.verdict.entrySpanId));
-      if (entry.verdict.originState !== 'pending') continue;
-      amend(entry);
+      if (entry.verdict.originState === 'pending') amend(entry);
+      if (entry.keepMs <= streamMs) leave(entry);
     }
+  }
+
+  /** Nothing is awaited for it any more; an answer that comes nevertheless counts while the segment is held. */
+  function leave(entry: Waiting): void {
+    pending.delete(entry);
+    if (entry.verdict.originState === 'pending') amend(entry);
+    if (entry.forgotten) waiting.delete(keyOf(entry.verdict.traceId, entry.verdict.entrySpanId));
   }
 
   function withdrawn(spans: SegmentSpans): void {
@@ -309,8 +327,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   function pendingFloor(partition: number): number {
     let lowest = Number.POSITIVE_INFINITY;
     for (const { verdict } of pending) {
-      if (verdict.partition === partition && verdict.originState === 'pending' && verdict.firstOffset < lowest)
-        lowest = verdict.firstOffset;
+      if (verdict.partition === partition && verdict.firstOffset < lowest) lowest = verdict.firstOffset;
     }
     return lowest;
   }
@@ -324,7 +341,8 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     },
     answered,
     found: (ask, clients) => origins.found(ask, clients),
-    advance(partition, streamMs) {
+    advance(partition, streamMs, logMs = streamMs) {
+      logNowMs = Math.max(logNowMs, logMs);
       streams.set(partition, streamMs);
       assembler.advance(partition, streamMs);
       origins.advance(partition, streamMs);

@@ -8,12 +8,13 @@ import { type CollectiveCounter, createCollectiveCounter } from '../../baseline/
 import type { CollectiveCounts } from '../../schemas/log/collective.ts';
 import type { Segment } from '../../traces/segment.ts';
 
-const COLLECTIVE_MS = 20_000;
+const SHIFT_MS = 20_000;
 const LOAD_MS = 1_000;
 
 export interface Windows {
-  /** Counts the segment that `baseline` judged last. */
-  add(partition: number, offset: number, baseline: Baseline, segment: Segment): void;
+  /** Counts the segment that `baseline` judged last: when it closed, and when the absence grace was over. */
+  addToLoad(partition: number, offset: number, baseline: Baseline, segment: Segment): void;
+  addToShift(partition: number, offset: number, baseline: Baseline, segment: Segment): void;
   advance(partition: number, streamMs: number): void;
   /** Smallest first offset of a window that was not said yet; Infinity without one. */
   floor(partition: number): number;
@@ -22,11 +23,17 @@ export interface Windows {
 
 interface PartitionWindows {
   version: string;
-  readonly collective: CollectiveCounter;
+  readonly shift: CollectiveCounter;
   readonly load: CollectiveCounter;
 }
 
-export function createWindows(lagMs: number, say: (counts: CollectiveCounts) => void): Windows {
+export interface WindowLags {
+  /** How long after its end a window is said: what segments need to close, and to be judged for absence. */
+  readonly loadLagMs: number;
+  readonly shiftLagMs: number;
+}
+
+export function createWindows({ loadLagMs, shiftLagMs }: WindowLags, say: (counts: CollectiveCounts) => void): Windows {
   const partitions = new Map<number, PartitionWindows>();
 
   function windowsOf(partition: number, baseline: Baseline): PartitionWindows {
@@ -35,14 +42,14 @@ export function createWindows(lagMs: number, say: (counts: CollectiveCounts) => 
     if (known !== undefined) {
       if (known.version !== version) {
         known.version = version;
-        known.collective.useVersion(version, rates);
+        known.shift.useVersion(version, rates);
         known.load.useVersion(version, rates);
       }
       return known;
     }
     const created = {
       version,
-      collective: createCollectiveCounter({ partition, windowMs: COLLECTIVE_MS, version, rates }),
+      shift: createCollectiveCounter({ partition, windowMs: SHIFT_MS, version, rates }),
       load: createCollectiveCounter({ partition, windowMs: LOAD_MS, version, rates, features: 'self' }),
     };
     partitions.set(partition, created);
@@ -50,23 +57,24 @@ export function createWindows(lagMs: number, say: (counts: CollectiveCounts) => 
   }
 
   return {
-    add(partition, offset, baseline, segment) {
-      const { collective, load } = windowsOf(partition, baseline);
-      collective.add(baseline.models.timing, segment, offset);
-      load.add(baseline.models.timing, segment, offset);
+    addToLoad(partition, offset, baseline, segment) {
+      windowsOf(partition, baseline).load.add(baseline.models.timing, segment, offset);
+    },
+    addToShift(partition, offset, baseline, segment) {
+      windowsOf(partition, baseline).shift.add(baseline.models.timing, segment, offset);
     },
     advance(partition, streamMs) {
       const windows = partitions.get(partition);
       if (windows === undefined) return;
-      for (const counts of windows.collective.close(streamMs - lagMs)) say(counts);
-      for (const counts of windows.load.close(streamMs - lagMs)) {
+      for (const counts of windows.shift.close(streamMs - shiftLagMs)) say(counts);
+      for (const counts of windows.load.close(streamMs - loadLagMs)) {
         if (counts.keys.some(({ aboveMaximum }) => aboveMaximum > 0)) say(counts); // a quiet second proves nothing
       }
     },
     floor(partition) {
       const windows = partitions.get(partition);
       if (windows === undefined) return Infinity;
-      return Math.min(windows.collective.oldestOffset() ?? Infinity, windows.load.oldestOffset() ?? Infinity);
+      return Math.min(windows.shift.oldestOffset() ?? Infinity, windows.load.oldestOffset() ?? Infinity);
     },
     drop(partition) {
       partitions.delete(partition);

@@ -118,13 +118,14 @@ function outcomeOf(world: World) {
   const final = [...world.rows.verdicts.values()].map(newest);
   const verdicts = final.map(({ firstOffset: _, ...verdict }) => verdict).sort((a, b) => (a.id < b.id ? -1 : 1));
   const incidents = [...world.rows.incidents.values()]
-    .map(({ id, kind, class: incidentClass, explanationKey, traceCount, client, state }) => ({
+    .map(({ id, kind, class: incidentClass, explanationKey, traceCount, clients, state }) => ({
       id,
       kind,
       class: incidentClass,
       explanationKey,
       traceCount,
-      client: client.address,
+      // of two clients in two partitions either may come first: who is named is no property of a run
+      clients: [...clients].sort(),
       state,
     }))
     .sort((a, b) => (a.id < b.id ? -1 : 1));

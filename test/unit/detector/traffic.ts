@@ -1,6 +1,7 @@
 /** A small shop's requests as spans, and a baseline learned from them: what the detector's tests run on. */
-import { type Baseline, loadBaseline } from '../../../baseline/baseline.ts';
+
 import { createLearners } from '../../../baseline/all-learners.ts';
+import { type Baseline, loadBaseline } from '../../../baseline/baseline.ts';
 import { createLearning } from '../../../baseline/learning/learning.ts';
 import type { BaselineEntry } from '../../../baseline/model.ts';
 import { attributionSection } from '../../../schemas/config/attribution.ts';
@@ -115,7 +116,11 @@ export function orderTrace(trace: number, atMs: number, client: string): WireSpa
       kind: 'producer',
       start: atMs + 5,
       end: atMs + 8,
-      attributes: { 'messaging.system': 'jobs', 'messaging.destination.name': 'jobs', 'messaging.operation.type': 'send' },
+      attributes: {
+        'messaging.system': 'jobs',
+        'messaging.destination.name': 'jobs',
+        'messaging.operation.type': 'send',
+      },
     },
   ];
 }

@@ -2,11 +2,12 @@
  * Detector and responder in a world that a test moves by hand: a log in memory, a clock, a store that counts every row. A
  * process may be killed between any two writes; the log and the store stay.
  */
-import { createDetector } from '../../../detector/service.ts';
+
+import type { BaselineEntry } from '../../../baseline/model.ts';
 import type { RowBatch, StoredVerdict } from '../../../detector/rows.ts';
+import { createDetector } from '../../../detector/service.ts';
 import { createVersions } from '../../../detector/versions.ts';
 import { createResponder } from '../../../responder/service.ts';
-import type { BaselineEntry } from '../../../baseline/model.ts';
 import { SpanwardenError } from '../../../runtime/errors.ts';
 import { createMemoryLog, type MemoryLog } from '../../../runtime/log/memory.ts';
 import { createMemoryStore } from '../../../runtime/log/memory-store.ts';
@@ -71,8 +72,9 @@ export async function createWorld(options: WorldOptions) {
   interface Process {
     readonly log: MemoryLog;
     alive: boolean;
+    readonly died: Promise<void>;
     readonly detector: ReturnType<typeof createDetector>;
-    readonly unstored: () => number;
+    readonly die: () => void;
   }
 
   const gone = <T>(): Promise<T> => new Promise<T>(() => {});
@@ -143,17 +145,18 @@ export async function createWorld(options: WorldOptions) {
     if (process === undefined) return;
     process.alive = false;
     process.log.crash();
+    process.die();
     process = undefined;
     dieAtWrite = Number.POSITIVE_INFINITY;
   }
 
   async function start(): Promise<void> {
     const owner = { alive: true };
+    const { promise: died, resolve: die } = Promise.withResolvers<void>();
     const log = createMemoryLog({ now, store: logStore });
     const logger = createLogger({ name: 'test', level: 'silent' });
     const metrics = createMetrics();
     const kit = newKit();
-    let batch = createBatch(owner);
     const detector = createDetector(
       {
         assembly: ASSEMBLY,
@@ -163,10 +166,7 @@ export async function createWorld(options: WorldOptions) {
       {
         log,
         store: {
-          createBatch: () => {
-            batch = createBatch(owner);
-            return batch;
-          },
+          createBatch: () => createBatch(owner),
           storedSpanIds: (traceIds) =>
             readBack(owner, () => {
               const found = new Map<string, Set<string>>();
@@ -222,7 +222,8 @@ export async function createWorld(options: WorldOptions) {
             write(owner, () => {
               for (const incident of incidents) {
                 const before = rows.incidents.get(incident.id);
-                if (before === undefined || before.revision <= incident.revision) rows.incidents.set(incident.id, incident);
+                if (before === undefined || before.revision <= incident.revision)
+                  rows.incidents.set(incident.id, incident);
               }
             }),
           insertAlerts: (alerts) =>
@@ -244,7 +245,7 @@ export async function createWorld(options: WorldOptions) {
         random: () => 0,
       },
     );
-    process = Object.assign(owner, { log, detector, unstored: () => batch.bytes });
+    process = Object.assign(owner, { log, detector, died, die });
     const current = process;
     for (const role of [detector, responder]) {
       role.ended.catch((error: unknown) => {
@@ -258,7 +259,7 @@ export async function createWorld(options: WorldOptions) {
   async function settle(): Promise<void> {
     // rows are inserted beside the handlers: until nothing more comes of it
     for (let round = 0; round < 3; round++) {
-      await process?.log.settled();
+      await Promise.race([process?.log.settled(), process?.died]);
       await new Promise((resolve) => setImmediate(resolve));
     }
     if (failures.length > 0) throw failures[0];
@@ -268,13 +269,14 @@ export async function createWorld(options: WorldOptions) {
   async function pass(ms: number, stepMs = 200): Promise<void> {
     for (const endMs = nowMs + ms; nowMs < endMs; ) {
       nowMs = Math.min(endMs, nowMs + stepMs);
-      await process?.log.tick();
+      await Promise.race([process?.log.tick(), process?.died]);
       await settle();
     }
   }
 
   return {
     rows,
+    outside,
     now,
     start,
     kill,
