@@ -21,6 +21,20 @@ function isValue(bytes: Uint8Array, start: number, end: number): boolean {
   return false;
 }
 
+/** Longest file extension: `.html`, `.jpeg`, `.woff2`. */
+const MAX_EXTENSION = 5;
+
+/** Where a segment's file extension begins, at its dot; `end` without one. */
+function stemEnd(bytes: Uint8Array, start: number, end: number): number {
+  for (let i = end - 1; i > start && i >= end - MAX_EXTENSION - 1; i--) {
+    const byte = bytes[i]!;
+    if (byte === 0x2e) return i === end - 1 ? end : i;
+    const letter = (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
+    if (!letter && (byte < 0x30 || byte > 0x39)) return end;
+  }
+  return end;
+}
+
 export interface PathParts {
   count: number;
   readonly starts: Int32Array;
@@ -81,8 +95,10 @@ export function appendPathTemplate(
     appendByte(sink, 0x2f);
     const typed = to - at > MAX_SEGMENT_BYTES || isIdentifier(bytes, at, to) || isValue(bytes, at, to);
     const collapsed = templates !== null && walk !== null && templates.step(walk, bytes, at, to, typed);
-    if (typed || collapsed) {
+    const stem = typed || collapsed ? to : stemEnd(bytes, at, to);
+    if (typed || collapsed || (stem < to && isIdentifier(bytes, at, stem))) {
       appendAll(sink, ID);
+      append(sink, bytes, stem, to);
       addPart(parts, at, to, level);
     } else append(sink, bytes, at, to);
     at = to + 1;

@@ -396,7 +396,7 @@ export function createReader(deps: ReaderDeps): Reader {
 
   /** Parameters in the order of their spans; a call's own path and query are left to the callee where that is present. */
   function emitParameters(into: Segment): void {
-    reserveParameters(into, rawParameters.count + raw.count);
+    reserveParameters(into, rawParameters.count + 2 * raw.count);
     const values = rawParameters;
     let to = 0;
     for (let k = 0; k < raw.count; k++) {
@@ -413,21 +413,24 @@ export function createReader(deps: ReaderDeps): Reader {
         into.parameterEnd[to++] = values.end[p]!;
       }
       if (!outgoing) continue;
-      let start = raw.egressStart[i]!;
-      let end = raw.egressEnd[i]!;
+      // Both names of a callee, its service and its address: when its own span is lost, the address alone must be known.
       if (callee >= 0 && raw.service[callee] !== raw.service[i]) {
         const text = calleeText(raw.service[callee]!);
-        start = copyValue(into, values, text, 0, text.length);
-        end = values.valueEnd;
+        to = addEgress(into, to, k, copyValue(into, values, text, 0, text.length), values.valueEnd);
       }
-      if (end <= start) continue;
-      into.parameterSpan[to] = k;
-      into.parameterSource[to] = ParameterSource.egress;
-      into.parameterName[to] = named.egress;
-      into.parameterStart[to] = start;
-      into.parameterEnd[to++] = end;
+      to = addEgress(into, to, k, raw.egressStart[i]!, raw.egressEnd[i]!);
     }
     into.parameterCount = to;
+  }
+
+  function addEgress(into: Segment, to: number, span: number, start: number, end: number): number {
+    if (end <= start) return to;
+    into.parameterSpan[to] = span;
+    into.parameterSource[to] = ParameterSource.egress;
+    into.parameterName[to] = named.egress;
+    into.parameterStart[to] = start;
+    into.parameterEnd[to] = end;
+    return to + 1;
   }
 
   function calleeText(service: number): Uint8Array {
