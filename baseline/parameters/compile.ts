@@ -38,14 +38,15 @@ const operationData = (operation: OperationCounts, options: CompileOptions): Ope
   const total = entriesOf(operation.counts, SchemaKind.total)[0];
   const n = effectiveTotal(total, options);
   const buckets = total?.buckets ?? 0;
+  const publicNames = new Set<number>();
+  for (const { texts } of operation.calls.map.values()) {
+    for (const [key, text] of texts) if (text === PUBLIC_NAME) publicNames.add(key);
+  }
+  const anyPublic = publicNames.size > MAX_PUBLIC_NAMES;
   const profiles = [...operation.parameters.map.values(), ...operation.calls.map.values()]
     .map((parameter) => {
       const data = effectiveProfile(parameter, options);
-      if (data.source === ParameterSource.egress) {
-        let names = 0;
-        for (const text of parameter.texts.values()) if (text === PUBLIC_NAME) names++;
-        data.anyPublic = names > MAX_PUBLIC_NAMES;
-      }
+      if (data.source === ParameterSource.egress) data.anyPublic = anyPublic;
       return data;
     })
     .sort((a, b) => a.source - b.source || byText(a.name, b.name));

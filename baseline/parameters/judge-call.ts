@@ -156,7 +156,8 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
       const service = tables.serviceAt(segment.service[home]!);
       if (service === undefined) return 1;
       const profile = index >= 0 ? tables.profiles[index]! : null;
-      if (profile?.data.anyPublic === true && isPublicName(text)) return 1;
+      const operationIndex = tables.operationAt(segment.label[home]!);
+      if (operationIndex >= 0 && tables.operations[operationIndex]!.anyPublic && isPublicName(text)) return 1;
       let inverse = 1;
       if (profile !== null && profile.data.state !== 'observe') {
         inverse = inverseOf(profile, key);

@@ -25,6 +25,8 @@ export interface OperationTable {
   /** Statements of the operation over all its calls: how many, and how many of them were new (Good–Turing). */
   readonly statements: number;
   readonly newStatements: number;
+  /** It calls so many public names that any is normal, whichever of its calls does. */
+  readonly anyPublic: boolean;
   /** Index into the back-off: service. */
   readonly service: number;
 }
@@ -110,6 +112,7 @@ const operationTable = (data: OperationData, service: number): OperationTable =>
     names: schemaTable(data.names, floor),
     statements,
     newStatements,
+    anyPublic: data.profiles.some((profile) => profile.anyPublic),
     service,
   };
 };
