@@ -159,8 +159,9 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
         windows.addToShift(spans.partition, spans.firstOffset, baseline, segment);
     }
     const finding = isFinding(verdict);
-    // a clean segment's row says nothing new when only the absence grace has passed, unless an origin may yet amend it
-    if (first || stage === 'late' || finding || saidBefore === true || asks) {
+    // a clean segment's row says nothing new when only the absence grace has passed, unless an origin may yet amend it,
+    // or spans were turned away since it closed
+    if (first || stage === 'late' || finding || saidBefore === true || asks || spans.truncated) {
       const overlaps = stage === 'late' || replaced.has(spans.traceId);
       effects.store(verdict, spans, overlaps ? 'some' : first ? 'new' : 'all');
     }
