@@ -150,7 +150,7 @@ export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): Se
     const due = dueOf(segment);
     if (due >= segments.scheduledMs[segment]!) return;
     segments.scheduledMs[segment] = due;
-    state.timers.push(due, segment, segments.generation[segment]!);
+    state.timers.push(due, segments.firstOffset[segment]!, segment, segments.generation[segment]!);
   }
 
   function advance(state: PartitionState, streamMs: number): void {
