@@ -9,16 +9,14 @@ import { type Counts, entriesOf } from './counts.ts';
 import type { ModelData, OperationData, SchemaCounts, ServiceData } from './data.ts';
 import { estimateDistinct } from './distinct.ts';
 import { effectiveKind, effectiveProfile, effectiveTotal, maturityOf } from './effective.ts';
-import { MAX_PUBLIC_NAMES } from './egress.ts';
 import { dataFromEntries } from './entries.ts';
 import { Kind, SchemaKind } from './features.ts';
 import { createPartial, mergePartial, type OperationCounts, type ParametersPartial, settlePartial } from './partial.ts';
 import { kindCounts, type ProfileData } from './profile.ts';
+import { callsAnyPublicName } from './public-names.ts';
 
 /** A map that never passed its cap. */
 const NO_BOUND = 0xffffffff;
-
-export const PUBLIC_NAME = 'public:name';
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -38,11 +36,7 @@ const operationData = (operation: OperationCounts, options: CompileOptions): Ope
   const total = entriesOf(operation.counts, SchemaKind.total)[0];
   const n = effectiveTotal(total, options);
   const buckets = total?.buckets ?? 0;
-  const publicNames = new Set<number>();
-  for (const { texts } of operation.calls.map.values()) {
-    for (const [key, text] of texts) if (text === PUBLIC_NAME) publicNames.add(key);
-  }
-  const anyPublic = publicNames.size > MAX_PUBLIC_NAMES;
+  const anyPublic = callsAnyPublicName(operation.calls.map.values(), options);
   const profiles = [...operation.parameters.map.values(), ...operation.calls.map.values()]
     .map((parameter) => {
       const data = effectiveProfile(parameter, options);
@@ -120,6 +114,7 @@ const serviceData = (
   const n = operations.reduce((sum, operation) => sum + operation.n, 0);
   const buckets = operations.reduce((most, operation) => Math.max(most, operation.buckets), 0);
   const egress = new Map<number, string>(before?.egress ?? []);
+  const domains = new Set<number>(before?.domains ?? []);
   const statements = new Set<number>();
   const pending = new Set<number>();
   const onSensitive = new Set<number>(before?.sensitive ?? []);
@@ -130,7 +125,10 @@ const serviceData = (
         if (closed) {
           restrictForms(profile, (key) => egress.has(key));
           profile.anyPublic = false;
-        } else for (const [key, text] of profile.texts) egress.set(key, text);
+        } else {
+          for (const [key, text] of profile.texts) egress.set(key, text);
+          for (const key of kindCounts(profile, Kind.template)?.keys ?? []) domains.add(key);
+        }
       } else if (profile.source === ParameterSource.statement) {
         const texts = new Map(profile.texts);
         if (closed) {
@@ -156,6 +154,7 @@ const serviceData = (
     state: closed ? 'active' : maturityOf(n, buckets, options),
     complete: allOperations && operations.every(({ complete }) => complete),
     egress: [...egress].sort(([a], [b]) => a - b),
+    domains: [...domains].sort(numeric),
     statements: [...statements].sort(numeric),
     pending: [...pending].filter((key) => !statements.has(key)).sort(numeric),
     sensitive: [...onSensitive].sort(numeric),
@@ -188,10 +187,9 @@ export const compileData = (partial: ParametersPartial, options: CompileOptions)
   for (const operation of operations) {
     // "Any public name" of an operation is a class like any other: taken over, not learned anew.
     const then = beforeOperations.get(operation.label);
+    if (then === undefined || !then.profiles.some(({ anyPublic }) => anyPublic)) continue;
     for (const profile of operation.profiles) {
-      if (profile.source !== ParameterSource.egress || then === undefined) continue;
-      const old = then.profiles.find(({ source, name }) => source === profile.source && name === profile.name);
-      if (old?.anyPublic === true) profile.anyPublic = true;
+      if (profile.source === ParameterSource.egress) profile.anyPublic = true;
     }
   }
   return { operations, services };

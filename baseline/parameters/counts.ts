@@ -170,6 +170,7 @@ export interface CountEntry {
   readonly clients: number;
   readonly buckets: number;
   readonly clientMap: readonly [number, number];
+  readonly bucketMap: readonly [number, number];
 }
 
 const ones = (word: number): number => {
@@ -200,6 +201,7 @@ export const entriesOf = (counts: Counts, kind = 0): CountEntry[] => {
       clients: distinctOf(s[at + 3]!, s[at + 4]!),
       buckets: distinctOf(s[at + 5]!, s[at + 6]!),
       clientMap: [s[at + 3]!, s[at + 4]!],
+      bucketMap: [s[at + 5]!, s[at + 6]!],
     });
   }
   return out.sort((a, b) => a.key - b.key);

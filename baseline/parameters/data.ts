@@ -37,6 +37,8 @@ export interface ServiceData {
   complete: boolean;
   /** Admitted egress classes: form key and text (`public:name` for names), keys ascending. */
   egress: (readonly [number, string])[];
+  /** Registrable domains of public names, as template keys, ascending. */
+  domains: number[];
   /** Admitted statement skeletons of the service, form keys ascending. */
   statements: number[];
   /** Statements seen too rarely to be admitted, by more than one client. */

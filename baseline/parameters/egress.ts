@@ -7,6 +7,8 @@
 /** Names of a public kind beyond this many make the one class `public` of an operation. */
 export const MAX_PUBLIC_NAMES = 20;
 export const PUBLIC = 'public';
+/** Text kept of a public name's class: that it is one. */
+export const PUBLIC_NAME = 'public:name';
 
 const isAddress = (host: string): boolean => {
   if (host.startsWith('[') || host.includes(':')) return true;
@@ -33,5 +35,32 @@ export const egressClass = (text: string): string => {
 
 /** A name in the public DNS: counted by hash only, because exfiltration puts data into names. */
 export const isPublicName = (cls: string): boolean => cls.startsWith('public:') && !cls.startsWith('public:address');
+
+/** Suffixes under which anybody gets a name: two names below one have nothing in common. */
+const SHARED = new Set(
+  (
+    'amazonaws.com azureedge.net azurewebsites.net blogspot.com cloudapp.net cloudfront.net core.windows.net ' +
+    'duckdns.org fastly.net firebaseapp.com fly.dev github.io gitlab.io googleapis.com herokuapp.com netlify.app ' +
+    'ngrok.io ngrok.app nip.io onrender.com pages.dev run.app s3.amazonaws.com sslip.io trycloudflare.com vercel.app ' +
+    'web.app workers.dev windows.net'
+  ).split(' '),
+);
+
+/**
+ * Registrable domain of a public name, '' when it has none of its own: its last two labels, three where the last two look
+ * like a country's registry (`co.uk`, `com.au`). Naive, without the public suffix list: a registry with long names
+ * (`city.kawasaki.jp`) or a host of others' names that is not listed above counts as one owner.
+ */
+export const registrableDomain = (cls: string): string => {
+  const host = cls.slice(cls.indexOf(':') + 1).replace(/:\d+$/, '');
+  const labels = host.split('.');
+  if (labels.length < 2) return '';
+  const last = labels.at(-1)!;
+  const second = labels.at(-2)!;
+  const registry = last.length === 2 && second.length <= 3;
+  if (registry && labels.length < 3) return host;
+  const domain = labels.slice(registry ? -3 : -2).join('.');
+  return SHARED.has(domain) ? '' : domain;
+};
 
 export const isResolved = (cls: string): boolean => cls.startsWith('service:');

@@ -212,6 +212,7 @@ interface ServiceJson {
   state: Maturity;
   incomplete?: true;
   egress: Record<string, string>;
+  domains?: string[];
   statements: string[];
   pending: string[];
   sensitive: string[];
@@ -223,13 +224,14 @@ const serviceToJson = (service: ServiceData): ServiceJson => ({
   state: service.state,
   ...(service.complete ? {} : { incomplete: true as const }),
   egress: Object.fromEntries(service.egress.map(([key, text]) => [(key & KEY_MASK).toString(36), text])),
+  ...(service.domains.length === 0 ? {} : { domains: service.domains.map(keyToBase36) }),
   statements: service.statements.map(keyToBase36),
   pending: service.pending.map(keyToBase36),
   sensitive: service.sensitive.map(keyToBase36),
 });
 
-const keysFromJson = (texts: readonly string[]): number[] =>
-  texts.map((text) => keyFromText(Kind.form, text)).sort((a, b) => a - b);
+const keysFromJson = (texts: readonly string[], kind: number = Kind.form): number[] =>
+  texts.map((text) => keyFromText(kind, text)).sort((a, b) => a - b);
 
 const serviceFromJson = (service: string, json: ServiceJson): ServiceData => ({
   service,
@@ -238,6 +240,7 @@ const serviceFromJson = (service: string, json: ServiceJson): ServiceData => ({
   state: json.state,
   complete: json.incomplete !== true,
   egress: textsFromJson(json.egress),
+  domains: keysFromJson(json.domains ?? [], Kind.template),
   statements: keysFromJson(json.statements),
   pending: keysFromJson(json.pending),
   sensitive: keysFromJson(json.sensitive),

@@ -11,7 +11,7 @@ export const Kind = {
   character: 4,
   /** Two neighbouring character classes. */
   bigram: 5,
-  /** Words, numbers and marks in order, repeats collapsed. */
+  /** Words, numbers and marks in order, repeats collapsed; of an egress class, the registrable domain. */
   template: 6,
   /** Only the marks in order, repeats collapsed. */
   skeleton: 7,

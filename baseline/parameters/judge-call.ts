@@ -5,7 +5,7 @@
 import type { Finding } from '../../schemas/log/verdict.ts';
 import { ParameterSource, type Segment } from '../../traces/segment.ts';
 import { createDecodeChain, createDecoded } from './decode/chain.ts';
-import { isPublicName, isResolved } from './egress.ts';
+import { isPublicName, isResolved, PUBLIC_NAME } from './egress.ts';
 import { findingAt, grouped } from './explain.ts';
 import { Kind } from './features.ts';
 import { inverseOf, kindCounts } from './profile.ts';
@@ -24,6 +24,9 @@ const NEW_STATEMENTS_LIMIT = 0.01;
 /** Severity of an unseen statement, more by each token that a parameter has in it. */
 const STATEMENT_SEVERITY = 4;
 const EGRESS_SEVERITY = 4;
+
+/** `service:NAME`: no address class begins with this letter. */
+const isService = (segment: Segment, at: number): boolean => segment.values[segment.parameterStart[at]!] === 0x73;
 
 interface Reach {
   tokens: number;
@@ -136,6 +139,18 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
       return inverse;
     },
 
+    /**
+     * Whether a call's address is the callee's other name: learned, but not judged where the callee itself is there. Only
+     * when its span got lost, or nobody traces it, is the address all there is.
+     */
+    isOtherName(segment: Segment, at: number, from: number, to: number): boolean {
+      if (isService(segment, at)) return false;
+      for (let j = from; j < to; j++) {
+        if (segment.parameterSource[j] === ParameterSource.egress && isService(segment, j)) return true;
+      }
+      return false;
+    },
+
     /** 1/p of an egress class. `late`: the callee's own span would have come by now. */
     egress(
       segment: Segment,
@@ -167,9 +182,11 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
       if (service.egress.has(key)) return inverse;
       // From here on the judgement is of this segment, not of the value.
       call.remarkable = true;
-      // Until the absence grace is over an address may yet turn out to be a service whose spans are on their way.
-      if (!isResolved(text) && !late) return 1;
-      // The same call under its other name (service or address) is known: a callee whose spans got lost.
+      // Until the absence grace is over, an address that some service is known to call may yet turn out to be one whose
+      // spans are on their way. Where nobody ever called there is nobody to wait for.
+      const awaited = !isResolved(text) && tables.isCalled(key);
+      if (awaited && !late) return 1;
+      // The same call under its other name, its address, is known: its spans got lost in learning.
       for (let j = from; j < to; j++) {
         if (j === at || segment.parameterSource[j] !== ParameterSource.egress) continue;
         const other = reader.egressText(values, segment.parameterStart[j]!, segment.parameterEnd[j]!);
@@ -179,13 +196,15 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
         call.observed = service.data.state === 'observe';
         return inverse;
       }
-      inverse = Math.max(inverse, 2 * (service.data.n + 1));
-      call.severity = EGRESS_SEVERITY;
+      // One more name of a domain that is called anyway, or of a service that calls names of all kinds elsewhere.
+      const soft = isPublicName(text) && (service.anyPublic || service.domains.has(reader.egressDomain(text)));
+      if (!soft) inverse = Math.max(inverse, 2 * (service.data.n + 1));
+      call.severity = soft ? 1 : EGRESS_SEVERITY;
       const operation = symbols.text(segment.operation[home]!);
       const name = symbols.text(segment.service[home]!);
       const known = service.data.egress.map(([, known]) => known);
-      const names = known.filter((cls) => cls === 'public:name').length;
-      const listed = known.filter((cls) => cls !== 'public:name').sort();
+      const names = known.filter((cls) => cls === PUBLIC_NAME).length;
+      const listed = known.filter((cls) => cls !== PUBLIC_NAME).sort();
       const classes = [
         ...listed.slice(0, 6),
         ...(listed.length > 6 ? [`${listed.length - 6} more`] : []),
@@ -193,8 +212,8 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
       ];
       call.finding = findingAt(segment, span, {
         kind: 'egress',
-        hard: true,
-        evidence: isResolved(text) ? 'presence' : 'absence',
+        hard: !soft,
+        evidence: awaited ? 'absence' : 'presence',
         explanationKey: `${operation} · ${text}`,
         home,
         parameter: '',

@@ -4,7 +4,7 @@ import type { LearnContext } from '../model.ts';
 import { claimKey } from './bounded-map.ts';
 import { addCount, keyOf } from './counts.ts';
 import { addDistinct } from './distinct.ts';
-import { isPublicName } from './egress.ts';
+import { isPublicName, PUBLIC_NAME } from './egress.ts';
 import { HINT, Kind, SchemaKind } from './features.ts';
 import { fillHomes, isOutgoing } from './homes.ts';
 import {
@@ -85,7 +85,9 @@ const learnValue = (
     const key = reader.egress(text);
     const kept = addCount(counts, key, client, bucket);
     // The name itself stays out (exfiltration writes data into names); that it is one is kept.
-    if (kept) noteText(parameter, key, isPublicName(text) ? 'public:name' : text);
+    if (kept) noteText(parameter, key, isPublicName(text) ? PUBLIC_NAME : text);
+    const domain = isPublicName(text) ? reader.egressDomain(text) : 0;
+    if (domain !== 0) addCount(counts, domain, client, bucket);
     return;
   }
   if (source === ParameterSource.size) {

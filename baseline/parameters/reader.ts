@@ -4,7 +4,7 @@
  */
 import { keyOf } from './counts.ts';
 import { createDecodeChain, createDecoded, type Decoded } from './decode/chain.ts';
-import { egressClass } from './egress.ts';
+import { egressClass, registrableDomain } from './egress.ts';
 import { Kind, logBin, NUMBER_ZERO } from './features.ts';
 import { hashBytes, hashText } from './hash.ts';
 import { createPatternMatcher, type PatternHits } from './patterns/matcher.ts';
@@ -50,6 +50,11 @@ export const createParameterReader = (seed: number) => {
       egressClass(UTF8.decode(bytes.subarray(start, end))),
     /** Form key of an egress class. */
     egress: (text: string): number => keyOf(Kind.form, hashText(text, seed)),
+    /** Key of a public name's registrable domain; 0 when it has none of its own. */
+    egressDomain(text: string): number {
+      const domain = registrableDomain(text);
+      return domain === '' ? 0 : keyOf(Kind.template, hashText(domain, seed));
+    },
     /** Number key of a response size. */
     size(bytes: Uint8Array, start: number, end: number): number {
       let value = 0;

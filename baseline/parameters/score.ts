@@ -428,6 +428,7 @@ export const createScorer = (tables: ModelTables, seed: number) => {
           judgeParameter(segment, at, span, operation);
           continue;
         }
+        if (source === ParameterSource.egress && calls.isOtherName(segment, at, from, to)) continue;
         features++;
         judged++;
         const home = homes[span]!;

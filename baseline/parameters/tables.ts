@@ -34,6 +34,9 @@ export interface OperationTable {
 export interface ServiceTable {
   readonly data: ServiceData;
   readonly egress: ReadonlySet<number>;
+  readonly domains: ReadonlySet<number>;
+  /** One of its operations calls so many public names that any is normal there. */
+  readonly anyPublic: boolean;
   readonly statements: ReadonlySet<number>;
   /** Seen too rarely to be admitted, by more than one client. */
   readonly pending: ReadonlySet<number>;
@@ -47,6 +50,8 @@ export interface ModelTables {
   /** Index of a profile, −1 when unknown. `name`: text symbol, or label of the calling span for calls. */
   profileAt(label: number, name: number, source: number): number;
   serviceAt(service: number): ServiceTable | undefined;
+  /** Whether any service was learned to call this egress class. */
+  isCalled(egress: number): boolean;
   /** Profile of a parameter over all operations of a service; null when there is none worth asking. */
   backOff(service: number, name: number, source: number): Profile | null;
 }
@@ -126,10 +131,18 @@ export const buildTables = (data: ModelData, symbols: Symbols): ModelTables => {
   const expected = data.operations.reduce((sum, { profiles }) => sum + profiles.length, 0);
   const index = createTripleIndex(expected);
 
+  const called = new Set<number>();
+  const anyPublic = new Set<string>();
+  for (const { service, profiles } of data.operations) {
+    if (profiles.some((profile) => profile.anyPublic)) anyPublic.add(service);
+  }
   for (const service of data.services) {
+    for (const [key] of service.egress) called.add(key);
     services.set(symbols.intern(service.service), {
       data: service,
       egress: new Set(service.egress.map(([key]) => key)),
+      domains: new Set(service.domains),
+      anyPublic: anyPublic.has(service.service),
       statements: new Set(service.statements),
       pending: new Set(service.pending),
     });
@@ -170,6 +183,7 @@ export const buildTables = (data: ModelData, symbols: Symbols): ModelTables => {
     operationAt: (label) => (label < labels.length ? labels[label]! : -1),
     profileAt: index.get,
     serviceAt: (service) => services.get(service),
+    isCalled: (egress) => called.has(egress),
     backOff(service, name, source) {
       const parts = members.get(service)?.get(name * 16 + source);
       if (parts === undefined) return null;

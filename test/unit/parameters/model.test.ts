@@ -312,37 +312,61 @@ describe('egress', () => {
       kind: 'egress',
       explanationKey: 'GET /products · loopback:9999',
       seen: 'a call to loopback:9999',
-      evidence: 'absence',
+      evidence: 'presence',
     });
     expect(finding!.expected).toContain('catalog calls service:pricing');
   });
 
-  test('an address waits for the absence grace: the callee may still come', () => {
+  test('an address where others call waits for the absence grace, one where nobody does is told at once', () => {
+    const partial = learned();
+    for (let i = 0; i < 400; i++) learnInto(partial, i * 5, call('gateway', 'loopback:127.0.0.1:9999'));
+    const m = learner.compile(partial, optionsOf());
     const segment = request(3, { egress: 'loopback:127.0.0.1:9999' });
     for (const stage of [JudgementStage.provisional, JudgementStage.closed]) {
-      expect(score(model, segment, stage)).toMatchObject({ findings: [], similarity: 1 });
+      expect(score(m, segment, stage)).toMatchObject({ findings: [], similarity: 1 });
+      const nobodys = score(m, request(3, { egress: 'loopback:127.0.0.1:9998' }), stage);
+      expect(nobodys.findings).toMatchObject([{ kind: 'egress', hard: true, evidence: 'presence' }]);
     }
+    expect(hard(m, 3, { egress: 'loopback:127.0.0.1:9999' })).toMatchObject([{ evidence: 'absence' }]);
     const service = request(3, { egress: 'service:payments' });
     expect(score(model, service, JudgementStage.provisional).findings).toMatchObject([{ kind: 'egress', hard: true }]);
   });
 
-  test('a call known by one of its two names is known', () => {
-    const segment = segmentOf(symbols, {
-      service: 'catalog',
+  /** A request whose one call says each of these names of its callee. */
+  const call = (service: string, ...names: readonly string[]) =>
+    segmentOf(symbols, {
+      service,
       operation: 'GET /products',
       children: [
         {
-          service: 'catalog',
+          service,
           operation: 'GET',
           kind: 'client',
-          parameters: [
-            { source: 'egress', name: 'egress', value: 'private:10.1.2.3:8080' },
-            { source: 'egress', name: 'egress', value: 'service:pricing' },
-          ],
+          parameters: names.map((value) => ({ source: 'egress', name: 'egress', value })),
         },
       ],
     });
+
+  test('a call known by one of its two names is known', () => {
+    const segment = call('catalog', 'private:10.1.2.3:8080', 'service:pricing');
     expect(score(model, segment).findings.filter((finding) => finding.hard)).toEqual([]);
+  });
+
+  test('a callee whose span got lost is known by the address it was always called at', () => {
+    const partial = learner.createPartial();
+    for (let i = 0; i < 1_000; i++)
+      learnInto(partial, i * 2, call('cart', 'service:pricing', 'loopback:127.0.0.1:7001'));
+    const m = learner.compile(partial, optionsOf());
+    const findings = (...names: string[]) => score(m, call('cart', ...names)).findings;
+    expect(findings('loopback:127.0.0.1:7001')).toEqual([]);
+    // The callee moved: its own name says that all is well, and the address is not judged beside it.
+    expect(findings('service:pricing', 'loopback:127.0.0.1:7002')).toEqual([]);
+    expect(score(m, call('cart', 'service:pricing', 'loopback:127.0.0.1:7002')).surprise).toBe(0);
+    // Not even after it was: what is remembered of a value is remembered of it alone.
+    expect(findings('loopback:127.0.0.1:7002')).toMatchObject([{ kind: 'egress', hard: true }]);
+    expect(findings('service:admin', 'loopback:127.0.0.1:7003')).toMatchObject([
+      { explanationKey: 'GET /products · service:admin', hard: true },
+    ]);
   });
 
   test('new pods behind an address are the same class', () => {
@@ -367,6 +391,50 @@ describe('egress', () => {
       optionsOf(),
     );
     expect(hard(few, 3, { egress: 'public:never-seen.example:443' })).toHaveLength(1);
+  });
+
+  test('public names count together, however rare each is', () => {
+    const m = learner.compile(
+      learned(2_000, (i) => (i % 9 === 0 ? { egress: `public:img${i}.photos.example:443` } : {})),
+      optionsOf(),
+    );
+    expect(hard(m, 3, { egress: 'public:never-seen.example:443' })).toEqual([]);
+    expect(hard(m, 3, { egress: 'public:203.0.113.9:443' })).toHaveLength(1);
+  });
+
+  test.each([
+    ['of one client', () => 7, (i: number) => i * 6],
+    ['of one burst', (i: number) => 1 + (i % 100), () => 80],
+  ])('public names %s do not make any name normal', (_what, client, at) => {
+    const partial = learned();
+    for (let i = 0; i < 300; i++) {
+      learnInto(partial, at(i), request(i, { egress: `public:x${i}.attacker.example:443` }), client(i));
+    }
+    const m = learner.compile(partial, optionsOf());
+    expect(hard(m, 3, { egress: 'public:never-seen.example:443' })).toHaveLength(1);
+  });
+
+  test('a new name of a domain that is called anyway is soft', () => {
+    const m = learner.compile(
+      learned(2_000, (i) => ({
+        egress: `public:api${i % 4}.${i % 2 === 0 ? 'photos.co.uk' : 's3.amazonaws.com'}:443`,
+      })),
+      optionsOf(),
+    );
+    const loaded = learner.load(entriesOf(m), symbols);
+    for (const version of [m, loaded]) {
+      expect(hard(version, 3, { egress: 'public:api9.photos.co.uk:443' })).toEqual([]);
+      const soft = score(version, request(3, { egress: 'public:api9.photos.co.uk:443' }));
+      expect(soft.findings).toMatchObject([{ kind: 'egress', hard: false }]);
+      expect(hard(version, 3, { egress: 'public:attacker.co.uk:443' })).toHaveLength(1);
+      // Anybody gets a bucket there.
+      expect(hard(version, 3, { egress: 'public:evil.s3.amazonaws.com:443' })).toHaveLength(1);
+    }
+    // Taken over, not learned, once the service is active.
+    const later = learned(2_000, (i) => ({ egress: `public:api${i % 4}.drop.example:443` }));
+    const second = learner.compile(later, optionsOf({ previous: entriesOf(m) }));
+    expect(hard(second, 3, { egress: 'public:api9.photos.co.uk:443' })).toEqual([]);
+    expect(hard(second, 3, { egress: 'public:api1.drop.example:443' })).toHaveLength(1);
   });
 
   test('the first window admits on diverse evidence only', () => {
