@@ -3,6 +3,7 @@
  * go out at once; rows, a snapshot of the state with its offset, and the commit follow, so that a crash repeats work but
  * neither an incident nor, at a receiver that heeds `webhook-id`, an alert.
  */
+import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import type { Assignment, Consumer, Log, LogRecord } from '../runtime/log/port.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
@@ -79,7 +80,12 @@ interface ResponderState {
 const LOAD_WINDOW_MS = 1_000;
 /** A window's counts wait so long for those of the other partitions. */
 const COLLECTIVE_WAIT_MS = 5_000;
+/** Without records wall time moves log time, but behind what may still be on its way into the log. */
+const IDLE_LAG_MS = 300;
+const ROWS_MS = 1_000;
+/** Longest time between a change and its snapshot: 5 s, more for a large one. */
 const SNAPSHOT_MS = 5_000;
+const SNAPSHOT_MS_A_MEGABYTE = 2_000;
 const RETRY_MS = 1_000;
 /** Deliveries in flight may end within this at a stop; later ones are made by the next run. */
 const MAX_DRAIN_MS = 2_000;
@@ -97,7 +103,8 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
 
   const incidents = new Map<string, Incident>();
   let alerts: Alert[] = [];
-  let deliveries: Delivery[] = [];
+  /** The newest of each alert and destination. */
+  let deliveries = new Map<string, Delivery>();
   let keeper: IncidentKeeper | undefined;
   let collective: CollectiveJudge | undefined;
   let windows = createWindowBook();
@@ -107,18 +114,23 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   let nextOffset = 0;
   let logNowMs = 0;
   let lastAlertMs = 0;
+  let lastRowsMs = 0;
   let lastSnapshotMs = 0;
+  let snapshotEveryMs = SNAPSHOT_MS;
   let dirty = false;
+  let storeAway = false;
+  let stopping = false;
   let saving: Promise<void> | undefined;
   let consumer: Consumer | undefined;
 
   const sink: KeeperSink = {
     incident(incident) {
       incidents.set(incident.id, incident);
+      dirty = true;
     },
-    alert(event, incident, sequence, _verdict, members) {
+    alert(event, incident, sequence, atMs, members) {
       if (event === 'closed' && !config.alerts.resolve) return;
-      const alert = createAlert(event, incident, sequence, members, logNowMs, {
+      const alert = createAlert(event, incident, sequence, members, atMs, {
         traceLink: config.alerts.traceLink,
         database: config.database,
       });
@@ -144,8 +156,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       now: deps.now,
       random: deps.random,
       record(delivery) {
-        deliveries.push(delivery);
-        dirty = true;
+        deliveries.set(`${delivery.alertId} ${delivery.destination}`, delivery);
         if (delivery.state === 'pending') return;
         attempts.add(1, { destination: delivery.destination, result: delivery.state });
         if (delivery.state === 'failed') logger.warn({ ...delivery }, 'delivery failed, will be tried again');
@@ -181,7 +192,8 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       try {
         return await call();
       } catch (error) {
-        if (stopping) throw error;
+        if (stopping) throw new SpanwardenError('STOPPED', 'the responder is stopping', { cause: error });
+        if (!isRetryable(error)) throw error;
         if (!told) logger.warn({ err: error }, 'waiting for ClickHouse');
         told = true;
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -213,9 +225,10 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     dirty = true;
   }
 
+  /** Each shift at the moment its window's counts had to be in, whenever it is looked at. */
   function closeWindows(nowMs: number): void {
     for (const { finding, traceIds } of collective?.judge(nowMs - COLLECTIVE_WAIT_MS) ?? []) {
-      keeper!.operational(finding, traceIds, version, nowMs);
+      keeper!.operational(finding, traceIds, version, Math.min(nowMs, finding.endMs + COLLECTIVE_WAIT_MS));
     }
   }
 
@@ -231,44 +244,50 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
 
   /** Rows first, then the snapshot with its offset, then the commit. What cannot be stored now is tried again. */
   function save(force: boolean): Promise<void> {
-    if (saving !== undefined) return saving;
-    const due = force || deps.now() - lastSnapshotMs >= SNAPSHOT_MS;
-    saving = (async () => {
-      const rows = [...incidents.values()];
-      incidents.clear();
-      const newAlerts = alerts;
-      alerts = [];
-      const newDeliveries = deliveries;
-      deliveries = [];
-      const state = due && dirty ? stateText() : undefined;
-      const offset = nextOffset;
-      const owner = assignment;
-      try {
-        if (rows.length > 0) await store.insertIncidents(rows);
-        if (newAlerts.length > 0) await store.insertAlerts(newAlerts);
-        if (newDeliveries.length > 0) await store.insertDeliveries(newDeliveries);
-        if (state === undefined || owner === undefined) return;
-        await store.saveSnapshot(offset, state);
-        await consumer?.commit(owner, offset);
-        lastSnapshotMs = deps.now();
-        dirty = nextOffset !== offset || alerts.length > 0 || deliveries.length > 0;
-      } catch (error) {
-        for (const row of rows) if (!incidents.has(row.id)) incidents.set(row.id, row);
-        alerts = [...newAlerts, ...alerts];
-        deliveries = [...newDeliveries, ...deliveries];
+    const nowMs = deps.now();
+    if (saving !== undefined || (!force && nowMs - lastRowsMs < ROWS_MS)) return saving ?? Promise.resolve();
+    lastRowsMs = nowMs;
+    saving = storeAll(dirty && (force || nowMs - lastSnapshotMs >= snapshotEveryMs))
+      .catch((error: unknown) => {
         if (!storeAway) logger.warn({ err: error }, 'incidents cannot be stored now; alerts still go out');
         storeAway = true;
-        return;
-      }
-      storeAway = false;
-    })().finally(() => {
-      saving = undefined;
-    });
+      })
+      .finally(() => {
+        saving = undefined;
+      });
     return saving;
   }
 
-  let storeAway = false;
-  let stopping = false;
+  async function storeAll(withState: boolean): Promise<void> {
+    const rows = [...incidents.values()];
+    const newAlerts = alerts;
+    const newDeliveries = deliveries;
+    incidents.clear();
+    alerts = [];
+    deliveries = new Map();
+    const state = withState ? stateText() : undefined;
+    const offset = nextOffset;
+    const owner = assignment;
+    if (withState) dirty = false;
+    try {
+      if (rows.length > 0) await store.insertIncidents(rows);
+      if (newAlerts.length > 0) await store.insertAlerts(newAlerts);
+      if (newDeliveries.size > 0) await store.insertDeliveries([...newDeliveries.values()]);
+      storeAway = false;
+      if (state === undefined || owner === undefined) return;
+      await store.saveSnapshot(offset, state);
+      lastSnapshotMs = deps.now();
+      snapshotEveryMs = SNAPSHOT_MS + Math.floor(state.length / 1e6) * SNAPSHOT_MS_A_MEGABYTE;
+      await consumer?.commit(owner, offset);
+    } catch (error) {
+      if (assignment !== owner) return; // another owner's now
+      for (const row of rows) if (!incidents.has(row.id)) incidents.set(row.id, row);
+      alerts = [...newAlerts, ...alerts];
+      deliveries = new Map([...newDeliveries, ...deliveries]);
+      dirty ||= withState;
+      throw error;
+    }
+  }
 
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>();
   ended.catch(() => {}); // whoever waits for it hears of it
@@ -291,7 +310,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
             outbox = undefined;
             incidents.clear();
             alerts = [];
-            deliveries = [];
+            deliveries = new Map();
           },
           async batch(_partition, records) {
             for (const record of records) take(record);
@@ -299,7 +318,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
           },
           async idle(_partition, nowMs) {
             if (keeper === undefined) return;
-            logNowMs = Math.max(logNowMs, nowMs);
+            logNowMs = Math.max(logNowMs, nowMs - IDLE_LAG_MS);
             keeper.tick(logNowMs);
             closeWindows(logNowMs);
             void save(false);
@@ -307,16 +326,24 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
         },
       });
       await consumer.start();
-      consumer.ended.then(end, fail);
+      consumer.ended.then(end, (error: unknown) => (stopping ? end() : fail(error)));
     },
     async stop(deadlineMs) {
+      if (stopping) return ended.catch(() => {});
       stopping = true;
       const endMs = deps.now() + deadlineMs;
       if (assignment !== undefined) consumer?.pause(assignment.partition);
-      await outbox?.stop(Math.min(MAX_DRAIN_MS, deadlineMs));
-      await saving;
-      await save(true);
+      await outbox?.stop(Math.min(MAX_DRAIN_MS, deadlineMs / 2));
+      const saved = (async () => {
+        await saving;
+        await save(true);
+      })();
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, Math.max(0, endMs - deps.now()));
+      await Promise.race([saved, late.promise]); // what is not stored is made again from the log
+      clearTimeout(timer);
       await consumer?.stop(Math.max(0, endMs - deps.now()));
+      if (consumer === undefined) end();
     },
     async status() {
       const lag = await consumer?.lag();

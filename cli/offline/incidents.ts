@@ -45,7 +45,7 @@ export function createOfflineIncidents(config: IncidentsConfig): OfflineIncident
     load: (counts) => keeper.load.add(counts),
     tick,
     end() {
-      tick(lastMs + config.candidateWaitMs + 1);
+      tick(lastMs + config.candidateWaitMs + 1_000); // the keeper's time moves in steps
       return [...occurrences.values()]
         .filter(({ incident }) => incident.state !== 'merged')
         .sort((a, b) => a.startMs - b.startMs || (a.incident.id < b.incident.id ? -1 : 1))

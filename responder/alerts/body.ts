@@ -13,13 +13,13 @@ export interface AlertContext {
 }
 
 /** Equal for the same event over replays: it is the `webhook-id` a receiver deduplicates by. */
-export const alertId = (event: IncidentEvent, incidentId: string, sequence: number): string =>
+export const alertId = (event: IncidentEvent, incidentId: string, sequence: string): string =>
   `msg_${createHash('sha256').update(`${incidentId}\u0000${event}\u0000${sequence}`).digest('hex').slice(0, 32)}`;
 
 export function createAlert(
   event: IncidentEvent,
   incident: Incident,
-  sequence: number,
+  sequence: string,
   members: readonly Incident[],
   atMs: number,
   context: AlertContext,

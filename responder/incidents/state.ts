@@ -1,11 +1,15 @@
-/** State of the incident keeper: open incidents and their indexes. Plain data, so that a snapshot is JSON. */
+/** State of one incident: plain data, so that a snapshot is JSON, and bounded, so that the snapshot is. */
 import type { Incident, IncidentClass, IncidentFinding } from '../../schemas/alerts/incident.ts';
-import type { ClientRecord, Finding, FindingKind } from '../../schemas/log/verdict.ts';
+import type { ClientRecord, Finding, FindingKind, Verdict } from '../../schemas/log/verdict.ts';
+import { classOf, entityOf, noveltyKey, titleOf } from './explanation.ts';
 
 export const MAX_CLIENTS = 64;
 export const MAX_TRACES = 20;
-/** Verdict ids kept of one incident, to take duplicates and amendments once. */
-const MAX_VERDICTS = 10_000;
+const MAX_SERVICES = 32;
+const MAX_NOVELTIES = 64;
+const MAX_FINDINGS = 16;
+/** Characters kept of what was expected and seen: texts come from telemetry. */
+const MAX_TEXT = 500;
 
 export interface IncidentState {
   id: string;
@@ -26,6 +30,8 @@ export interface IncidentState {
   /** End of the evidence of the node that named the client: of overlapping slow nodes the first to end is the cause. */
   clientEvidenceEndMs: number;
   clients: string[];
+  /** Clients that people were told of, as a power of two. */
+  toldClients: number;
   users: string[];
   services: string[];
   startMs: number;
@@ -41,11 +47,63 @@ export interface IncidentState {
   version: string;
   findings: IncidentFinding[];
   noveltyKeys: string[];
-  /** Revision by verdict id. */
-  verdicts: Record<string, number>;
+  /** Told under a hard finding: what is softer joins without a word, and nothing harder can come. */
+  hard: boolean;
+  /** Verdicts that stand: when all are withdrawn there is no incident. */
   liveVerdicts: number;
 }
 
+export function newIncident(id: string, verdict: Verdict, lead: Finding, appendMs: number): IncidentState {
+  return {
+    id,
+    revision: 0,
+    state: 'open',
+    mergedInto: '',
+    ...leadFields(lead, verdict),
+    entity: entityOf(lead, verdict),
+    severity: 0,
+    p: verdict.p,
+    client: verdict.client,
+    clientEvidenceEndMs: lead.endMs,
+    clients: [],
+    toldClients: 0,
+    users: [],
+    services: [],
+    startMs: lead.startMs,
+    endMs: lead.endMs,
+    openedMs: appendMs,
+    lastHitMs: appendMs,
+    closedMs: 0,
+    traceIds: [],
+    traceCount: 0,
+    occurrences: 1,
+    updates: 0,
+    version: verdict.version,
+    findings: [],
+    noveltyKeys: [noveltyKey(lead)],
+    liveVerdicts: 0,
+  };
+}
+
+/** What an incident says it is about, of the finding that leads it. */
+export const leadFields = (
+  lead: Finding,
+  verdict: Verdict,
+): Pick<
+  IncidentState,
+  'class' | 'kind' | 'explanationKey' | 'service' | 'operation' | 'title' | 'matchText' | 'hard'
+> => ({
+  class: classOf(lead),
+  kind: lead.kind,
+  explanationKey: lead.explanationKey,
+  service: lead.service,
+  operation: lead.operation,
+  title: titleOf(lead).slice(0, 2 * MAX_TEXT),
+  matchText: verdict.match?.text ?? '',
+  hard: lead.hard && classOf(lead) === 'security',
+});
+
+/** A row: a copy, as the state goes on changing. */
 export const toIncident = (s: IncidentState): Incident => ({
   id: s.id,
   revision: s.revision,
@@ -62,18 +120,18 @@ export const toIncident = (s: IncidentState): Incident => ({
   severity: s.severity,
   p: s.p,
   client: s.client,
-  clients: s.clients,
-  users: s.users,
-  services: s.services,
+  clients: [...s.clients],
+  users: [...s.users],
+  services: [...s.services],
   startMs: s.startMs,
   endMs: s.endMs,
   openedMs: s.openedMs,
   closedMs: s.closedMs,
   traceCount: s.traceCount,
-  traceIds: s.traceIds,
+  traceIds: [...s.traceIds],
   occurrences: s.occurrences,
   version: s.version,
-  findings: s.findings,
+  findings: [...s.findings],
 });
 
 /** Adds `value` to a small list of distinct values; false when it was there or the list is full. */
@@ -83,16 +141,25 @@ export function addDistinct(list: string[], value: string | null, most: number):
   return true;
 }
 
-/** Notes one verdict of the incident; false when the same or a later revision was already taken. */
-export function noteVerdict(state: IncidentState, id: string, revision: number): 'new' | 'amended' | 'known' {
-  const known = state.verdicts[id];
-  if (known !== undefined && known >= revision) return 'known';
-  if (known === undefined) {
-    if (state.liveVerdicts >= MAX_VERDICTS) return 'new'; // counted, but no longer kept apart
-    state.liveVerdicts++;
+export function addClients(state: IncidentState, verdict: Verdict): void {
+  for (const client of [verdict.client, ...verdict.origins]) addDistinct(state.clients, client.address, MAX_CLIENTS);
+  addDistinct(state.users, verdict.client.user, MAX_CLIENTS);
+}
+
+/** The evidence of one verdict. */
+export function absorb(state: IncidentState, verdict: Verdict, findings: readonly Finding[], appendMs: number): void {
+  state.lastHitMs = Math.max(state.lastHitMs, appendMs);
+  addDistinct(state.traceIds, verdict.traceId, MAX_TRACES);
+  for (const finding of findings) {
+    state.startMs = Math.min(state.startMs, finding.startMs);
+    state.endMs = Math.max(state.endMs, finding.endMs);
+    if (finding.hard || finding.kind === state.kind) addDistinct(state.noveltyKeys, noveltyKey(finding), MAX_NOVELTIES);
+    if (finding.severity > state.severity) state.severity = finding.severity;
   }
-  state.verdicts[id] = revision;
-  return known === undefined ? 'new' : 'amended';
+  addFindings(state, findings);
+  if (verdict.p < state.p) state.p = verdict.p;
+  addClients(state, verdict);
+  state.revision++;
 }
 
 export function addFindings(state: IncidentState, findings: readonly Finding[]): void {
@@ -108,13 +175,43 @@ export function addFindings(state: IncidentState, findings: readonly Finding[]):
       const before = state.findings[known]!;
       state.findings[known] = {
         ...before,
+        hard: before.hard || finding.hard,
         count: before.count + 1,
         severity: Math.max(before.severity, finding.severity),
       };
-    } else if (state.findings.length < 32) {
-      const { kind, group, hard, service, operation, parameter, expected, seen, severity } = finding;
+    } else if (state.findings.length < MAX_FINDINGS) {
+      const { kind, group, hard, service, operation, parameter, severity } = finding;
+      const expected = finding.expected.slice(0, MAX_TEXT);
+      const seen = finding.seen.slice(0, MAX_TEXT);
       state.findings.push({ kind, group, hard, service, operation, parameter, expected, seen, severity, count: 1 });
     }
-    addDistinct(state.services, finding.service, 32);
+    addDistinct(state.services, finding.service, MAX_SERVICES);
   }
+}
+
+/** How much it takes to be told anew: operational, soft, hard. */
+const rankOf = (state: IncidentState): number => (state.hard ? 2 : state.class === 'security' ? 1 : 0);
+
+/** `other` becomes part of `kept`, which keeps its id, and is about whichever of the two is graver. */
+export function takeIn(kept: IncidentState, other: IncidentState): void {
+  if (rankOf(other) > rankOf(kept)) {
+    const { kind, explanationKey, service, operation, title, matchText, hard, client, clientEvidenceEndMs } = other;
+    Object.assign(kept, { kind, explanationKey, service, operation, title, matchText, hard, clientEvidenceEndMs });
+    kept.class = other.class;
+    if (client.address !== null) kept.client = client;
+  } else if (kept.client.address === null) kept.client = other.client;
+  for (const client of other.clients) addDistinct(kept.clients, client, MAX_CLIENTS);
+  for (const user of other.users) addDistinct(kept.users, user, MAX_CLIENTS);
+  for (const service of other.services) addDistinct(kept.services, service, MAX_SERVICES);
+  for (const trace of other.traceIds) addDistinct(kept.traceIds, trace, MAX_TRACES);
+  for (const key of other.noveltyKeys) addDistinct(kept.noveltyKeys, key, MAX_NOVELTIES);
+  kept.traceCount += other.traceCount;
+  kept.liveVerdicts += other.liveVerdicts;
+  kept.startMs = Math.min(kept.startMs, other.startMs);
+  kept.endMs = Math.max(kept.endMs, other.endMs);
+  kept.lastHitMs = Math.max(kept.lastHitMs, other.lastHitMs);
+  kept.p = Math.min(kept.p, other.p);
+  kept.severity = Math.max(kept.severity, other.severity);
+  for (const finding of other.findings) if (kept.findings.length < MAX_FINDINGS) kept.findings.push(finding);
+  kept.revision++;
 }

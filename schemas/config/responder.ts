@@ -22,7 +22,6 @@ export const incidentsSection = z
       2_500,
       60_000,
     ),
-    overlapMs: ms('Evidence closer than this in time counts as overlapping', 30_000),
     stormPerMinute: z
       .number()
       .int()

@@ -20,7 +20,6 @@ function incidentOf(): Incident {
       quietSecurityMs: 1,
       quietOperationalMs: 1,
       candidateWaitMs: 0,
-      overlapMs: 0,
       stormPerMinute: 9,
       maxOpen: 9,
     },
@@ -42,7 +41,7 @@ describe('alert body', () => {
 
   it.each(['opened', 'updated', 'closed', 'storm'] as const)('of %s fits the published schema', (event) => {
     const incident = incidentOf();
-    const alert = createAlert(event, incident, 1, event === 'storm' ? [incident] : [], DAY, {
+    const alert = createAlert(event, incident, '1', event === 'storm' ? [incident] : [], DAY, {
       traceLink: 'https://t/{traceId}',
       database: 'spanwarden',
     });
@@ -51,7 +50,7 @@ describe('alert body', () => {
 
   it('names client, match line, expectation, traces with links and a query', () => {
     const body = JSON.parse(
-      createAlert('opened', incidentOf(), 1, [], DAY, { traceLink: 'https://t/{traceId}', database: 'db' }).body,
+      createAlert('opened', incidentOf(), '1', [], DAY, { traceLink: 'https://t/{traceId}', database: 'db' }).body,
     );
     expect(body.data.client).toMatchObject({ address: '203.0.113.7', confidence: 'high' });
     expect(body.data.why).toContain('similarity 0.50');
@@ -62,7 +61,7 @@ describe('alert body', () => {
 
   it('keeps its id over replays and changes it with the event', () => {
     const [a, b, c] = (['opened', 'opened', 'updated'] as const).map(
-      (e) => createAlert(e, incidentOf(), 1, [], DAY, { traceLink: '', database: 'd' }).id,
+      (e) => createAlert(e, incidentOf(), '1', [], DAY, { traceLink: '', database: 'd' }).id,
     );
     expect(a).toBe(b);
     expect(a).not.toBe(c);

@@ -16,20 +16,26 @@ const CONFIG: KeeperConfig = {
   quietSecurityMs: 3_600_000,
   quietOperationalMs: 60_000,
   candidateWaitMs: 2_500,
-  overlapMs: 30_000,
   stormPerMinute: 5,
   maxOpen: 1_000,
 };
 
 function keeperOf(config: Partial<KeeperConfig> = {}, snapshot?: KeeperSnapshot) {
-  const alerts: { event: IncidentEvent; id: string; sequence: number; incident: Incident; members: number }[] = [];
+  const alerts: {
+    event: IncidentEvent;
+    id: string;
+    sequence: string;
+    atMs: number;
+    incident: Incident;
+    members: number;
+  }[] = [];
   const rows = new Map<string, Incident>();
   const keeper = createIncidentKeeper(
     { ...CONFIG, ...config },
     {
-      incident: (incident) => rows.set(incident.id, structuredClone(incident)),
-      alert: (event, incident, sequence, _verdict, members) =>
-        alerts.push({ event, id: incident.id, sequence, incident: structuredClone(incident), members: members.length }),
+      incident: (incident) => rows.set(incident.id, incident),
+      alert: (event, incident, sequence, atMs, members) =>
+        alerts.push({ event, id: incident.id, sequence, atMs, incident, members: members.length }),
     },
     snapshot,
   );
@@ -65,6 +71,14 @@ describe('incident keeper', () => {
     expect(alerts.map((a) => a.event)).toEqual(['opened', 'updated']);
   });
 
+  it('tells of a crowd at 2, 4, 8, … clients, not of each', () => {
+    const { feed, alerts } = keeperOf();
+    for (let i = 0; i < 60; i++) feed(verdictOf({ client: `203.0.113.${i}` }));
+    const updates = alerts.filter((a) => a.event === 'updated');
+    expect(updates.map((a) => a.incident.clients.length)).toEqual([2, 4, 8, 16, 32]);
+    expect(new Set(updates.map((a) => a.sequence)).size).toBe(5);
+  });
+
   it('does not open an incident for a soft finding above the budget, and opens one below', () => {
     const soft = findingOf({ kind: 'unseen-edge', hard: false, explanationKey: 'a → b' });
     const { feed, alerts } = keeperOf();
@@ -82,6 +96,113 @@ describe('incident keeper', () => {
     expect(alerts).toHaveLength(1);
     expect([...rows.values()][0]!.client.address).toBe('203.0.113.9');
     expect([...rows.values()][0]!.traceCount).toBe(1);
+  });
+
+  describe('a hard finding is not swallowed', () => {
+    const soft = findingOf({ kind: 'whole-tree', hard: false, explanationKey: 'GET /search · catalog' });
+    const errors = findingOf({ kind: 'status', hard: false, explanationKey: 'GET /search · 500' });
+
+    it('by a soft incident of the same client: people hear of it as an update', () => {
+      const { feed, alerts, rows } = keeperOf();
+      feed(verdictOf({ findings: [soft], p: 1e-6 }));
+      feed(verdictOf({ findings: [findingOf()] }));
+      feed(verdictOf({ findings: [findingOf()] }));
+      expect(alerts.map((a) => [a.event, a.incident.class, a.incident.kind])).toEqual([
+        ['opened', 'security', 'whole-tree'],
+        ['updated', 'security', 'statement'],
+      ]);
+      expect([...rows.values()].map((i) => i.kind)).toEqual(['statement']);
+    });
+
+    it('by an operational incident: it opens for those who hear of security alone', () => {
+      const { feed, alerts } = keeperOf();
+      feed(verdictOf({ findings: [errors], p: 1e-6 }));
+      feed(verdictOf({ findings: [findingOf()] }));
+      expect(alerts.map((a) => [a.event, a.incident.class])).toEqual([
+        ['opened', 'operational'],
+        ['opened', 'security'],
+      ]);
+      // other ids: a receiver of both classes must not take the second for a repetition
+      expect(new Set(alerts.map((a) => `${a.event} ${a.id} ${a.sequence}`)).size).toBe(2);
+    });
+
+    it('by the amendment of a verdict that was soft', () => {
+      const { feed, alerts } = keeperOf();
+      const verdict = verdictOf({ findings: [soft], p: 1e-6 });
+      feed(verdict);
+      feed({ ...verdict, revision: verdict.revision + 2, findings: [soft, findingOf({ kind: 'required-child' })] });
+      expect(alerts.map((a) => [a.event, a.incident.kind])).toEqual([
+        ['opened', 'whole-tree'],
+        ['updated', 'required-child'],
+      ]);
+    });
+
+    it('by a merge: what was about security stays so', () => {
+      const { feed, rows } = keeperOf();
+      feed(verdictOf({ client: '203.0.113.1', findings: [errors], p: 1e-6 }), DAY);
+      feed(verdictOf({ client: '203.0.113.2', findings: [findingOf()] }), DAY + 1);
+      feed(verdictOf({ client: '203.0.113.1', findings: [findingOf()] }), DAY + 2);
+      expect([...rows.values()].filter((i) => i.state === 'open').map((i) => [i.class, i.kind])).toEqual([
+        ['security', 'statement'],
+      ]);
+    });
+
+    it('by a service that is slow for everybody, not even after a restart', () => {
+      const slow = findingOf({ kind: 'collective', hard: false, explanationKey: 'catalog', service: 'catalog' });
+      const trace = '9'.padStart(32, '0');
+      const first = keeperOf();
+      first.keeper.operational(slow, [trace], 'v1', DAY);
+      expect(first.alerts.map((a) => a.incident.class)).toEqual(['operational']);
+      const restarted = keeperOf({}, JSON.parse(JSON.stringify(first.keeper.snapshot())) as KeeperSnapshot);
+      for (const keeper of [first, restarted]) {
+        keeper.feed(verdictOf({ traceId: trace }), DAY + 1_000);
+        expect(keeper.alerts.at(-1)).toMatchObject({ event: 'opened', incident: { class: 'security' } });
+        expect(keeper.keeper.open()).toHaveLength(2);
+      }
+    });
+  });
+
+  it('merges an unattributed incident into its client’s when the origin becomes known', () => {
+    const { feed, alerts, keeper } = keeperOf();
+    const verdict = verdictOf({ client: null, findings: [findingOf({ explanationKey: 'worker' })] });
+    feed(verdict, DAY);
+    feed(verdictOf({ client: '203.0.113.9', findings: [findingOf({ explanationKey: 'gateway' })] }), DAY + 1);
+    feed(
+      { ...verdict, revision: verdict.revision + 1, client: clientOf('203.0.113.9'), originState: 'known' },
+      DAY + 2,
+    );
+    expect(keeper.open()).toHaveLength(1);
+    expect(keeper.open()[0]).toMatchObject({ traceCount: 2, clients: ['203.0.113.9'] });
+    expect(alerts.map((a) => a.event)).toEqual(['opened', 'opened', 'updated']);
+  });
+
+  it('does not reopen a quiet incident for the amendment of a verdict it counted', () => {
+    const { feed, keeper, alerts, rows } = keeperOf({ quietSecurityMs: 1_000 });
+    const verdict = verdictOf({});
+    feed(verdict, DAY);
+    keeper.tick(DAY + 5_000);
+    feed({ ...verdict, revision: verdict.revision + 2 }, DAY + 6_000);
+    expect([...rows.values()].map((i) => [i.state, i.traceCount])).toEqual([['closed', 1]]);
+    expect(alerts.map((a) => a.event)).toEqual(['opened', 'closed']);
+  });
+
+  it('keeps its snapshot bounded, and goes on counting where a forgotten incident stopped', () => {
+    const { feed, keeper, alerts } = keeperOf({ quietSecurityMs: 1_000, stormPerMinute: 100_000 });
+    const long = 'x'.repeat(10_000);
+    const novelty = (i: number) =>
+      verdictOf({
+        client: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`,
+        findings: [findingOf({ explanationKey: `k${i}`, seen: long })],
+      });
+    for (let i = 0; i < 4_000; i++) feed(novelty(i), DAY + i);
+    keeper.tick(DAY + 3_600_000);
+    const text = JSON.stringify(keeper.snapshot());
+    expect(text.length).toBeLessThan(12e6);
+    const after = keeperOf({ stormPerMinute: 100_000 }, JSON.parse(text) as KeeperSnapshot);
+    after.feed(novelty(0), DAY + 3_700_000);
+    const first = alerts.find((a) => a.event === 'opened')!;
+    expect(after.alerts.map((a) => [a.event, a.id, a.sequence])).toEqual([['opened', first.id, '2']]);
+    expect(after.alerts[0]!.incident.revision).toBeGreaterThan(first.incident.revision);
   });
 
   it('closes an incident whose only verdict is withdrawn', () => {
@@ -109,6 +230,38 @@ describe('incident keeper', () => {
     expect(alerts.filter((a) => a.event === 'opened')).toHaveLength(5);
     keeper.tick(DAY + 120_000);
     expect(alerts.filter((a) => a.event === 'storm').map((a) => a.members)).toEqual([7]);
+  });
+
+  it('tells of a storm that goes on, every ten seconds; what is operational does not delay what is about security', () => {
+    const { keeper, feed, alerts } = keeperOf();
+    for (let i = 0; i < 300; i++) {
+      const appendMs = DAY + i * 100;
+      keeper.tick(appendMs);
+      feed(
+        verdictOf({
+          client: `10.0.${i >> 8}.${i & 255}`,
+          findings: [findingOf({ kind: 'status', hard: true, explanationKey: `k${i}` })],
+          appendMs,
+        }),
+      );
+    }
+    expect(alerts.filter((a) => a.event === 'storm').length).toBeGreaterThanOrEqual(2);
+    feed(verdictOf({ client: '203.0.113.7', findings: [findingOf()], appendMs: DAY + 30_000 }));
+    expect(alerts.at(-1)).toMatchObject({ event: 'opened', incident: { class: 'security' } });
+  });
+
+  it('gives every alert the time of what it tells of, whenever the clock is looked at', () => {
+    const told = [250, 40_000].map((stepMs) => {
+      const { keeper, feed, alerts } = keeperOf({ quietSecurityMs: 5_000 });
+      feed(verdictOf({ traceId: 'a'.repeat(32) }), DAY);
+      for (let ms = stepMs; ms <= 40_000; ms += stepMs) keeper.tick(DAY + ms);
+      return alerts.map((a) => [a.event, a.atMs]);
+    });
+    expect(told[0]).toEqual(told[1]);
+    expect(told[0]).toEqual([
+      ['opened', DAY],
+      ['closed', DAY + 5_000],
+    ]);
   });
 
   it('closes when quiet, and reopens as a new occurrence of the same incident', () => {
