@@ -30,11 +30,11 @@ import {
   type BaselineEntry,
   type CoverageRow,
   createEvidence,
+  createStructureMatch,
   type Evidence,
   type Judgement,
   type JudgementStage,
   NO_FINDINGS,
-  type StructureMatch,
 } from './model.ts';
 import { type CollectiveForm, type CollectiveRates, ratesFromForm, ratesToForm } from './timing/rates.ts';
 
@@ -97,17 +97,7 @@ export function createBaseline(
     parameters: createEvidence(),
     status: createEvidence(),
   };
-  const found: StructureMatch = {
-    familyKey: '',
-    family: '',
-    signature: '',
-    learnedFrom: 0,
-    similarity: 1,
-    exact: true,
-    unseenEntry: false,
-    script: '',
-    thresholdCeiling: 1,
-  };
+  const found = createStructureMatch();
   const p = new Float64Array(GROUPS.length);
   let lastFused = 0;
 

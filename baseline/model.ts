@@ -61,6 +61,18 @@ export interface StructureMatch {
   thresholdCeiling: number;
 }
 
+export const createStructureMatch = (): StructureMatch => ({
+  familyKey: '',
+  family: '',
+  signature: '',
+  learnedFrom: 0,
+  similarity: 1,
+  exact: true,
+  unseenEntry: false,
+  script: '',
+  thresholdCeiling: 1,
+});
+
 /** One line of a published version: an analyst can read it in ClickHouse, a loader rebuilds the model from it. */
 export interface BaselineEntry {
   readonly group: Group | 'fusion' | 'match' | 'templates' | 'manifest';

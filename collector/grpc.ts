@@ -4,7 +4,7 @@
  */
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { listenError } from '../runtime/lifecycle/listen-error.ts';
+import { listen } from '../runtime/lifecycle/listen-error.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { CollectorConfig } from '../schemas/config/collector.ts';
@@ -66,19 +66,11 @@ export function createGrpcReceiver(config: CollectorConfig, deps: ReceiverDeps):
       });
       created.on('sessionError', () => {});
       created.on('stream', (stream, headers) => takeCall(stream, headers, config, deps));
-      await new Promise<void>((resolve, reject) => {
-        created.once('error', reject);
-        created.listen(config.grpcPort, config.host, () => {
-          created.off('error', reject);
-          resolve();
-        });
-      }).catch((error: unknown) => {
-        throw listenError(error, {
-          what: 'OTLP gRPC receiver',
-          host: config.host,
-          port: config.grpcPort,
-          setting: 'collector.grpcPort',
-        });
+      await listen(created, {
+        what: 'OTLP gRPC receiver',
+        host: config.host,
+        port: config.grpcPort,
+        setting: 'collector.grpcPort',
       });
       created.on('error', (error) => deps.logger.error({ err: error }, 'OTLP gRPC receiver failed'));
       server = created;

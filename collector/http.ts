@@ -1,7 +1,7 @@
 /** OTLP/HTTP: `POST /v1/traces`, protobuf or JSON, plain, gzip or zstd. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { listenError } from '../runtime/lifecycle/listen-error.ts';
+import { listen } from '../runtime/lifecycle/listen-error.ts';
 import type { CollectorConfig } from '../schemas/config/collector.ts';
 import { type Answer, encodeResponse, encodeStatus, GrpcCode, type Refusal, WORDING } from './answer.ts';
 import { type BodyEncoding, type BodyReader, createBodyReader } from './body.ts';
@@ -48,19 +48,11 @@ export function createHttpReceiver(config: CollectorConfig, deps: ReceiverDeps):
         connections++;
         socket.on('close', () => connections--);
       });
-      await new Promise<void>((resolve, reject) => {
-        created.once('error', reject);
-        created.listen(config.httpPort, config.host, () => {
-          created.off('error', reject);
-          resolve();
-        });
-      }).catch((error: unknown) => {
-        throw listenError(error, {
-          what: 'OTLP HTTP receiver',
-          host: config.host,
-          port: config.httpPort,
-          setting: 'collector.httpPort',
-        });
+      await listen(created, {
+        what: 'OTLP HTTP receiver',
+        host: config.host,
+        port: config.httpPort,
+        setting: 'collector.httpPort',
       });
       created.on('error', (error) => deps.logger.error({ err: error }, 'OTLP HTTP receiver failed'));
       server = created;

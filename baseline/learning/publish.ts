@@ -17,7 +17,7 @@ import { calibrate, groupValue } from '../fusion/calibration.ts';
 import { grouped } from '../fusion/match-line.ts';
 import { learnThresholds, type SimilaritySample } from '../fusion/thresholds.ts';
 import type { GroupModels, GroupPartials } from '../learners.ts';
-import { type CompileOptions, createEvidence, type Evidence, JudgementStage, type StructureMatch } from '../model.ts';
+import { type CompileOptions, createEvidence, createStructureMatch, type Evidence, JudgementStage } from '../model.ts';
 import { createRateBook } from '../timing/rate-book.ts';
 import { type Cell, createPartials, mergePartials, type Sample, type Scored } from './cell.ts';
 import type { LearningDeps, Progress, PublishOptions } from './learning.ts';
@@ -201,17 +201,7 @@ function createScorer(models: GroupModels): Scorer {
     parameters: createEvidence(),
     status: createEvidence(),
   };
-  const match: StructureMatch = {
-    familyKey: '',
-    family: '',
-    signature: '',
-    learnedFrom: 0,
-    similarity: 1,
-    exact: true,
-    unseenEntry: false,
-    script: '',
-    thresholdCeiling: 1,
-  };
+  const match = createStructureMatch();
   return {
     score(segment) {
       const values = new Float64Array(GROUPS.length);

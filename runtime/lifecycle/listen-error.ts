@@ -1,4 +1,5 @@
 /** A port that cannot be listened on, said so that the reader knows which and how to change it. */
+import type { Server } from 'node:net';
 import { environmentName } from '../../schemas/config/environment-name.ts';
 import { SpanwardenError } from '../errors.ts';
 
@@ -41,4 +42,16 @@ export function listenError(error: unknown, target: ListenTarget): unknown {
       cause: error,
     });
   return error;
+}
+
+/** Listens, or rejects with what `listenError` makes of the failure. */
+export function listen(server: Server, target: ListenTarget): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const failed = (error: unknown): void => reject(listenError(error, target));
+  server.once('error', failed);
+  server.listen(target.port, target.host, () => {
+    server.off('error', failed);
+    resolve();
+  });
+  return promise;
 }

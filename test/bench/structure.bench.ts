@@ -1,22 +1,10 @@
 /** Structure's share of scoring: segments that match, segments that fit no signature, an attacker's ever new ones; learning. */
-import { createEvidence, JudgementStage, type StructureMatch } from '../../baseline/model.ts';
+import { createEvidence, createStructureMatch, JudgementStage } from '../../baseline/model.ts';
 import { structureLearner } from '../../baseline/structure/index.ts';
 import type { Segment } from '../../traces/segment.ts';
 import { anyRequest, call, changed, learnShop, seeded, segment } from '../unit/structure/shop.ts';
 import type { PlainSpan } from '../unit/traces/segments.ts';
 import { type Bench, rates, spread } from './bench.ts';
-
-const emptyMatch = (): StructureMatch => ({
-  familyKey: '',
-  family: '',
-  signature: '',
-  learnedFrom: 0,
-  similarity: 0,
-  exact: false,
-  unseenEntry: false,
-  script: '',
-  thresholdCeiling: 0,
-});
 
 const structure: Bench = {
   name: 'structure',
@@ -48,7 +36,7 @@ const structure: Bench = {
     const oddSpans = unmatched.reduce((sum, one) => sum + one.spanCount, 0) / unmatched.length;
 
     const out = createEvidence();
-    const match = emptyMatch();
+    const match = createStructureMatch();
     const score = (one: Segment): void => {
       model.score(one, JudgementStage.absence, out);
       model.match(one, match);

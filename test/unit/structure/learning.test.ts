@@ -1,7 +1,13 @@
 /** Partials merge exactly; versions rebuild exactly from their lines; what is admitted, and who may weigh how much. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createEvidence, JudgementStage, type LearnContext, type StructureModel } from '../../../baseline/model.ts';
+import {
+  createEvidence,
+  createStructureMatch,
+  JudgementStage,
+  type LearnContext,
+  type StructureModel,
+} from '../../../baseline/model.ts';
 import { type StructurePartial, structureLearner } from '../../../baseline/structure/index.ts';
 import { createTree, keyTree, readTree } from '../../../baseline/structure/tree.ts';
 import { SpanwardenError } from '../../../runtime/errors.ts';
@@ -153,17 +159,7 @@ function scoresOf(model: StructureModel, symbols: Symbols, all: readonly PlainSp
   const out = createEvidence();
   return all.flatMap((tree) =>
     [JudgementStage.closed, JudgementStage.absence].map((stage) => {
-      const match = {
-        familyKey: '',
-        family: '',
-        signature: '',
-        learnedFrom: 0,
-        similarity: 0,
-        exact: false,
-        unseenEntry: false,
-        script: '',
-        thresholdCeiling: 0,
-      };
+      const match = createStructureMatch();
       const one = segment(symbols, tree);
       model.score(one, stage, out);
       model.match(one, match);

@@ -1,6 +1,12 @@
 /** What the structure group says of requests like those it learned, and of those that are not. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createEvidence, type Evidence, JudgementStage, type StructureMatch } from '../../../baseline/model.ts';
+import {
+  createEvidence,
+  createStructureMatch,
+  type Evidence,
+  JudgementStage,
+  type StructureMatch,
+} from '../../../baseline/model.ts';
 import type { Finding } from '../../../schemas/log/verdict.ts';
 import type { PlainSpan, SegmentFacts } from '../traces/segments.ts';
 import {
@@ -24,25 +30,13 @@ beforeAll(() => {
   shop = learnShop(6_000, 1);
 });
 
-const emptyMatch = (): StructureMatch => ({
-  familyKey: '',
-  family: '',
-  signature: '',
-  learnedFrom: 0,
-  similarity: 0,
-  exact: false,
-  unseenEntry: false,
-  script: '',
-  thresholdCeiling: 0,
-});
-
 function judge(
   tree: PlainSpan,
   stage: JudgementStage = JudgementStage.absence,
   facts: SegmentFacts = {},
 ): Evidence & { match: StructureMatch; hard: Finding[] } {
   const out = createEvidence();
-  const match = emptyMatch();
+  const match = createStructureMatch();
   const one = segment(shop.symbols, tree, facts);
   shop.model.score(one, stage, out);
   shop.model.match(one, match);
