@@ -7,13 +7,14 @@ import { createResponderRole } from '../responder/main.ts';
 import type { ResponderStatus } from '../responder/service.ts';
 import { type ClickHouse, connectClickHouse } from '../runtime/clickhouse/client.ts';
 import { applySchema, schemaReady } from '../runtime/clickhouse/schema.ts';
-import { isRetryable } from '../runtime/errors.ts';
-import { createHttpServer, type HttpAddress } from '../runtime/http/server.ts';
+import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
+import { createHttpServer, type HttpAddress, type HttpServer } from '../runtime/http/server.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import { createLog, ensureTopics } from '../runtime/log/create.ts';
+import type { Log } from '../runtime/log/port.ts';
 import type { Platform } from '../runtime/platform.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
-import { createMetrics } from '../runtime/telemetry/metrics.ts';
+import { createMetrics, type Metrics } from '../runtime/telemetry/metrics.ts';
 import type { Config } from '../schemas/config/index.ts';
 import { createTrainerRole } from '../trainer/main.ts';
 import type { TrainerStatus } from '../trainer/service.ts';
@@ -44,112 +45,143 @@ export interface RunningRoles {
   stop(deadlineMs: number): Promise<void>;
 }
 
+export interface RolesDeps {
+  readonly logger: Logger;
+  /** Ends a start that waits for ClickHouse: it rejects with STOPPED, and nothing is left behind. */
+  readonly signal?: AbortSignal;
+}
+
 interface RunningRole extends Service {
   status(): Promise<unknown>;
   readonly ended: Promise<void>;
 }
 
 const RETRY_MS = 1_000;
+const ROLLBACK_MS = 5_000;
 
-export async function startRoles(
-  config: Config,
-  roles: readonly Role[],
-  deps: { readonly logger: Logger },
-): Promise<RunningRoles> {
+/**
+ * Starts the roles in the order in which spans pass them, and resolves when all run. `/readyz` says no until then. While
+ * ClickHouse is down the collector takes spans already, and the others wait.
+ */
+export async function startRoles(config: Config, roles: readonly Role[], deps: RolesDeps): Promise<RunningRoles> {
   const { logger } = deps;
   const metrics = createMetrics();
-  const stops: (() => Promise<void>)[] = [];
-  let deadline = 5_000;
-  let stopping = false;
-  const stop = async (deadlineMs: number): Promise<void> => {
-    stopping = true;
-    deadline = deadlineMs;
-    for (const one of stops.splice(0).reverse()) {
-      await one().catch((error: unknown) => logger.error({ err: error }, 'could not stop cleanly'));
-    }
-  };
+  const stops = createStops(logger);
+  stops.push('metrics', () => metrics.stop());
   try {
-    return await start();
+    return await startOn(config, roles, deps, metrics, stops);
   } catch (error) {
-    await stop(2_000);
+    await stops.stop(ROLLBACK_MS);
     throw error;
   }
+}
 
-  async function start(): Promise<RunningRoles> {
-    stops.push(() => metrics.stop());
-    const http = createHttpServer(config.http, { logger, metrics });
-    const log = createLog(config.log, { logger, metrics });
-    await log.start();
-    stops.push(() => log.stop(deadline));
-    await ensureTopics(log, config.log);
+async function startOn(
+  config: Config,
+  roles: readonly Role[],
+  { logger, signal }: RolesDeps,
+  metrics: Metrics,
+  stops: Stops,
+): Promise<RunningRoles> {
+  const http = createHttpServer(config.http, { logger, metrics });
+  const statuses: Record<string, () => Promise<unknown>> = {};
+  const waiting = new Set<string>(roles);
+  http.app.get('/status', async () => statusOf(statuses));
+  http.readiness.register('roles', () => waiting.size === 0 || `still starting: ${[...waiting].join(', ')}`);
 
-    const needsStore = roles.some((role) => role !== 'collector');
-    const clickhouse = needsStore ? await connectClickHouse(config.clickhouse, { log: logger }) : undefined;
-    if (clickhouse !== undefined) {
-      stops.push(() => clickhouse.stop(deadline));
-      http.readiness.register('clickhouse schema', async () => (await schemaReady(clickhouse)) || 'not applied yet');
-    }
-    const statuses: Record<string, () => Promise<unknown>> = {};
-    http.app.get('/status', async () => statusOf(statuses));
-    const httpAddress = await http.start();
-    stops.push(() => http.stop(deadline));
+  const log = createLog(config.log, { logger, metrics });
+  await log.start();
+  stops.push('log', (deadlineMs) => log.stop(deadlineMs));
+  await ensureTopics(log, config.log);
 
-    let collector: CollectorAddresses | undefined;
-    if (roles.includes('collector')) {
-      const service = createCollector(config.collector, { log, logger, metrics });
-      collector = await service.start();
-      stops.push(() => service.stop(deadline));
-      const accepted = metrics.counter('collector_spans_accepted_total', 'Spans accepted');
-      statuses.collector = async () => ({ spansAccepted: accepted.value() });
-    }
+  const clickhouse = await connectFor(roles, config, logger, http, stops);
+  const httpAddress = await http.start();
+  stops.push('http', (deadlineMs) => http.stop(deadlineMs));
 
-    const failures: Promise<never>[] = [];
-    if (clickhouse !== undefined) {
-      const platform: Platform = { config, log, clickhouse, logger, metrics };
-      await untilApplied(clickhouse);
-      for (const role of roles) {
-        if (role === 'collector') continue;
-        const service = createRole(role, platform);
-        await service.start();
-        stops.push(() => service.stop(deadline));
-        statuses[role] = () => service.status();
-        failures.push(
-          service.ended.then(
-            () => new Promise<never>(() => {}), // stopped on purpose
-            (error: unknown) => Promise.reject(error),
-          ),
-        );
-      }
-    }
-    const failed = Promise.race([...failures, new Promise<never>(() => {})]);
-    failed.catch(() => {});
-    logger.info({ roles, http: httpAddress.url }, 'roles started');
-    return {
-      addresses: {
-        http: httpAddress,
-        ...(collector !== undefined && { collector }),
-        ...(clickhouse !== undefined && {
-          clickhouse: { url: clickhouse.url, tcpPort: clickhouse.embedded?.tcpPort ?? null },
-        }),
-      },
-      status: () => statusOf(statuses),
-      counts: () => countRows(clickhouse),
-      failed,
-      stop,
-    };
+  let collector: CollectorAddresses | undefined;
+  if (roles.includes('collector')) {
+    collector = await startCollector(config, { log, logger, metrics }, statuses, stops);
+    waiting.delete('collector');
   }
+  const failures: Promise<never>[] = [];
+  if (clickhouse !== undefined) {
+    await untilApplied(clickhouse, logger, signal);
+    const platform: Platform = { config, log, clickhouse, logger, metrics };
+    for (const role of ALL_ROLES) {
+      if (role === 'collector' || !roles.includes(role)) continue;
+      const service = createRole(role, platform);
+      stops.push(role, (deadlineMs) => service.stop(deadlineMs));
+      await service.start();
+      statuses[role] = () => service.status();
+      failures.push(
+        service.ended.then(
+          () => new Promise<never>(() => {}), // stopped on purpose
+          (error: unknown) => Promise.reject(error),
+        ),
+      );
+      waiting.delete(role);
+    }
+  }
+  const failed = Promise.race([...failures, new Promise<never>(() => {})]);
+  failed.catch((error: unknown) => {
+    waiting.add(`one of them failed: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  logger.info({ roles, http: httpAddress.url }, 'roles started');
+  return {
+    addresses: {
+      http: httpAddress,
+      ...(collector !== undefined && { collector }),
+      ...(clickhouse !== undefined && {
+        clickhouse: { url: clickhouse.url, tcpPort: clickhouse.embedded?.tcpPort ?? null },
+      }),
+    },
+    status: () => statusOf(statuses),
+    counts: () => countRows(clickhouse),
+    failed,
+    stop: (deadlineMs) => stops.stop(deadlineMs),
+  };
+}
 
-  /** ClickHouse may be down at start: the collector takes spans meanwhile, the others wait. */
-  async function untilApplied(clickhouse: ClickHouse): Promise<void> {
-    for (let told = false; ; ) {
-      try {
-        return await applySchema(clickhouse, { log: logger });
-      } catch (error) {
-        if (stopping || !isRetryable(error)) throw error;
-        if (!told) logger.warn({ err: error }, 'waiting for ClickHouse to apply the schema');
-        told = true;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
+/** A collector alone needs no ClickHouse. */
+async function connectFor(
+  roles: readonly Role[],
+  config: Config,
+  logger: Logger,
+  http: HttpServer,
+  stops: Stops,
+): Promise<ClickHouse | undefined> {
+  if (roles.every((role) => role === 'collector')) return undefined;
+  const clickhouse = await connectClickHouse(config.clickhouse, { log: logger });
+  stops.push('clickhouse', (deadlineMs) => clickhouse.stop(deadlineMs));
+  http.readiness.register('clickhouse schema', async () => (await schemaReady(clickhouse)) || 'not applied yet');
+  return clickhouse;
+}
+
+async function startCollector(
+  config: Config,
+  deps: { readonly log: Log; readonly logger: Logger; readonly metrics: Metrics },
+  statuses: Record<string, () => Promise<unknown>>,
+  stops: Stops,
+): Promise<CollectorAddresses> {
+  const service = createCollector(config.collector, deps);
+  const addresses = await service.start();
+  stops.push('collector', (deadlineMs) => service.stop(deadlineMs));
+  const accepted = deps.metrics.counter('collector_spans_accepted_total', 'Spans accepted');
+  statuses.collector = async () => ({ spansAccepted: accepted.value() });
+  return addresses;
+}
+
+/** ClickHouse may be down at start. */
+async function untilApplied(clickhouse: ClickHouse, logger: Logger, signal: AbortSignal | undefined): Promise<void> {
+  for (let told = false; ; ) {
+    if (signal?.aborted) throw new SpanwardenError('STOPPED', 'stopped before ClickHouse answered');
+    try {
+      return await applySchema(clickhouse, { log: logger });
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      if (!told) logger.warn({ err: error }, 'waiting for ClickHouse to apply the schema');
+      told = true;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }
@@ -161,6 +193,41 @@ function createRole(role: Exclude<Role, 'collector'>, platform: Platform): Runni
     createCollective: (snapshot) =>
       createCollectiveJudge(COLLECTIVE_DEFAULTS, (snapshot ?? undefined) as CollectiveSnapshot | undefined),
   });
+}
+
+/** What was started, and how it ends. */
+interface Stops {
+  push(name: string, stop: (deadlineMs: number) => Promise<void>): void;
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** Roles drain in the order in which spans pass them, so that each still hands on what it has; then what they stand on. */
+function createStops(logger: Logger): Stops {
+  interface Part {
+    readonly name: string;
+    readonly stop: (deadlineMs: number) => Promise<void>;
+  }
+  const parts: Part[] = [];
+  let stopping: Promise<void> | undefined;
+  const isRole = (name: string): boolean => ALL_ROLES.some((role) => role === name);
+  async function stopAll(deadlineMs: number): Promise<void> {
+    const endMs = performance.now() + deadlineMs;
+    const leftMs = (): number => Math.max(0, Math.round(endMs - performance.now()));
+    const end = ({ name, stop }: Part, withinMs: number): Promise<void> =>
+      stop(withinMs).catch((error: unknown) => logger.error({ err: error, part: name }, 'could not stop cleanly'));
+    // none of them may use up the time of those after it
+    for (const part of parts.filter(({ name }) => isRole(name))) await end(part, leftMs() / 2);
+    for (const part of parts.filter(({ name }) => !isRole(name)).reverse()) await end(part, leftMs());
+  }
+  return {
+    push(name, stop) {
+      parts.push({ name, stop });
+    },
+    stop(deadlineMs) {
+      stopping ??= stopAll(deadlineMs);
+      return stopping;
+    },
+  };
 }
 
 async function statusOf(statuses: Readonly<Record<string, () => Promise<unknown>>>): Promise<RolesStatus> {

@@ -4,8 +4,8 @@ import { loadConfig } from '../runtime/config/load.ts';
 import { maskConfig } from '../runtime/config/mask.ts';
 import { drainOnSignal } from '../runtime/lifecycle/signals.ts';
 import { createLogger } from '../runtime/telemetry/logger.ts';
-import { type Command, parse, UsageError } from './command.ts';
-import { ALL_ROLES, type Role, startRoles } from './roles.ts';
+import { type Command, ExitCode, parse, UsageError } from './command.ts';
+import { ALL_ROLES, type Role, type RunningRoles, startRoles } from './roles.ts';
 
 export const run: Command = {
   summary: 'run roles: collector, trainer, detector, responder (default: all)',
@@ -25,16 +25,32 @@ exit codes: 0 stopped by a signal · 1 could not start, or a role failed · 2 wr
     const config = loadConfig({ file: values.config, env: processEnvironment() });
     const logger = createLogger({ name: roles.length === 1 ? roles[0]! : 'spanwarden', level: config.telemetry.level });
     logger.info({ config: maskConfig(config) }, 'effective configuration');
-    const running = await startRoles(config, roles, { logger });
-    const drain = drainOnSignal({ stop: running.stop, deadlineMs: config.telemetry.stopDeadlineMs, logger });
-    return Promise.race([
-      drain.drained,
-      running.failed.catch(async (error: unknown) => {
-        logger.error({ err: error }, 'a role failed; stopping');
-        await running.stop(config.telemetry.stopDeadlineMs);
-        return 1;
-      }),
-    ]);
+    const starting = new AbortController();
+    const started = startRoles(config, roles, { logger, signal: starting.signal });
+    const drain = drainOnSignal({
+      async stop(deadlineMs) {
+        starting.abort(); // a start that waits for ClickHouse ends, and takes back what it began
+        const running = await started.catch(() => undefined);
+        await running?.stop(deadlineMs);
+      },
+      deadlineMs: config.telemetry.stopDeadlineMs,
+      logger,
+    });
+    try {
+      const running = await started;
+      return await Promise.race([drain.drained, running.failed.catch((error: unknown) => failed(running, error))]);
+    } catch (error) {
+      if (starting.signal.aborted) return drain.drained;
+      throw error;
+    } finally {
+      drain.release();
+    }
+
+    async function failed(running: RunningRoles, error: unknown): Promise<number> {
+      logger.error({ err: error }, 'a role failed; stopping');
+      await running.stop(config.telemetry.stopDeadlineMs);
+      return ExitCode.failed;
+    }
   },
 };
 

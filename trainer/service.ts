@@ -6,14 +6,14 @@
 import type { Baseline } from '../baseline/baseline.ts';
 import type { Learning, Progress } from '../baseline/learning/learning.ts';
 import { type BaselineEntry, JudgementStage } from '../baseline/model.ts';
-import { SpanwardenError } from '../runtime/errors.ts';
+import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import type { Assignment, Consumer, Log, LogRecord } from '../runtime/log/port.ts';
 import { rewind } from '../runtime/log/rewind.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { TrainerConfig } from '../schemas/config/trainer.ts';
-import { encodeJson } from '../schemas/log/codecs.ts';
+import { decodeVersionAnnouncement, encodeJson } from '../schemas/log/codecs.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
 import type { VersionAnnouncement } from '../schemas/log/version.ts';
 import type { SegmentAssembler } from '../traces/assembly/assembler.ts';
@@ -68,6 +68,12 @@ export interface Trainer extends Service {
 /** p* below which a segment is counted in quarantine (DETECTION §7). */
 const QUARANTINE_P = 1e-4;
 const RETRY_MS = 1_000;
+/** Whether a version is due is looked at so often: it takes a merge of all distinct counters. */
+const LOOK_MS = 1_000;
+/** Held segments learned in one go after a version was made, before others get their turn. */
+const LEARN_AT_ONCE = 100;
+/** Announcements looked through at start for that of the last version. */
+const RECENT_ANNOUNCEMENTS = 1_000;
 
 export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer {
   const { log, store, learning, logger, metrics, segment } = deps;
@@ -88,6 +94,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   let entries: readonly BaselineEntry[] = [];
   let lastPublishMs = deps.now();
   let lastSegments = 0;
+  let lastLookMs = 0;
   let publishing: Promise<void> | undefined;
   let consumer: Consumer | undefined;
   let stopping = false;
@@ -113,36 +120,61 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   }
 
   async function assigned(given: Assignment): Promise<number> {
-    latest ??= await untilStored(() => store.latestVersion());
     const { partition } = given;
-    assignments.set(partition, given);
+    const last = await newestVersion();
     let start = given.committed;
-    if (latest !== null) {
-      baseline ??= latest.baseline;
-      entries = latest.entries;
-      const partial = latest.partials.get(partition);
-      if (partial !== undefined) {
-        learning.restore(partition, partial);
-        start = latest.baseline.manifest.offsets[partition] ?? start;
-        lastSegments = learning.progress().segments;
-        logger.info(
-          { partition, version: latest.baseline.version, offset: start },
-          'learning goes on from the last version',
-        );
-      }
+    const partial = last?.partials.get(partition);
+    if (last !== null && partial !== undefined) {
+      learning.restore(partition, partial);
+      start = last.baseline.manifest.offsets[partition] ?? start;
+      lastSegments = learning.progress().segments;
+      logger.info(
+        { partition, version: last.baseline.version, offset: start },
+        'learning goes on from the last version',
+      );
     }
+    const from = await untilReached(() => rewind(log, 'spans', partition, start, assembler.warmUpMs));
     assembler.resume(partition, start);
-    const from = await rewind(log, 'spans', partition, start, assembler.warmUpMs);
+    assignments.set(partition, given);
     positions.set(partition, from);
     return from;
   }
 
-  async function untilStored<T>(call: () => Promise<T>): Promise<T> {
+  /** The version to go on from, read when the first partition is taken over. */
+  async function newestVersion(): Promise<PublishedVersion | null> {
+    if (latest !== undefined) return latest;
+    const found = await untilReached(() => store.latestVersion());
+    if (found !== null) {
+      baseline = found.baseline;
+      entries = found.entries;
+      await untilReached(() => announceAgain(found.baseline));
+    }
+    latest = found;
+    return found;
+  }
+
+  /** A crash between a version's rows and its announcement would keep it from the detectors. */
+  async function announceAgain(made: Baseline): Promise<void> {
+    const { earliest, latest: ends } = await log.offsets('baselines');
+    const from = Math.max(earliest[0] ?? 0, (ends[0] ?? 0) - RECENT_ANNOUNCEMENTS);
+    const recent = await log.read('baselines', 0, from, RECENT_ANNOUNCEMENTS);
+    if (!recent.some(({ value }) => decodeVersionAnnouncement(value)?.version === made.version)) await announce(made);
+  }
+
+  async function announce({ version, manifest }: Baseline): Promise<void> {
+    const { parent, offsets, segments, alerting } = manifest;
+    const announcement: VersionAnnouncement = { version, parent, offsets, segments, alerting };
+    await log.produce('baselines', [{ kind: RecordKind.version, key: version, value: encodeJson(announcement) }]);
+  }
+
+  /** Waits for the log and the store, however long. */
+  async function untilReached<T>(call: () => Promise<T>): Promise<T> {
     for (let told = false; ; ) {
       try {
         return await call();
       } catch (error) {
-        if (stopping || (error instanceof SpanwardenError && !error.retryable)) throw error;
+        if (stopping) throw new SpanwardenError('STOPPED', 'the trainer is stopping', { cause: error });
+        if (!isRetryable(error)) throw error;
         if (!told) logger.warn({ err: error }, 'waiting for ClickHouse');
         told = true;
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -156,6 +188,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     cuts.drop(partition);
     assignments.delete(partition);
     positions.delete(partition);
+    if (assignments.size === 0) latest = undefined; // by the next time another may have published
   }
 
   async function batch(partition: number, records: readonly LogRecord[]): Promise<void> {
@@ -171,26 +204,29 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
 
   /** Begins a cut when a version is due, and publishes when the cut is complete. */
   function step(): void {
-    if (publishing !== undefined) return;
+    if (publishing !== undefined || stopping) return;
     if (cuts.current === null) {
       if (isDue()) cuts.begin(positions);
       else return;
     }
     if (!cuts.complete((partition) => assembler.unsettledFloor(partition))) return;
     publishing = publish()
-      .catch((error: unknown) =>
-        logger.error({ err: error }, 'a baseline version could not be published; learning goes on'),
-      )
+      .catch((error: unknown) => {
+        if (stopping) return; // the next run cuts it again
+        logger.error({ err: error }, 'a baseline version could not be published; learning goes on');
+      })
+      .then(learnHeld)
       .finally(() => {
         publishing = undefined;
-        for (const spans of cuts.end()) learn(spans);
         lastPublishMs = deps.now();
       });
   }
 
   function isDue(): boolean {
-    const sinceMs = deps.now() - lastPublishMs;
-    if (sinceMs < (baseline === null ? RETRY_MS : config.publishEveryMs)) return false;
+    const nowMs = deps.now();
+    const sinceMs = nowMs - lastPublishMs;
+    if (nowMs - lastLookMs < LOOK_MS || sinceMs < (baseline === null ? RETRY_MS : config.publishEveryMs)) return false;
+    lastLookMs = nowMs;
     const { segments, missing } = learning.progress();
     if (missing.length > 0) return false;
     if (baseline === null || !baseline.manifest.alerting) return segments > 1.05 * lastSegments;
@@ -203,34 +239,23 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     const partitions = await log.partitions('spans');
     const offsets = Array.from({ length: partitions }, (_, partition) => cut.offsets.get(partition) ?? 0);
     const startedMs = performance.now();
-    const steps = learning.publishing({ parent: baseline?.version ?? '', previous: entries, offsets });
-    let made: Baseline;
-    for (;;) {
-      const turn = steps.next();
-      if (turn.done === true) {
-        made = turn.value;
-        break;
-      }
-      await new Promise((resolve) => setImmediate(resolve)); // other roles in this process go on
+    const owned = new Map(assignments);
+    const made = await compile(offsets);
+    // what was taken away meanwhile is not in the counters any more: its new owner publishes
+    for (const partition of cut.offsets.keys()) {
+      if (assignments.get(partition) !== owned.get(partition))
+        throw new SpanwardenError('LOG_FENCED', `partition ${partition} was taken away while a version was made`);
     }
     const partials = new Map([...cut.offsets.keys()].map((partition) => [partition, learning.encode(partition)]));
-    await untilStored(() => store.insertVersion(made, entries, partials));
-    const announcement: VersionAnnouncement = {
-      version: made.version,
-      parent: made.manifest.parent,
-      offsets,
-      segments: made.manifest.segments,
-      alerting: made.manifest.alerting,
-    };
-    await untilStored(() =>
-      log.produce('baselines', [{ kind: RecordKind.version, key: made.version, value: encodeJson(announcement) }]),
-    );
+    await untilReached(() => store.insertVersion(made, entries, partials));
+    await untilReached(() => announce(made));
     for (const [partition, offset] of cut.offsets) {
       const assignment = assignments.get(partition);
       if (assignment !== undefined) await consumer?.commit(assignment, offset);
     }
     baseline = made;
     entries = [...made.entries()];
+    latest = { baseline: made, entries, partials };
     lastSegments = made.manifest.segments;
     published.add(1);
     logger.info(
@@ -243,6 +268,27 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
       },
       'baseline version published',
     );
+  }
+
+  /** In steps, between which the other roles of this process go on. */
+  async function compile(offsets: readonly number[]): Promise<Baseline> {
+    const steps = learning.publishing({ parent: baseline?.version ?? '', previous: entries, offsets });
+    for (;;) {
+      const turn = steps.next();
+      if (turn.done === true) return turn.value;
+      await nextTurn();
+      if (stopping) throw new SpanwardenError('STOPPED', 'the trainer is stopping');
+    }
+  }
+
+  /** What waited for the version is learned after it, scored by it first. */
+  async function learnHeld(): Promise<void> {
+    const held = cuts.end();
+    for (let i = 0; i < held.length && !stopping; i++) {
+      const spans = held[i]!;
+      if (assignments.has(spans.partition)) learn(spans);
+      if (i % LEARN_AT_ONCE === LEARN_AT_ONCE - 1) await nextTurn();
+    }
   }
 
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>();
@@ -266,12 +312,18 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
         },
       });
       await consumer.start();
-      consumer.ended.then(end, fail);
+      consumer.ended.then(end, (error: unknown) => (stopping ? end() : fail(error)));
     },
     async stop(deadlineMs) {
+      if (stopping) return ended.catch(() => {});
       stopping = true;
+      const endMs = deps.now() + deadlineMs;
       await consumer?.stop(deadlineMs);
-      await publishing;
+      if (consumer === undefined) end();
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, Math.max(0, endMs - deps.now()));
+      await Promise.race([publishing, late.promise]);
+      clearTimeout(timer);
     },
     async status() {
       const lag = await consumer?.lag();
@@ -286,3 +338,5 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     },
   };
 }
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
