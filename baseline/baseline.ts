@@ -1,6 +1,7 @@
 /** A compiled version: judges a segment, with nothing but the segment and itself (ARCHITECTURE decision 7). */
 import { SpanwardenError } from '../runtime/errors.ts';
 import { COMPONENTS, type Component, type Finding, GROUPS, type Group, type Match } from '../schemas/log/verdict.ts';
+import { compileTemplates, type PathTemplates } from '../traces/operations/learned-templates.ts';
 import type { Segment, Symbols } from '../traces/segment.ts';
 import {
   type Calibration,
@@ -36,6 +37,7 @@ import {
   type JudgementStage,
   NO_FINDINGS,
 } from './model.ts';
+import { levelsFromEntries } from './templates.ts';
 import { type CollectiveForm, type CollectiveRates, ratesFromForm, ratesToForm } from './timing/rates.ts';
 
 /** Facts of a version; `version` is the hash of the rest and of the entries. */
@@ -73,6 +75,8 @@ export interface Baseline {
   readonly manifest: BaselineManifest;
   readonly models: GroupModels;
   readonly collective: CollectiveRates;
+  /** What a segment must be read with to be judged by this version. */
+  readonly templates: PathTemplates;
   /** Judges one segment. The result is the caller's to keep. */
   judge(segment: Segment, stage: JudgementStage): Judgement;
   /** 95 % interval of the p of the segment judged last. */
@@ -171,6 +175,7 @@ export function createBaseline(
     manifest,
     models,
     collective: calibrated.collective,
+    templates: compileTemplates(levelsFromEntries(extra).levels),
     judge,
     interval: () => finalInterval(calibration, lastFused),
     entries: () => entriesOf(models, calibrated, manifest, extra),

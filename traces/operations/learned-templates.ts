@@ -1,147 +1,158 @@
 /**
- * Path templates learned from traffic: a trie of paths by service, in which a level with many distinct, mostly single
- * children becomes `{id}` (DETECTION §3.1). Learning counts; merging adds and is commutative and associative; compiling
- * gives what the reader applies. Bounded: a level past its cap is collapsed for good.
+ * Path templates learned from traffic: a level of paths with many distinct, mostly single children becomes `{id}`
+ * (DETECTION §3.1). A trie of counted paths gives the collapsed levels; a version carries them; compiled, they are what the
+ * reader applies. A level once collapsed stays so: labels must not change back and forth with every version.
  */
 import { createByteTable } from '../byte-table.ts';
-import { isIdentifier } from './identifier.ts';
+import {
+  binOf,
+  CLIENT_BINS,
+  createPathTrie,
+  joined,
+  mergeTries,
+  type PathNode,
+  type PathTrie,
+  SEVERAL,
+} from './path-trie.ts';
 
-/** A level of the trie. `children` is null once collapsed: then everything below is in `any`. */
-export interface PathNode {
-  count: number;
-  children: Map<string, PathNode> | null;
-  any: PathNode | null;
+/** A level of a service's paths that is collapsed. */
+export interface TemplateLevel {
+  readonly service: string;
+  /** Segments above it; `{id}` for identifiers and for collapsed levels. */
+  readonly prefix: readonly string[];
+  /** Children so frequent that they stay what they are: `/users/me`, and what people want from a server that is scanned. */
+  readonly literals: readonly string[];
+  /** Distinct children seen, about, and paths through the level: for people. */
+  readonly distinct: number;
+  readonly count: number;
 }
 
-export interface PathTrie {
-  readonly services: Map<string, PathNode>;
-}
-
-export interface PathTrieOptions {
-  /** Distinct children at which a level is collapsed whatever their counts. */
-  readonly maxChildren: number;
-  /** From this many distinct children on, mostly single ones collapse the level when compiled. */
+export interface TemplateOptions {
+  /** From this many distinct children on, mostly single ones collapse the level. */
   readonly collapseFrom: number;
   /** Share of children seen at most twice that makes them mostly single. */
   readonly singleShare: number;
-  readonly maxDepth: number;
+  /** From this many on it is collapsed whatever their counts: nobody names so many operations by hand. */
+  readonly collapseAnyway: number;
+  /** A child with this share of a collapsed level's paths stays literal: `/users/me`. */
+  readonly literalShare: number;
+  /** With this share it does when what follows it follows no other: `/api` beside the paths that a scanner made up. */
+  readonly distinctShare: number;
 }
 
-export const DEFAULT_TRIE: PathTrieOptions = { maxChildren: 256, collapseFrom: 24, singleShare: 0.6, maxDepth: 16 };
+export const TEMPLATE_RULES: TemplateOptions = {
+  collapseFrom: 24,
+  singleShare: 0.6,
+  collapseAnyway: 96,
+  literalShare: 0.25,
+  distinctShare: 0.02,
+};
 
-export const createPathTrie = (): PathTrie => ({ services: new Map() });
+const ANY_TEXT = '{id}';
 
-const createNode = (): PathNode => ({ count: 0, children: new Map(), any: null });
+/** What an analyst reads: `catalogue /api/product/{id}`. */
+export const levelKey = ({ service, prefix }: Pick<TemplateLevel, 'service' | 'prefix'>): string =>
+  `${service} /${[...prefix, ANY_TEXT].join('/')}`;
 
-function collapse(node: PathNode, maxChildren: number): void {
-  if (node.children === null) return;
-  const children = node.children;
-  node.children = null;
-  for (const child of children.values())
-    node.any = node.any === null ? child : mergeNodes(node.any, child, maxChildren);
+/** Seen so rarely, a child is single. */
+const SINGLE = 2;
+
+interface Width {
+  readonly distinct: number;
+  readonly single: number;
 }
 
-/** Merges `from` into `into`, which is changed and returned; `from` is copied where it is taken over. */
-function mergeNodes(into: PathNode, from: PathNode, maxChildren: number): PathNode {
-  into.count += from.count;
-  if (from.any !== null)
-    into.any = into.any === null ? copyNode(from.any) : mergeNodes(into.any, from.any, maxChildren);
-  if (from.children === null) collapse(into, maxChildren);
-  else {
-    for (const [text, child] of from.children) {
-      if (into.children === null) {
-        into.any = into.any === null ? copyNode(child) : mergeNodes(into.any, child, maxChildren);
-        continue;
-      }
-      const known = into.children.get(text);
-      if (known === undefined) into.children.set(text, copyNode(child));
-      else mergeNodes(known, child, maxChildren);
-      if (into.children.size > maxChildren) collapse(into, maxChildren);
+/**
+ * Distinct and single children of a level, without those of the one client who alone called most of them: a scanner must
+ * not collapse a level. Where the service has only ever had one client, or none is known, nobody is left out.
+ */
+function widthOf(node: PathNode, oneClient: boolean): Width {
+  const alone = new Uint32Array(CLIENT_BINS);
+  let distinct = node.children.size;
+  let single = 0;
+  for (const { count, clients } of node.children.values()) {
+    if (count > SINGLE) continue;
+    single++;
+    const bin = binOf(clients);
+    if (bin !== SEVERAL) alone[bin]!++;
+  }
+  if (node.folded !== null) {
+    for (let bin = 0; bin <= SEVERAL; bin++) {
+      distinct += node.folded[bin]!;
+      single += node.folded[bin]!;
+      if (bin !== SEVERAL) alone[bin]! += node.folded[bin]!;
     }
   }
-  return into;
+  const most = oneClient ? 0 : alone.reduce((a, b) => Math.max(a, b), 0);
+  return { distinct: distinct - most, single: single - most };
 }
 
-const copyNode = (node: PathNode): PathNode => ({
-  count: node.count,
-  children: node.children === null ? null : new Map([...node.children].map(([text, child]) => [text, copyNode(child)])),
-  any: node.any === null ? null : copyNode(node.any),
-});
+const isCollapsed = ({ distinct, single }: Width, rules: TemplateOptions): boolean =>
+  distinct >= rules.collapseAnyway || (distinct >= rules.collapseFrom && single >= rules.singleShare * distinct);
 
-const encoder = new TextEncoder();
-
-/** Counts one path (as it came, without query) of a service's server spans. */
-export function learnPath(trie: PathTrie, service: string, path: string, options = DEFAULT_TRIE): void {
-  let node = trie.services.get(service);
-  if (node === undefined) {
-    node = createNode();
-    trie.services.set(service, node);
+function literalsOf(node: PathNode, rules: TemplateOptions): string[] {
+  const literals: string[] = [];
+  /** Under how many children each segment follows. */
+  const follows = new Map<string, number>();
+  const segmentsOf = ({ children, any }: PathNode): string[] => [
+    ...children.keys(),
+    ...(any === null ? [] : [ANY_TEXT]),
+  ];
+  for (const child of node.children.values())
+    for (const text of segmentsOf(child)) follows.set(text, (follows.get(text) ?? 0) + 1);
+  if (node.any !== null) for (const text of segmentsOf(node.any)) follows.set(text, (follows.get(text) ?? 0) + 1);
+  for (const [text, child] of node.children) {
+    const least = segmentsOf(child).some((after) => follows.get(after) === 1)
+      ? rules.distinctShare
+      : rules.literalShare;
+    if (child.count >= least * node.count) literals.push(text);
   }
-  node.count++;
-  let level = 0;
-  for (const segment of path.split('/')) {
-    if (segment === '') continue;
-    if (++level > options.maxDepth) return;
-    const bytes = encoder.encode(segment);
-    let child: PathNode | undefined;
-    if (node.children === null || isIdentifier(bytes, 0, bytes.length) || bytes.length > 64) {
-      node.any ??= createNode();
-      child = node.any;
-    } else {
-      child = node.children.get(segment);
-      if (child === undefined) {
-        child = createNode();
-        node.children.set(segment, child);
-        if (node.children.size > options.maxChildren) {
-          collapse(node, options.maxChildren);
-          child = node.any!;
-        }
-      }
+  return literals.sort();
+}
+
+/**
+ * Collapsed levels of the tries' paths taken together, by key. Those in `before` stay, with the literals they have.
+ */
+export function collapsedLevels(
+  tries: Iterable<PathTrie>,
+  before: readonly TemplateLevel[] = [],
+  rules: TemplateOptions = TEMPLATE_RULES,
+): TemplateLevel[] {
+  const trie = createPathTrie();
+  for (const one of tries) mergeTries(trie, one);
+  const levels = new Map(before.map((level) => [levelKey(level), level]));
+
+  const walk = (service: string, node: PathNode, prefix: readonly string[], oneClient: boolean): void => {
+    const key = levelKey({ service, prefix });
+    const known = levels.get(key);
+    const width = widthOf(node, oneClient);
+    if (known === undefined && !isCollapsed(width, rules)) {
+      for (const [text, child] of node.children) walk(service, child, [...prefix, text], oneClient);
+      if (node.any !== null) walk(service, node.any, [...prefix, ANY_TEXT], oneClient);
+      return;
     }
-    child.count++;
-    node = child;
-  }
+    const { count } = node;
+    const literals = known?.literals ?? literalsOf(node, rules);
+    levels.set(key, { service, prefix, literals, distinct: width.distinct, count });
+    const rest = node.any === null ? [] : [node.any];
+    for (const [text, child] of node.children) {
+      if (literals.includes(text)) walk(service, child, [...prefix, text], oneClient);
+      else rest.push(child);
+    }
+    if (rest.length > 0) walk(service, joined(rest), [...prefix, ANY_TEXT], oneClient);
+  };
+
+  for (const [service, node] of trie.services) walk(service, node, [], binOf(node.clients) !== SEVERAL);
+  return [...levels.values()].sort((a, b) => (levelKey(a) < levelKey(b) ? -1 : 1));
 }
 
-/** Adds `from` to `into`; exact, commutative, associative; `from` is left as it was. */
-export function mergeTries(into: PathTrie, from: PathTrie, options = DEFAULT_TRIE): void {
-  for (const [service, node] of from.services) {
-    const known = into.services.get(service);
-    if (known === undefined) into.services.set(service, copyNode(node));
-    else mergeNodes(known, node, options.maxChildren);
-  }
-}
-
-type PlainNode = readonly [
-  count: number,
-  children: readonly (readonly [string, PlainNode])[] | null,
-  any: PlainNode | null,
-];
-
-const toPlain = (node: PathNode): PlainNode => [
-  node.count,
-  node.children === null
-    ? null
-    : [...node.children].sort(([a], [b]) => (a < b ? -1 : 1)).map(([text, child]) => [text, toPlain(child)] as const),
-  node.any === null ? null : toPlain(node.any),
-];
-
-const fromPlain = ([count, children, any]: PlainNode): PathNode => ({
-  count,
-  children: children === null ? null : new Map(children.map(([text, child]) => [text, fromPlain(child)])),
-  any: any === null ? null : fromPlain(any),
-});
-
-/** Plain JSON, equal for equal tries. */
-export const trieToJson = (trie: PathTrie): string =>
-  JSON.stringify(
-    [...trie.services].sort(([a], [b]) => (a < b ? -1 : 1)).map(([service, node]) => [service, toPlain(node)]),
-  );
-
-export function trieFromJson(json: string): PathTrie {
-  const plain = JSON.parse(json) as readonly (readonly [string, PlainNode])[];
-  return { services: new Map(plain.map(([service, node]) => [service, fromPlain(node)])) };
-}
+/** What of the levels decides how a path reads. */
+export const templatesKey = (levels: readonly TemplateLevel[]): string =>
+  levels.length === 0
+    ? ''
+    : JSON.stringify(
+        levels.map((level) => [levelKey(level), ...level.literals]).sort(([a], [b]) => (a! < b! ? -1 : 1)),
+      );
 
 /** Where a walk down the templates stands; −1 = nothing learned here, types alone decide. */
 export interface LevelWalk {
@@ -149,75 +160,84 @@ export interface LevelWalk {
 }
 
 export interface PathTemplates {
+  /** Equal for templates that read every path alike; '' = nothing is collapsed. */
+  readonly key: string;
+  readonly levels: readonly TemplateLevel[];
   /** Starts a walk at the root of a service's paths. */
   enter(walk: LevelWalk, serviceBytes: Uint8Array, start: number, end: number): void;
-  /** One level down; true when the level is collapsed. `typed`: the segment is an identifier by its type. */
+  /** One level down; true when the segment becomes `{id}`. `typed`: it is an identifier by its type. */
   step(walk: LevelWalk, bytes: Uint8Array, start: number, end: number, typed: boolean): boolean;
-  /** What an analyst reads: one `service /path/{id}` a leaf. */
-  readonly lines: readonly string[];
 }
 
 const ANY = 0;
+/** Texts are fewer than this; keys of edges stay exact integers. */
+const TEXTS = 2_097_152;
+const encoder = new TextEncoder();
 
-/** Compiles counts into immutable templates: exact lookups by (node, segment), no strings while walking. */
-export function compileTemplates(trie: PathTrie, options = DEFAULT_TRIE): PathTemplates {
-  const texts = createByteTable({ maxEntries: 1_000_000, maxBytes: 64_000_000 });
+/** Immutable templates: exact lookups by (node, segment), no strings while walking. */
+export function compileTemplates(levels: readonly TemplateLevel[]): PathTemplates {
+  const texts = createByteTable({ maxEntries: TEXTS - 1, maxBytes: 64_000_000 });
+  const roots = new Map<number, number>();
   const edges = new Map<number, number>();
   const collapsed: boolean[] = [];
-  const lines: string[] = [];
   const idOf = (text: string): number => {
     const bytes = encoder.encode(text);
     const known = texts.find(bytes, 0, bytes.length);
     return 1 + (known >= 0 ? known : texts.add(bytes, 0, bytes.length));
   };
-
-  const add = (node: PathNode, prefix: string): number => {
-    const id = collapsed.length;
-    const children = node.children;
-    let single = 0;
-    for (const child of children?.values() ?? []) if (child.count <= 2) single++;
-    const size = children?.size ?? 0;
-    const all = children === null || (size >= options.collapseFrom && single >= options.singleShare * size);
-    collapsed.push(all);
-    let any = node.any;
-    if (all && children !== null) {
-      any = any === null ? null : copyNode(any);
-      for (const child of children.values())
-        any = any === null ? copyNode(child) : mergeNodes(any, child, options.maxChildren);
+  const next = (map: Map<number, number>, key: number): number => {
+    let node = map.get(key);
+    if (node === undefined) {
+      node = collapsed.push(false) - 1;
+      map.set(key, node);
     }
-    if (any !== null) edges.set(id * 2_097_152 + ANY, add(any, `${prefix}/{id}`));
-    if (!all)
-      for (const [text, child] of children!) edges.set(id * 2_097_152 + idOf(text), add(child, `${prefix}/${text}`));
-    if (any === null && size === 0) lines.push(prefix);
-    return id;
+    return node;
   };
+  const edge = (node: number, text: string): number => node * TEXTS + (text === ANY_TEXT ? ANY : idOf(text));
 
-  const roots = new Map<number, number>();
-  for (const [service, node] of [...trie.services].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    roots.set(idOf(service), add(node, `${service} `));
+  // From the root down: below a collapsed level only its literals have ways of their own.
+  for (const { service, prefix, literals } of [...levels].sort((a, b) => a.prefix.length - b.prefix.length)) {
+    let node = next(roots, idOf(service));
+    for (const text of prefix) {
+      const key = edge(node, text);
+      if (collapsed[node] && text !== ANY_TEXT && !edges.has(key)) {
+        node = -1;
+        break;
+      }
+      node = next(edges, key);
+    }
+    if (node < 0) continue;
+    collapsed[node] = true;
+    for (const text of literals) next(edges, edge(node, text));
   }
 
   return {
+    key: templatesKey(levels),
+    levels,
     enter(walk, bytes, start, end) {
       const id = texts.find(bytes, start, end);
       walk.node = id < 0 ? -1 : (roots.get(id + 1) ?? -1);
     },
     step(walk, bytes, start, end, typed) {
-      const node = walk.node;
+      const { node } = walk;
       if (node < 0) return false;
-      const all = collapsed[node]!;
-      let key = ANY;
-      if (!all && !typed) {
+      if (!typed) {
         const id = texts.find(bytes, start, end);
-        if (id < 0) {
+        const literal = id < 0 ? undefined : edges.get(node * TEXTS + id + 1);
+        if (literal !== undefined) {
+          walk.node = literal;
+          return false;
+        }
+        if (!collapsed[node]) {
           walk.node = -1;
           return false;
         }
-        key = id + 1;
       }
-      walk.node = edges.get(node * 2_097_152 + key) ?? -1;
-      return all;
+      walk.node = edges.get(node * TEXTS + ANY) ?? -1;
+      return !typed;
     },
-    lines,
   };
 }
+
+/** Types alone decide. */
+export const NO_TEMPLATES: PathTemplates = compileTemplates([]);

@@ -5,36 +5,50 @@
 
 import { SpanKind } from '../../schemas/otlp/fields.ts';
 import type { SpanHead } from '../../schemas/otlp/read-span.ts';
-import { createByteTable } from '../byte-table.ts';
+import { type ByteTable, createByteTable } from '../byte-table.ts';
 import { Attribute } from '../reading/keys.ts';
 import { isHttp } from '../reading/outcome.ts';
 import { type AttributeSlots, hasText, isTrue } from '../reading/slots.ts';
 import type { UrlRanges } from '../reading/url.ts';
 import type { Symbols } from '../segment.ts';
 import { OVERFLOW } from '../symbols.ts';
-import type { LevelWalk, PathTemplates } from './learned-templates.ts';
+import { type LevelWalk, NO_TEMPLATES, type PathTemplates } from './learned-templates.ts';
 import { appendNameTemplate } from './name-template.ts';
-import { appendPathTemplate, createPathParts, matchRoute, type PathParts } from './path-template.ts';
+import { createPathParts, type PathParts } from './path-parts.ts';
+import { appendPathTemplate, matchRoute } from './path-template.ts';
 import { append, appendAll, appendByte, ascii, type ByteSink, createSink } from './sink.ts';
 import { appendStatementOperation } from './statement-operation.ts';
 
 export interface OperationOptions {
   readonly maxOperationsPerService: number;
-  readonly templates: PathTemplates | null;
+}
+
+/** Operations known under one set of templates. */
+interface Known {
+  readonly table: ByteTable;
+  symbolOf: Int32Array<ArrayBuffer>;
+  /** By service. */
+  countOf: Int32Array<ArrayBuffer>;
 }
 
 export interface Operations {
+  /** Applies these learned templates from now on. */
+  use(templates: PathTemplates): void;
   /** Operation of the span in `slots` and `head`; sets `peer` and `parts`. */
   of(slots: AttributeSlots, head: SpanHead, url: UrlRanges, kind: number, service: number): number;
   /** Peer system of the last span, a symbol; 0 when it has none. */
   peer: number;
   /** Path segments of the last span that are parameters; ranges into its bytes. */
   readonly parts: PathParts;
+  /** Whether the last operation was read off the URL's path. */
+  byPath: boolean;
   /** Spans whose operation was new past its service's cap. */
   overflowed: number;
 }
 
 const MAX_TEXT_BYTES = 256;
+/** Versions in use at a time: before and after one takes effect, and what a trainer learns with. */
+const MAX_SETS = 4;
 const HTTP = ascii('HTTP');
 const OTHER = ascii('_OTHER');
 const SEND = ascii('send');
@@ -44,10 +58,11 @@ const ANONYMOUS = ascii('(anonymous)');
 const UNNAMED = ascii('(unnamed)');
 
 export function createOperations(symbols: Symbols, options: OperationOptions): Operations {
-  const { maxOperationsPerService, templates } = options;
-  const known = createByteTable({ maxEntries: 1_000_000, maxBytes: 128_000_000 });
-  let symbolOf = new Int32Array(1024);
-  let countOf = new Int32Array(256);
+  const { maxOperationsPerService } = options;
+  let templates = NO_TEMPLATES;
+  // By templates: what one set of them made many of must not use up the caps of another.
+  const sets = new Map<string, Known>();
+  let known = knownUnder(templates);
   const sink = createSink();
   const parts = createPathParts();
   const walk: LevelWalk = { node: -1 };
@@ -131,7 +146,9 @@ export function createOperations(symbols: Symbols, options: OperationOptions): O
       }
     } else if (url.pathEnd > url.pathStart) {
       appendByte(sink, 0x20);
-      if (templates !== null) enterTemplates(service);
+      operations.byPath = true;
+      if (templates.key !== '') enterTemplates(service);
+      else walk.node = -1;
       appendPathTemplate(sink, bytes, url.pathStart, url.pathEnd, templates, walk, parts);
     } else {
       // Frameworks that name spans `GET /users/:id` but set no route.
@@ -148,42 +165,63 @@ export function createOperations(symbols: Symbols, options: OperationOptions): O
       serviceBytes = encoder.encode(symbols.text(service));
       serviceOfBytes = service;
     }
-    templates?.enter(walk, serviceBytes, 0, serviceBytes.length);
+    templates.enter(walk, serviceBytes, 0, serviceBytes.length);
+  }
+
+  function knownUnder({ key }: PathTemplates): Known {
+    let found = sets.get(key);
+    if (found === undefined) {
+      found = {
+        table: createByteTable({ maxEntries: 1_000_000, maxBytes: 128_000_000 }),
+        symbolOf: new Int32Array(1024),
+        countOf: new Int32Array(256),
+      };
+      if (sets.size >= MAX_SETS) sets.delete(sets.keys().next().value!);
+    } else sets.delete(key);
+    sets.set(key, found); // the one used last goes last
+    return found;
   }
 
   /** Symbol of the text after the service's four bytes in the sink, within the service's cap. */
   function intern(service: number): number {
-    const at = known.find(sink.bytes, 0, sink.length);
-    if (at >= 0) return symbolOf[at]!;
-    if (service >= countOf.length) {
-      const longer = new Int32Array(Math.max(countOf.length * 2, service + 1));
-      longer.set(countOf);
-      countOf = longer;
+    const at = known.table.find(sink.bytes, 0, sink.length);
+    if (at >= 0) return known.symbolOf[at]!;
+    if (service >= known.countOf.length) {
+      const longer = new Int32Array(Math.max(known.countOf.length * 2, service + 1));
+      longer.set(known.countOf);
+      known.countOf = longer;
     }
-    if (countOf[service]! >= maxOperationsPerService) {
+    if (known.countOf[service]! >= maxOperationsPerService) {
       operations.overflowed++;
       return OVERFLOW;
     }
     const symbol = symbols.internBytes(sink.bytes, 4, sink.length);
-    const id = known.add(sink.bytes, 0, sink.length);
+    const id = known.table.add(sink.bytes, 0, sink.length);
     if (id < 0) return symbol;
-    if (id >= symbolOf.length) {
-      const longer = new Int32Array(symbolOf.length * 2);
-      longer.set(symbolOf);
-      symbolOf = longer;
+    if (id >= known.symbolOf.length) {
+      const longer = new Int32Array(known.symbolOf.length * 2);
+      longer.set(known.symbolOf);
+      known.symbolOf = longer;
     }
-    symbolOf[id] = symbol;
-    countOf[service]!++;
+    known.symbolOf[id] = symbol;
+    known.countOf[service]!++;
     return symbol;
   }
 
   const operations: Operations = {
     peer: 0,
     parts,
+    byPath: false,
     overflowed: 0,
+    use(given) {
+      if (given === templates) return;
+      templates = given;
+      known = knownUnder(given);
+    },
     of(slots, head, url, kind, service) {
       parts.count = 0;
       operations.peer = 0;
+      operations.byPath = false;
       sink.bytes[0] = service & 0xff;
       sink.bytes[1] = (service >> 8) & 0xff;
       sink.bytes[2] = (service >> 16) & 0xff;

@@ -2,72 +2,26 @@
  * Template of a URL path: segments that look like identifiers, or whose level the learned templates have collapsed,
  * become `{id}`. Leaves behind where the replaced segments lie: they are the path's parameters.
  */
-import { isIdentifier } from './identifier.ts';
 import type { LevelWalk, PathTemplates } from './learned-templates.ts';
 import { ID } from './name-template.ts';
-import { append, appendAll, appendByte, type ByteSink } from './sink.ts';
+import { addPart, type PathParts } from './path-parts.ts';
+import { appendSegment, SegmentForm } from './path-segment.ts';
+import { appendAll, appendByte, type ByteSink } from './sink.ts';
 
 /** Deeper levels are one wildcard: a hostile path cannot make a long template. */
 export const MAX_LEVELS = 16;
-/** A longer segment is an identifier whatever it holds. */
-const MAX_SEGMENT_BYTES = 64;
-
-// Bytes that names of resources do not have, and values that people and attackers send do: % " ' < = > ; \ ^ ` { | } space.
-const OF_VALUES = new Uint8Array(256);
-for (const byte of new TextEncoder().encode('%"\'<=>;\\^`{|} ')) OF_VALUES[byte] = 1;
-
-function isValue(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (OF_VALUES[bytes[i]!] === 1) return true;
-  return false;
-}
-
-/** Longest file extension: `.html`, `.jpeg`, `.woff2`. */
-const MAX_EXTENSION = 5;
-
-/** Where a segment's file extension begins, at its dot; `end` without one. */
-function stemEnd(bytes: Uint8Array, start: number, end: number): number {
-  for (let i = end - 1; i > start && i >= end - MAX_EXTENSION - 1; i--) {
-    const byte = bytes[i]!;
-    if (byte === 0x2e) return i === end - 1 ? end : i;
-    const letter = (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
-    if (!letter && (byte < 0x30 || byte > 0x39)) return end;
-  }
-  return end;
-}
-
-export interface PathParts {
-  count: number;
-  readonly starts: Int32Array;
-  readonly ends: Int32Array;
-  /** 1-based position in the path. */
-  readonly positions: Int32Array;
-}
-
-export const createPathParts = (): PathParts => ({
-  count: 0,
-  starts: new Int32Array(64),
-  ends: new Int32Array(64),
-  positions: new Int32Array(64),
-});
-
-export function addPart(parts: PathParts, start: number, end: number, position: number): void {
-  if (parts.count >= parts.starts.length || end <= start) return;
-  parts.starts[parts.count] = start;
-  parts.ends[parts.count] = end;
-  parts.positions[parts.count++] = position;
-}
 
 /**
- * Appends the template of the path in [start, end) and collects the replaced segments. `service` is the text symbol's
- * text-independent id for learned templates, which are given per service by `walk`.
+ * Appends the template of the path in [start, end) and collects the replaced segments. `walk` stands at the root of the
+ * service's learned templates, where there are any.
  */
 export function appendPathTemplate(
   sink: ByteSink,
   bytes: Uint8Array,
   start: number,
   end: number,
-  templates: PathTemplates | null,
-  walk: LevelWalk | null,
+  templates: PathTemplates,
+  walk: LevelWalk,
   parts: PathParts,
 ): void {
   parts.count = 0;
@@ -93,14 +47,15 @@ export function appendPathTemplate(
       return;
     }
     appendByte(sink, 0x2f);
-    const typed = to - at > MAX_SEGMENT_BYTES || isIdentifier(bytes, at, to) || isValue(bytes, at, to);
-    const collapsed = templates !== null && walk !== null && templates.step(walk, bytes, at, to, typed);
-    const stem = typed || collapsed ? to : stemEnd(bytes, at, to);
-    if (typed || collapsed || (stem < to && isIdentifier(bytes, at, stem))) {
+    const from = sink.length;
+    const before = parts.count;
+    const form = appendSegment(sink, bytes, at, to, parts, level);
+    if (to > at && templates.step(walk, sink.bytes, from, sink.length, form === SegmentForm.typed)) {
+      sink.length = from;
+      parts.count = before;
       appendAll(sink, ID);
-      append(sink, bytes, stem, to);
       addPart(parts, at, to, level);
-    } else append(sink, bytes, at, to);
+    }
     at = to + 1;
   }
 }

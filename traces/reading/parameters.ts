@@ -3,7 +3,7 @@ import { createCursor, nextField, resetCursor } from '../../schemas/otlp/cursor.
 import { AnyValueField } from '../../schemas/otlp/fields.ts';
 import { createKeyValueView, type KeyValueView, readAnyValue } from '../../schemas/otlp/read-attributes.ts';
 import { createByteTable } from '../byte-table.ts';
-import type { PathParts } from '../operations/path-template.ts';
+import type { PathParts } from '../operations/path-parts.ts';
 import { ParameterSource, type Segment, type Symbols } from '../segment.ts';
 import { OVERFLOW } from '../symbols.ts';
 import { addRawParameter, copyValue, type RawParameters } from './raw.ts';

@@ -19,8 +19,10 @@ import {
 } from '../../schemas/otlp/read-span.ts';
 import { hexOf, hexOfPair, textOf } from '../../schemas/otlp/text.ts';
 import type { Attribution, ResolvedClient } from '../attribution/client.ts';
-import type { PathTemplates } from '../operations/learned-templates.ts';
+import { hashText } from '../byte-table.ts';
+import { NO_TEMPLATES, type PathTemplates } from '../operations/learned-templates.ts';
 import { createOperations } from '../operations/operation.ts';
+import { learnPath, type PathTrie } from '../operations/path-trie.ts';
 import { ParameterSource, PLACE_STRIDE, type Segment, type SegmentSpans, type Symbols } from '../segment.ts';
 import { createEvidence } from './client-evidence.ts';
 import { reserveParameters, reserveSpans } from './columns.ts';
@@ -63,15 +65,24 @@ export interface ReaderDeps {
   readonly symbols: Symbols;
   readonly config: ReadingConfig;
   readonly attribution: Attribution;
-  /** Learned path templates of the version; null = by type alone. */
-  readonly templates?: PathTemplates | null;
 }
 
 export interface Reader {
-  /** Fills `into` (of the same symbols); false when not even the entry could be decoded. */
-  read(spans: SegmentSpans, into: Segment): boolean;
+  /**
+   * Fills `into` (of the same symbols); false when not even the entry could be decoded. `templates`: learned path templates
+   * of the version that the segment is read for, without them types alone decide. `paths`: where the paths of spans that
+   * name no route are counted.
+   */
+  read(spans: SegmentSpans, into: Segment, templates?: PathTemplates | null, paths?: PathTrie | null): boolean;
   /** Label of one span by itself; 0 when it cannot be decoded. Ranges as in `SegmentSpans.places`. */
-  labelAt(bytes: Uint8Array, resourceStart: number, resourceEnd: number, spanStart: number, spanEnd: number): number;
+  labelAt(
+    bytes: Uint8Array,
+    resourceStart: number,
+    resourceEnd: number,
+    spanStart: number,
+    spanEnd: number,
+    templates?: PathTemplates | null,
+  ): number;
   readonly stats: ReaderStats;
 }
 
@@ -90,6 +101,7 @@ function isException(bytes: Uint8Array, start: number): boolean {
   return true;
 }
 const MAX_PRODUCERS = 1024;
+const MAX_HASH = 0x7fffffff;
 
 export function createReader(deps: ReaderDeps): Reader {
   const { symbols, config, attribution } = deps;
@@ -97,7 +109,6 @@ export function createReader(deps: ReaderDeps): Reader {
   const resources = createResourceReader(symbols, keys);
   const operations = createOperations(symbols, {
     maxOperationsPerService: config.maxOperationsPerService,
-    templates: deps.templates ?? null,
   });
   const parameters = createParameters(symbols, config);
   const evidence = createEvidence(symbols, attribution);
@@ -146,6 +157,10 @@ export function createReader(deps: ReaderDeps): Reader {
   let client: ResolvedClient | null = null;
   let user: string | null = null;
   let session: string | null = null;
+  let trie: PathTrie | null = null;
+  /** Hash of the client that the segment's paths are counted under; 0 = unknown. */
+  let pathClient = 0;
+  let handedOver = false;
   let producers: { traceId: string; spanId: string }[] = [];
 
   /** Sorts the attributes of `head` into slots and parameter families. */
@@ -292,8 +307,16 @@ export function createReader(deps: ReaderDeps): Reader {
     raw.httpStatus[i] = status;
     const exception = head.eventCount > 0 && hasException(bytes);
     raw.outcome[i] = outcomeOf(slots, head.statusCode, kind, status, exception);
+    if (isEntry) {
+      client = evidence.resolve(slots, service, kind);
+      if (trie !== null && !handedOver && client.address !== null)
+        pathClient = 1 + (hashText(client.address) % MAX_HASH);
+      user = hasText(slots, Attribute.user) ? textIn(Attribute.user) : null;
+      session = hasText(slots, Attribute.session) ? textIn(Attribute.session) : null;
+    }
     readUrl(slots, url);
     const operation = operations.of(slots, head, url, kind, service);
+    if (trie !== null && operations.byPath) countPath(service, status);
     raw.operation[i] = operation;
     raw.label[i] = symbols.label(service, kind, operation, operations.peer);
     readParameters(kind);
@@ -302,11 +325,12 @@ export function createReader(deps: ReaderDeps): Reader {
     if (isEntry || kind === SpanKind.consumer) {
       if (head.linkCount > 0) readLinks(bytes);
     }
-    if (isEntry) {
-      client = evidence.resolve(slots, service, kind);
-      user = hasText(slots, Attribute.user) ? textIn(Attribute.user) : null;
-      session = hasText(slots, Attribute.session) ? textIn(Attribute.session) : null;
-    }
+  }
+
+  /** What a server does not have, or does not let in, is no path of it: a scanner must not make templates. */
+  function countPath(service: number, status: number): void {
+    if (status >= 400 && status < 500) return;
+    learnPath(trie!, symbols.text(service), head.bytes, url.pathStart, url.pathEnd, pathClient);
   }
 
   const textIn = (slot: Attribute): string =>
@@ -318,6 +342,8 @@ export function createReader(deps: ReaderDeps): Reader {
     rawParameters.valueEnd = 0;
     producers = [];
     client = null;
+    pathClient = 0;
+    handedOver = spans.asynchronous;
     reserveRawSpans(raw, spans.spanCount);
     tree.begin(Math.max(1, spans.spanCount));
     evidence.begin();
@@ -471,7 +497,9 @@ export function createReader(deps: ReaderDeps): Reader {
 
   return {
     stats,
-    read(spans, into) {
+    read(spans, into, templates, paths) {
+      operations.use(templates ?? NO_TEMPLATES);
+      trie = paths ?? null;
       begin(spans);
       readAll(spans, into);
       if (raw.count === 0) return false;
@@ -489,7 +517,8 @@ export function createReader(deps: ReaderDeps): Reader {
       stats.overflowedOperations = operations.overflowed;
       return true;
     },
-    labelAt(bytes, resourceStart, resourceEnd, spanStart, spanEnd) {
+    labelAt(bytes, resourceStart, resourceEnd, spanStart, spanEnd, templates) {
+      operations.use(templates ?? NO_TEMPLATES);
       if (!readSpanHead(bytes, spanStart, spanEnd, head)) return 0;
       const service = resources.read(bytes, resourceStart, resourceEnd);
       readAttributes(bytes, false, null);

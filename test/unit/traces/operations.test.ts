@@ -3,16 +3,25 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isIdentifier } from '../../../traces/operations/identifier.ts';
 import {
+  collapsedLevels,
   compileTemplates,
-  createPathTrie,
-  learnPath,
-  mergeTries,
+  levelKey,
+  NO_TEMPLATES,
   type PathTemplates,
-  trieFromJson,
-  trieToJson,
 } from '../../../traces/operations/learned-templates.ts';
 import { appendNameTemplate } from '../../../traces/operations/name-template.ts';
-import { appendPathTemplate, createPathParts, matchRoute } from '../../../traces/operations/path-template.ts';
+import { createPathParts } from '../../../traces/operations/path-parts.ts';
+import { appendPathTemplate, matchRoute } from '../../../traces/operations/path-template.ts';
+import {
+  createPathTrie,
+  learnPath as learnBytes,
+  mergeTries,
+  type PathTrie,
+  type PathTrieOptions,
+  TRIE_BOUNDS,
+  trieFromJson,
+  trieToJson,
+} from '../../../traces/operations/path-trie.ts';
 import { createSink } from '../../../traces/operations/sink.ts';
 import { appendStatementOperation } from '../../../traces/operations/statement-operation.ts';
 
@@ -92,10 +101,10 @@ it('a span name with a random id is always the same operation', () => {
 });
 
 describe('paths', () => {
-  const templateOf = (path: string, templates: PathTemplates | null = null, service = 's'): string => {
+  const templateOf = (path: string, templates: PathTemplates = NO_TEMPLATES, service = 's'): string => {
     const walk = { node: -1 };
     const name = encoder.encode(service);
-    templates?.enter(walk, name, 0, name.length);
+    templates.enter(walk, name, 0, name.length);
     return composed(
       (sink, bytes) => appendPathTemplate(sink, bytes, 0, bytes.length, templates, walk, createPathParts()),
       path,
@@ -109,6 +118,16 @@ describe('paths', () => {
     ['/u/637183.png', '/u/{id}.png'],
     ['/js/app.js', '/js/app.js'],
     ['/js/9f86d081884c7d65.woff2', '/js/{id}.woff2'],
+    ['/js/9f86d081884c7d65.min.js', '/js/{id}.min.js'],
+    ['/js/main.9f86d081.chunk.js', '/js/main.{id}.chunk.js'],
+    ['/js/app-3f2a1b9c.js.map', '/js/app-{id}.js.map'],
+    ['/dumps/2026-11-21.tar.gz', '/dumps/{id}.tar.gz'],
+    ['/u/550e8400-e29b-41d4-a716-446655440000.jpeg', '/u/{id}.jpeg'],
+    ['/2.0/users', '/2.0/users'],
+    ['/v1.2/users', '/v1.2/users'],
+    ['/jquery-3.7.1.min.js', '/jquery-3.7.1.min.js'],
+    ['/sitemap.xml', '/sitemap.xml'],
+    ['/archive/17.', '/archive/17.'],
     ['/users/17/', '/users/{id}'],
     ['/a//b', '/a//b'],
     ["/users/1'%20OR%201=1--", '/users/{id}'],
@@ -145,60 +164,143 @@ describe('paths', () => {
     expect(found).toEqual(expected);
   });
 
+  const learnPath = (trie: PathTrie, path: string, client = 0, options: PathTrieOptions = TRIE_BOUNDS): void => {
+    const bytes = encoder.encode(path);
+    learnBytes(trie, 's', bytes, 0, bytes.length, client, options);
+  };
+  const learnedFrom = (trie: PathTrie): PathTemplates => compileTemplates(collapsedLevels([trie]));
+  /** A word of its own for every number, without a digit. */
+  const word = (i: number): string => {
+    const letters = 'abcdefghijklmnopqrstuvwxyz';
+    return `name-${letters[i % 26]}${letters[Math.floor(i / 26) % 26]}${letters[Math.floor(i / 676) % 26]}x`;
+  };
+
   it('are templated at levels with many, mostly single children, once learned', () => {
     const trie = createPathTrie();
     for (let i = 0; i < 60; i++) {
-      const name = `name-${String.fromCharCode(97 + (i % 26), 97 + ((i * 7) % 26), 97 + ((i * 11) % 26))}`;
-      learnPath(trie, 's', `/products/${name}/reviews`);
-      learnPath(trie, 's', '/products');
-      learnPath(trie, 's', `/${['cart', 'checkout', 'help'][i % 3]}`);
+      learnPath(trie, `/products/${word(i)}/reviews`, i + 1);
+      learnPath(trie, '/products', i + 1);
+      learnPath(trie, `/${['cart', 'checkout', 'help'][i % 3]}`, i + 1);
     }
-    const templates = compileTemplates(trie);
+    const levels = collapsedLevels([trie]);
+    expect(levels.map(levelKey)).toEqual(['s /products/{id}']);
+    const templates = compileTemplates(levels);
     expect(templateOf('/products/name-never-seen/reviews', templates)).toBe('/products/{id}/reviews');
     expect(templateOf('/cart', templates)).toBe('/cart');
     expect(templateOf('/wp-admin', templates)).toBe('/wp-admin');
     expect(templateOf('/products/name-x/reviews', templates, 'other')).toBe('/products/name-x/reviews');
-    expect(templates.lines).toContain('s /products/{id}/reviews');
   });
 
-  it('have a bounded trie under a hostile sender', () => {
+  it('keep what stands out at a collapsed level', () => {
     const trie = createPathTrie();
-    for (let i = 0; i < 5_000; i++)
-      learnPath(trie, 's', `/word${String.fromCharCode(97 + (i % 26))}${'abcdefghij'[i % 10]}${i.toString(36)}q/x`);
-    expect(trieToJson(trie).length).toBeLessThan(20_000);
+    for (let i = 0; i < 400; i++) {
+      learnPath(trie, `/users/${i % 2 === 0 ? 'me' : word(i)}/orders`, i + 1);
+      // One that people want more than others is no other thing for that.
+      learnPath(trie, `/product/${i % 9 === 0 ? 'HAL-ONE' : `SKU-${word(i)}`}`, i + 1);
+    }
+    const templates = learnedFrom(trie);
+    expect(templateOf('/users/me/orders', templates)).toBe('/users/me/orders');
+    expect(templateOf('/users/ann/orders', templates)).toBe('/users/{id}/orders');
+    expect(templateOf('/product/HAL-ONE', templates)).toBe('/product/{id}');
+    expect(templateOf('/product/STAN-ONE', templates)).toBe('/product/{id}');
   });
 
-  it('learned apart and merged in any order give what is learned together', () => {
-    const paths = fc.array(
-      fc
-        .array(fc.constantFrom('a', 'b', 'c', 'd', 'e', '17', 'x-y'), { maxLength: 4 })
-        .map((parts) => `/${parts.join('/')}`),
+  it('are not taught by one client, and a server that many scan keeps its own ways', () => {
+    const trie = createPathTrie();
+    const real = (i: number): void => learnPath(trie, ['/api/cart/add', '/api/user/login', '/shop'][i % 3]!, i + 1);
+    for (let i = 0; i < 300; i++) real(i);
+    for (let i = 0; i < 3_000; i++) learnPath(trie, `/${word(i)}`, 7);
+    expect(learnedFrom(trie).key).toBe('');
+    for (let i = 0; i < 3_000; i++) {
+      learnPath(trie, `/${word(i)}`, i + 1);
+      real(i);
+    }
+    const templates = learnedFrom(trie);
+    expect(templateOf('/anything', templates)).toBe('/{id}');
+    expect(templateOf('/api/cart/add', templates)).toBe('/api/cart/add');
+  });
+
+  it('once collapsed stay so, with the same literals', () => {
+    const trie = createPathTrie();
+    for (let i = 0; i < 100; i++) learnPath(trie, `/p/${i % 3 === 0 ? 'new' : word(i)}`, i + 1);
+    const before = collapsedLevels([trie]);
+    expect(before).toMatchObject([{ prefix: ['p'], literals: ['new'] }]);
+    const other = createPathTrie();
+    for (let i = 0; i < 100; i++) learnPath(other, `/p/${['hat', 'shoe'][i % 2]}`, i + 1);
+    expect(collapsedLevels([other], before)).toMatchObject([{ prefix: ['p'], literals: ['new'] }]);
+    expect(compileTemplates(collapsedLevels([other], before)).key).toBe(compileTemplates(before).key);
+  });
+
+  it.each<[string, (i: number) => string]>([
+    ['at the first level', (i) => `/${word(i)}${i.toString(36)}q/x`],
+    ['at every level', (i) => `/${Array.from({ length: 16 }, (_, k) => word(i * 31 + k * 7)).join('/')}`],
+    ['below known ways', (i) => `/a${i % 7}b/c${i % 11}d/${word(i)}/${word(i * 3)}/${i % 5}x`],
+    ['under new services', (i) => `/${word(i)}`],
+  ])('have a bounded trie under a hostile sender %s', (where, pathOf) => {
+    const trie = createPathTrie();
+    const options = { maxChildren: 64, maxServices: 20, maxNodes: 4_000 };
+    let most = 0;
+    for (let i = 0; i < 20_000; i++) {
+      const bytes = encoder.encode(pathOf(i));
+      const service = where === 'under new services' ? word(i) : 's';
+      learnBytes(trie, service, bytes, 0, bytes.length, i + 1, options);
+      most = Math.max(most, trie.nodes);
+    }
+    expect(most).toBeLessThanOrEqual(4_000);
+    expect(trie.services.size).toBeLessThanOrEqual(20);
+    expect(trieToJson(trie).length).toBeLessThan(400_000);
+  });
+
+  describe('learned apart and merged in any order', () => {
+    const lists = fc.array(
+      fc.tuple(
+        fc
+          .array(fc.constantFrom('a', 'b', 'c', 'd', 'e', '17', 'x-y', '99.png'), { maxLength: 4 })
+          .map((parts) => `/${parts.join('/')}`),
+        fc.integer({ min: 0, max: 5 }),
+      ),
       { maxLength: 30 },
     );
-    const options = { maxChildren: 3, collapseFrom: 3, singleShare: 0.6, maxDepth: 16 };
-    fc.assert(
-      fc.property(paths, paths, paths, (a, b, c) => {
-        const learned = (...lists: string[][]) => {
-          const trie = createPathTrie();
-          for (const list of lists) for (const path of list) learnPath(trie, 's', path, options);
-          return trie;
-        };
-        const merged = (...tries: ReturnType<typeof createPathTrie>[]) => {
-          const into = createPathTrie();
-          for (const trie of tries) mergeTries(into, trie, options);
-          return trieToJson(into);
-        };
-        const expected = trieToJson(learned(a, b, c));
-        expect(merged(learned(a), learned(b), learned(c))).toBe(expected);
-        expect(merged(learned(c), learned(b, a))).toBe(expected);
-        const [left, right] = [learned(a, b), learned(c)];
-        const before = trieToJson(right);
-        expect(merged(right, left)).toBe(expected);
-        expect(trieToJson(right)).toBe(before);
-        expect(trieToJson(trieFromJson(expected))).toBe(expected);
-      }),
-      { numRuns: 150 },
-    );
+    type List = readonly (readonly [string, number])[];
+    const learned = (options: PathTrieOptions, ...all: List[]): PathTrie => {
+      const trie = createPathTrie();
+      for (const list of all) for (const [path, client] of list) learnPath(trie, path, client, options);
+      return trie;
+    };
+    const merged = (...tries: PathTrie[]): string => {
+      const into = createPathTrie();
+      for (const trie of tries) mergeTries(into, trie);
+      return trieToJson(into);
+    };
+
+    it('give what is learned together', () => {
+      fc.assert(
+        fc.property(lists, lists, lists, (a, b, c) => {
+          const of = (...all: List[]) => learned(TRIE_BOUNDS, ...all);
+          const expected = trieToJson(of(a, b, c));
+          expect(merged(of(a), of(b), of(c))).toBe(expected);
+          expect(merged(of(c), of(b, a))).toBe(expected);
+          const right = of(c);
+          const before = trieToJson(right);
+          expect(merged(right, of(a, b))).toBe(expected);
+          expect(trieToJson(right)).toBe(before);
+          expect(trieToJson(trieFromJson(expected))).toBe(expected);
+        }),
+        { numRuns: 100 },
+      );
+    });
+
+    it('give the same in any order and grouping, past the caps too', () => {
+      fc.assert(
+        fc.property(lists, lists, lists, (a, b, c) => {
+          const [x, y, z] = [a, b, c].map((list) => learned({ maxChildren: 4, maxServices: 9, maxNodes: 40 }, list));
+          const expected = merged(x!, y!, z!);
+          expect(merged(z!, x!, y!)).toBe(expected);
+          expect(merged(trieFromJson(merged(y!, z!)), x!)).toBe(expected);
+        }),
+        { numRuns: 100 },
+      );
+    });
   });
 });
 
