@@ -7,7 +7,7 @@ import { type Finding, type FindingRecord, type Verdict, VerdictStage } from '..
 import { collectiveVerdict } from './collective.ts';
 import { classOf, incidentId, leadingFinding, noveltyKey } from './explanation.ts';
 import { createLoadBook, type LoadBook, type LoadSnapshot } from './load.ts';
-import { type Candidate, createSlowNodes } from './slow-nodes.ts';
+import { type Candidate, createSlowNodes, isSlowNode } from './slow-nodes.ts';
 import {
   absorb,
   addDistinct,
@@ -386,6 +386,7 @@ export function createIncidentKeeper(
         slowNodes.add(record, appendMs + config.candidateWaitMs);
       } else {
         slowNodes.withdraw(verdict.id);
+        if (verdict.findings.some(isSlowNode)) slowNodes.note(record, appendMs + 2 * config.candidateWaitMs);
         hit(record, verdict.findings.map(decide), appendMs);
       }
     },

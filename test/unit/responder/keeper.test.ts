@@ -337,6 +337,27 @@ describe('a slow node', () => {
   });
 });
 
+it('names the cause also when it was no candidate itself: a statement that is sometimes slow anyway', () => {
+  const node = (candidate: boolean, startMs: number, endMs: number) =>
+    findingOf({
+      kind: 'self-time',
+      group: 'timing',
+      hard: false,
+      candidate,
+      explanationKey: 'reports',
+      service: 'reports',
+      startMs,
+      endMs,
+    });
+  const { keeper, feed, alerts } = keeperOf();
+  const soft = { p: 1e-3, findings: [node(false, DAY, DAY + 5000)] };
+  feed(verdictOf({ client: '203.0.113.66', ...soft }), DAY + 100);
+  feed(verdictOf({ client: '198.51.100.9', p: 1e-3, findings: [node(false, DAY + 4000, DAY + 4100)] }), DAY + 100);
+  feed(verdictOf({ client: '198.51.100.2', findings: [node(true, DAY + 1000, DAY + 5100)] }), DAY + 200);
+  keeper.tick(DAY + 3_000);
+  expect(alerts.map((a) => a.incident.client.address)).toEqual(['203.0.113.66']);
+});
+
 it('names the cause even when a victim is judged first and the cause is not due yet', () => {
   const slow = (startMs: number, endMs: number) =>
     findingOf({
