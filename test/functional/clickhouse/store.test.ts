@@ -62,7 +62,12 @@ describe.skipIf(noClickHouse)('store', () => {
       await write(segment, verdict);
 
       const stored = await server.store.storedVerdicts(5, 1_000);
-      expect(stored.get(verdict.id)).toEqual({ revision: verdict.revision, traceId: segment.traceId, spanCount: 3 });
+      expect(stored.get(verdict.id)).toEqual({
+        revision: verdict.revision,
+        traceId: segment.traceId,
+        spanCount: 3,
+        firstOffset: 1_000,
+      });
       expect((await server.store.storedVerdicts(5, 1_001)).size).toBe(0);
       expect((await server.store.storedVerdicts(6, 0)).size).toBe(0);
       const known = (await server.store.storedSpanIds([segment.traceId, traceIdOf()])).get(segment.traceId);
