@@ -31,5 +31,6 @@ export const abstainingStructure = (): StructureModel => ({
     out.script = '';
     out.thresholdCeiling = 0.5;
   },
+  isEntry: () => false,
   leaveOneOut: () => [],
 });

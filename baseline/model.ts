@@ -103,6 +103,8 @@ export interface Model {
 }
 
 export interface StructureModel extends Model {
+  /** Whether requests enter with this call as a rule: an entry whose parent has not come waits for none. */
+  isEntry(label: number): boolean;
   /** Best match of the segment; called after score() on the same segment. */
   match(segment: Segment, out: StructureMatch): void;
   /** Leave-one-signature-out similarities of a family, ascending: input of the structure threshold. */

@@ -10,6 +10,7 @@ import { createAssembler } from '../traces/assembly/assembler.ts';
 import { createReadingKit } from '../traces/kit.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
+import { createEdgeTest } from './edges.ts';
 import { createInventoryWriter } from './inventory.ts';
 import { createDetector, type Detector } from './service.ts';
 import { createVersions } from './versions.ts';
@@ -26,6 +27,8 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
     const { entries } = await store.loadVersion<Baseline['manifest'], BaselineEntry>(version);
     return loadBaseline(entries, symbols, learners);
   };
+  const versions = createVersions({ log, logger, now: Date.now, load });
+  const isEdge = createEdgeTest(versions.at, reader.labelAt);
   return createDetector(
     { assembly: config.assembly, detector: config.detector, keepsAll: config.clickhouse.keep === 'all' },
     {
@@ -41,10 +44,11 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
         },
         reachable: async () => (await clickhouse.client.ping({ select: true })).success,
       },
-      versions: createVersions({ log, logger, now: Date.now, load }),
+      versions,
       inventory: createInventoryWriter(store, { now: Date.now }),
       redact,
-      createAssembler: (sink) => observeAssembly(metrics, 'detector', createAssembler(config.assembly, { sink })),
+      createAssembler: (sink) =>
+        observeAssembly(metrics, 'detector', createAssembler(config.assembly, { sink, isEdge })),
       segment,
       read: reader.read,
       logger,

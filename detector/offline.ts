@@ -17,6 +17,7 @@ import { createVersionReader } from '../schemas/baselines/version.ts';
 import type { AssemblyConfig } from '../schemas/config/assembly.ts';
 import { type ClientRecord, type Verdict, VerdictStage } from '../schemas/log/verdict.ts';
 import type { Assembler, AssemblerSink } from '../traces/assembly/contract.ts';
+import type { PathTemplates } from '../traces/operations/learned-templates.ts';
 import type { Segment, SegmentSpans, Symbols } from '../traces/segment.ts';
 import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './core/attributed.ts';
 import { createLinkOrigins } from './link-origins.ts';
@@ -26,7 +27,7 @@ export interface ScoreDeps {
   readonly learners: GroupLearners;
   readonly symbols: Symbols;
   readonly segment: Segment;
-  read(spans: SegmentSpans, into: Segment): boolean;
+  read(spans: SegmentSpans, into: Segment, templates: PathTemplates): boolean;
   createAssembler(config: AssemblyConfig, sink: AssemblerSink): Assembler;
   readonly incidents: OfflineIncidents;
 }
@@ -154,7 +155,7 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
   let windowsTo = 0;
 
   function judged(spans: SegmentSpans, first: boolean): void {
-    if (!deps.read(spans, segment)) {
+    if (!deps.read(spans, segment, baseline.templates)) {
       facts.unreadable++;
       return;
     }

@@ -7,11 +7,24 @@ import { toFindings } from './findings.ts';
 import { mix } from './hash.ts';
 import { addWholeTree, createLocalResult, createLocalSpace, judgeLocally } from './local.ts';
 import { clearTable, createNumberTable, insert, lookUp } from './number-table.ts';
-import { buildTables, edgeOf } from './tables.ts';
+import { buildTables, edgeOf, type Tables } from './tables.ts';
 import { createTree, keyTree, readTree, type Tree } from './tree.ts';
 
 /** Scores of trees that fit are remembered by their exact key; forgotten together, as they only save time. */
 const MEMO = 16_384;
+
+/** An operation below it is entered now and then because a caller's span got lost, not from outside. */
+const MIN_ENTRY_SHARE = 0.5;
+
+/** Labels, in the model's symbols, that segments begin with as a rule. */
+function entryLabels(tables: Tables): Set<number> {
+  const found = new Set<number>();
+  for (const { label, count } of tables.root < 0 ? [] : tables.childrenOf[tables.root]!) {
+    const { id, calls } = tables.labels[label]!;
+    if (count >= MIN_ENTRY_SHARE * calls) found.add(id);
+  }
+  return found;
+}
 
 /** Surprise, severity, observed share. */
 const MEMO_WIDTH = 3;
@@ -19,6 +32,7 @@ const MEMO_WIDTH = 3;
 export function createModel(lines: StructureLines, symbols: Symbols): StructureModel {
   const tables = buildTables(lines, symbols);
   const matcher = createMatcher(tables);
+  const entries = entryLabels(tables);
   const space = createLocalSpace(tables);
   const local = createLocalResult();
   const memoTable = createNumberTable(1_024);
@@ -97,6 +111,7 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
       matcher.describe(now, lastMatch, out);
     },
 
+    isEntry: (label) => entries.has(label),
     leaveOneOut: (familyKey) => matcher.leaveOneOut(familyKey),
     entries: () => linesToEntries(lines),
 

@@ -10,6 +10,7 @@ import type { OriginAnswer, OriginAsk } from '../../schemas/log/origin.ts';
 import { type ClientRecord, type Verdict, VerdictStage } from '../../schemas/log/verdict.ts';
 import type { SegmentAssembler } from '../../traces/assembly/assembler.ts';
 import type { AssemblerSink, CloseStage } from '../../traces/assembly/contract.ts';
+import type { PathTemplates } from '../../traces/operations/learned-templates.ts';
 import { type Segment, type SegmentSpans, spanIdHex } from '../../traces/segment.ts';
 import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './attributed.ts';
 import { createOriginAnswerer, MAX_ORIGINS } from './origins.ts';
@@ -46,8 +47,8 @@ export interface CoreEffects {
 export interface CoreDeps {
   createAssembler(sink: AssemblerSink): SegmentAssembler;
   readonly segment: Segment;
-  /** Decodes; false when nothing of the segment can be read. */
-  read(spans: SegmentSpans, into: Segment): boolean;
+  /** Decodes, with the path templates of the version that judges; false when nothing of the segment can be read. */
+  read(spans: SegmentSpans, into: Segment, templates: PathTemplates | null): boolean;
   /** Version in effect at a log-append time; null = none yet. */
   versionAt(appendMs: number): Baseline | null;
 }
@@ -132,11 +133,11 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   const entryOf = (client: ClientRecord): string => `${client.entryTraceId} ${client.entrySpanId}`;
 
   function closed(spans: SegmentSpans, stage: CloseStage, absent: boolean): void {
-    if (!deps.read(spans, segment)) {
+    const baseline = deps.versionAt(spans.appendMs);
+    if (!deps.read(spans, segment, baseline?.templates ?? null)) {
       unreadable++;
       return;
     }
-    const baseline = deps.versionAt(spans.appendMs);
     const judged = baseline?.judge(segment, absent ? JudgementStage.absence : JudgementStage.closed) ?? null;
     const verdictStage = absent ? VerdictStage.absenceJudged : VerdictStage.closed;
     const asks = segment.producers.length > 0;

@@ -29,7 +29,8 @@ export interface AssemblerDeps {
   readonly sink: AssemblerSink;
   /**
    * Whether the version lists this span's operation as an edge, where requests enter from outside with a parent that never
-   * comes. Ranges as in `SegmentSpans.places`. Asked once for a top whose parent is missing after the grace.
+   * comes. Ranges as in `SegmentSpans.places`; `appendMs` of the segment's first record says which version. Asked once for
+   * a top whose parent is missing after the grace.
    */
   readonly isEdge?: (
     bytes: Uint8Array,
@@ -37,6 +38,7 @@ export interface AssemblerDeps {
     resourceEnd: number,
     spanStart: number,
     spanEnd: number,
+    appendMs: number,
   ) => boolean;
 }
 
@@ -201,6 +203,7 @@ export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): Se
         spans.resourceEnd[top]!,
         spans.spanStart[top]!,
         spans.spanEnd[top]!,
+        segments.firstMs[segment]!,
       );
       if (!edge) return true;
       stats.entriesEdge++;

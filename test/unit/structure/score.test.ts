@@ -74,6 +74,14 @@ describe('requests like those learned', () => {
   });
 });
 
+it('entries are the operations that segments begin with as a rule', () => {
+  const one = segment(shop.symbols, fullCheckout());
+  const entries = Array.from({ length: one.spanCount }, (_, i) => shop.model.isEntry(one.label[i]!));
+  expect(entries[0]).toBe(true);
+  expect(entries.slice(1)).not.toContain(true);
+  expect(shop.model.isEntry(0)).toBe(false);
+});
+
 describe('a missing call', () => {
   it('breaks the rule that learned it, and the match says what is missing', () => {
     const { hard, match } = judge(without(fullCheckout(), 'POST /charge'));
