@@ -5,6 +5,7 @@ import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
 import { createLearning } from '../baseline/learning/learning.ts';
 import type { BaselineEntry } from '../baseline/model.ts';
 import { createStore } from '../runtime/clickhouse/store.ts';
+import type { PartialRow } from '../runtime/clickhouse/stored-versions.ts';
 import type { Platform } from '../runtime/platform.ts';
 import { observeAssembly, observeReading } from '../runtime/telemetry/observed.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
@@ -13,9 +14,11 @@ import { createSegment } from '../traces/reading/columns.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
 import { createTrainer, type Trainer } from './service.ts';
+import { createTemplateBook } from './templates.ts';
 
 /** Group under which a partition's counters are kept: they are encoded together. */
 const PARTIAL_GROUP = 'all';
+const PATHS_GROUP = 'templates';
 
 export function createTrainerRole({ config, log, clickhouse, logger: parent, metrics }: Platform): Trainer {
   const logger = parent.child({ role: 'trainer' });
@@ -29,25 +32,25 @@ export function createTrainerRole({ config, log, clickhouse, logger: parent, met
   observeReading(metrics, 'trainer', reader.stats);
   const learners = createLearners({ hashKey: config.redaction.key });
   const rescored = createSegment(symbols);
+  const templates = createTemplateBook();
   const learning = createLearning(config.learning, {
     symbols,
     learners,
-    rescore: (spans) => (reader.read(spans, rescored) ? rescored : undefined),
+    rescore: (spans) => (reader.read(spans, rescored, templates.current) ? rescored : undefined),
   });
+  const rowsOf = (group: string, payloads: ReadonlyMap<number, Uint8Array>): PartialRow[] =>
+    [...payloads].map(([partition, payload]) => ({ partition, block: 0, group, payload }));
+  const payloadsOf = (group: string, rows: readonly PartialRow[]): Map<number, Uint8Array> =>
+    new Map(rows.filter((row) => row.group === group).map(({ partition, payload }) => [partition, payload]));
   return createTrainer(config.trainer, {
     log,
     store: {
-      insertVersion: (baseline, previous, partials) =>
+      insertVersion: (baseline, previous, partials, paths) =>
         store.insertVersion({
           manifest: baseline.manifest,
           entries: baseline.entries(),
           previous,
-          partials: [...partials].map(([partition, payload]) => ({
-            partition,
-            block: 0,
-            group: PARTIAL_GROUP,
-            payload,
-          })),
+          partials: [...rowsOf(PARTIAL_GROUP, partials), ...rowsOf(PATHS_GROUP, paths)],
         }),
       async latestVersion() {
         const found = await store.latestVersion<Baseline['manifest'], BaselineEntry>();
@@ -55,11 +58,13 @@ export function createTrainerRole({ config, log, clickhouse, logger: parent, met
         return {
           baseline: loadBaseline(found.entries, symbols, learners),
           entries: found.entries,
-          partials: new Map(found.partials.map(({ partition, payload }) => [partition, payload])),
+          partials: payloadsOf(PARTIAL_GROUP, found.partials),
+          paths: payloadsOf(PATHS_GROUP, found.partials),
         };
       },
     },
     learning,
+    templates,
     createAssembler: (sink) => observeAssembly(metrics, 'trainer', createAssembler(config.assembly, { sink })),
     segment,
     read: reader.read,

@@ -6,6 +6,7 @@ import type { Baseline } from '../baseline/baseline.ts';
 import type { GroupLearners } from '../baseline/learners.ts';
 import { createLearning, type Learning } from '../baseline/learning/learning.ts';
 import { JudgementStage } from '../baseline/model.ts';
+import { levelsToEntries } from '../baseline/templates.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
 import type { ReadProgress } from '../runtime/files/lines.ts';
 import { timeRange } from '../runtime/files/time-range.ts';
@@ -15,6 +16,13 @@ import { writeVersion } from '../schemas/baselines/version.ts';
 import type { AssemblyConfig } from '../schemas/config/assembly.ts';
 import type { LearningConfig } from '../schemas/config/learning.ts';
 import type { Assembler, AssemblerSink } from '../traces/assembly/contract.ts';
+import {
+  collapsedLevels,
+  compileTemplates,
+  NO_TEMPLATES,
+  type PathTemplates,
+} from '../traces/operations/learned-templates.ts';
+import { createPathTrie, type PathTrie } from '../traces/operations/path-trie.ts';
 import type { Segment, SegmentSpans, Symbols } from '../traces/segment.ts';
 
 export interface TrainDeps {
@@ -23,7 +31,7 @@ export interface TrainDeps {
   readonly segment: Segment;
   /** A second segment for reading kept ones back while versions are calibrated. */
   readonly spare: Segment;
-  read(spans: SegmentSpans, into: Segment): boolean;
+  read(spans: SegmentSpans, into: Segment, templates?: PathTemplates, paths?: PathTrie): boolean;
   createAssembler(config: AssemblyConfig, sink: AssemblerSink): Assembler;
 }
 
@@ -37,7 +45,7 @@ export interface TrainOptions {
 }
 
 export interface TrainProgress extends ReadProgress {
-  readonly phase: 'measuring' | 'learning' | 'calibrating';
+  readonly phase: 'measuring' | 'templates' | 'learning' | 'calibrating';
   readonly segments: number;
 }
 
@@ -68,12 +76,14 @@ export async function trainFiles(
 ): Promise<TrainSummary> {
   if (inputs.length === 0) throw new SpanwardenError('INPUT_UNREADABLE', 'no input was given');
   const counts = createFileCounts();
-  const learning = createLearning(await measured(inputs, options), {
+  const config = await measured(inputs, options);
+  const templates = await learnTemplates(inputs, options, deps);
+  const learning = createLearning(config, {
     symbols: deps.symbols,
     learners: deps.learners,
-    rescore: (spans) => (deps.read(spans, deps.spare) ? deps.spare : undefined),
+    rescore: (spans) => (deps.read(spans, deps.spare, templates) ? deps.spare : undefined),
   });
-  const student = createStudent(learning, deps);
+  const student = createStudent(learning, templates, deps);
   const assembler = deps.createAssembler(options.assembly, student.sink);
   let progress: ReadProgress | undefined;
   for await (const records of readTraceRecords(inputs, counts, {
@@ -96,7 +106,8 @@ export async function trainFiles(
   if (progress !== undefined) {
     options.progress?.({ ...progress, phase: 'calibrating', segments: student.facts.segments });
   }
-  const baseline = learning.publish({ parent: '', previous: [], offsets: [] });
+  const extra = levelsToEntries({ levels: templates.levels, coming: [] });
+  const baseline = learning.publish({ parent: '', previous: [], offsets: [], extra });
   await writeBaseline(baseline, options.out);
   const { manifest } = baseline;
   return {
@@ -123,6 +134,43 @@ async function measured(inputs: readonly string[], options: TrainOptions): Promi
   return { ...learning, spanMs: Math.max(10_000, Math.round(range.lastMs - range.firstMs)) };
 }
 
+/**
+ * Path templates (DETECTION §3.1), in a pass of their own over input that can be read twice: what is learned must be read with
+ * them. From standard input there are none.
+ */
+async function learnTemplates(
+  inputs: readonly string[],
+  options: TrainOptions,
+  deps: TrainDeps,
+): Promise<PathTemplates> {
+  if (inputs.includes('-')) return NO_TEMPLATES;
+  const paths = createPathTrie();
+  let segments = 0;
+  const assembler = deps.createAssembler(options.assembly, {
+    closed: () => {},
+    withdrawn: () => {},
+    settled(spans) {
+      segments++;
+      deps.read(spans, deps.segment, NO_TEMPLATES, paths);
+    },
+    reused: () => {},
+    forgotten: () => {},
+  });
+  const records = readTraceRecords(inputs, createFileCounts(), {
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    onProgress: (read) => options.progress?.({ ...read, phase: 'templates', segments }),
+  });
+  for await (const some of records) {
+    for (const { offset, streamMs, value } of some) {
+      assembler.add(PARTITION, offset, streamMs, value);
+      assembler.advance(PARTITION, streamMs);
+    }
+  }
+  assembler.end();
+  const levels = collapsedLevels([paths]);
+  return levels.length === 0 ? NO_TEMPLATES : compileTemplates(levels);
+}
+
 interface Student {
   readonly sink: AssemblerSink;
   readonly facts: { segments: number; quarantined: number; unreadable: number };
@@ -130,7 +178,7 @@ interface Student {
   tracesLearned(): number;
 }
 
-function createStudent(learning: Learning, deps: TrainDeps): Student {
+function createStudent(learning: Learning, templates: PathTemplates, deps: TrainDeps): Student {
   const facts = { segments: 0, quarantined: 0, unreadable: 0 };
   /** Traces that may still get segments: whether any of theirs was learned, and how many have settled. */
   const open = new Map<string, { learned: boolean; settled: number }>();
@@ -147,7 +195,7 @@ function createStudent(learning: Learning, deps: TrainDeps): Student {
       tracesRead++;
     }
     trace.settled++;
-    if (!deps.read(spans, deps.segment)) {
+    if (!deps.read(spans, deps.segment, templates)) {
       facts.unreadable++;
       return;
     }

@@ -18,8 +18,11 @@ import { RecordKind } from '../schemas/log/topics.ts';
 import type { VersionAnnouncement } from '../schemas/log/version.ts';
 import type { SegmentAssembler } from '../traces/assembly/assembler.ts';
 import type { AssemblerSink } from '../traces/assembly/contract.ts';
+import { levelKey, type PathTemplates } from '../traces/operations/learned-templates.ts';
+import type { PathTrie } from '../traces/operations/path-trie.ts';
 import type { Segment, SegmentSpans } from '../traces/segment.ts';
 import { createCutBook } from './cut.ts';
+import type { TemplateBook } from './templates.ts';
 
 export interface TrainerStore {
   /** Everything of the version becomes durable; the same version twice changes nothing. */
@@ -27,6 +30,7 @@ export interface TrainerStore {
     baseline: Baseline,
     previous: readonly BaselineEntry[],
     partials: ReadonlyMap<number, Uint8Array>,
+    paths: ReadonlyMap<number, Uint8Array>,
   ): Promise<void>;
   /** The newest published version with its entries and the partials of its partitions; null before the first. */
   latestVersion(): Promise<PublishedVersion | null>;
@@ -36,18 +40,22 @@ export interface PublishedVersion {
   readonly baseline: Baseline;
   readonly entries: readonly BaselineEntry[];
   readonly partials: ReadonlyMap<number, Uint8Array>;
+  /** Paths that templates are learned from, by partition. */
+  readonly paths: ReadonlyMap<number, Uint8Array>;
 }
 
 export interface TrainerDeps {
   readonly log: Log;
   readonly store: TrainerStore;
   readonly learning: Learning;
+  /** What segments are learned with; calibration must read them with the same. */
+  readonly templates: TemplateBook;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly now: () => number;
   createAssembler(sink: AssemblerSink): SegmentAssembler;
   readonly segment: Segment;
-  read(spans: SegmentSpans, into: Segment): boolean;
+  read(spans: SegmentSpans, into: Segment, templates: PathTemplates, paths?: PathTrie): boolean;
 }
 
 export interface TrainerStatus {
@@ -68,6 +76,8 @@ export interface Trainer extends Service {
 /** p* below which a segment is counted in quarantine (DETECTION §7). */
 const QUARANTINE_P = 1e-4;
 const RETRY_MS = 1_000;
+/** Times that learning begins anew for path templates found before the first version; later ones wait for the next version. */
+const MAX_RELEARNED = 2;
 /** Whether a version is due is looked at so often: it takes a merge of all distinct counters. */
 const LOOK_MS = 1_000;
 /** Held segments learned in one go after a version was made, before others get their turn. */
@@ -76,7 +86,7 @@ const LEARN_AT_ONCE = 100;
 const RECENT_ANNOUNCEMENTS = 1_000;
 
 export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer {
-  const { log, store, learning, logger, metrics, segment } = deps;
+  const { log, store, learning, templates, logger, metrics, segment } = deps;
   const learned = metrics.counter(
     'trainer_segments_learned_total',
     'Segments learned, by whether they were quarantined',
@@ -96,6 +106,8 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   let lastSegments = 0;
   let lastLookMs = 0;
   let publishing: Promise<void> | undefined;
+  let relearning: Promise<void> | undefined;
+  let relearned = 0;
   let consumer: Consumer | undefined;
   let stopping = false;
 
@@ -110,14 +122,21 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   });
 
   function learn(spans: SegmentSpans): void {
-    if (!deps.read(spans, segment)) {
+    const { current } = templates;
+    // judged as the version reads it, learned as the next one will
+    const differs = baseline !== null && baseline.templates.key !== current.key;
+    let quarantined = differs && deps.read(spans, segment, baseline!.templates) && isSuspect();
+    if (!deps.read(spans, segment, current, templates.pathsOf(spans.partition))) {
       unreadable.add(1);
       return;
     }
-    const quarantined = baseline !== null && baseline.judge(segment, JudgementStage.absence).p < QUARANTINE_P;
+    if (!differs) quarantined = isSuspect();
     learning.learn(segment, spans, quarantined);
     (quarantined ? learnedQuarantined : learnedPlain).add(1);
   }
+
+  const isSuspect = (): boolean =>
+    baseline !== null && baseline.judge(segment, JudgementStage.absence).p < QUARANTINE_P;
 
   async function assigned(given: Assignment): Promise<number> {
     const { partition } = given;
@@ -126,6 +145,8 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     const partial = last?.partials.get(partition);
     if (last !== null && partial !== undefined) {
       learning.restore(partition, partial);
+      const paths = last.paths.get(partition);
+      if (paths !== undefined) templates.restore(partition, paths);
       start = last.baseline.manifest.offsets[partition] ?? start;
       lastSegments = learning.progress().segments;
       logger.info(
@@ -147,6 +168,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     if (found !== null) {
       baseline = found.baseline;
       entries = found.entries;
+      templates.resume(entries);
       await untilReached(() => announceAgain(found.baseline));
     }
     latest = found;
@@ -185,6 +207,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   function revoked(partition: number): void {
     assembler.drop(partition);
     learning.drop(partition);
+    templates.drop(partition);
     cuts.drop(partition);
     assignments.delete(partition);
     positions.delete(partition);
@@ -199,15 +222,25 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     positions.set(partition, last.offset + 1);
     assembler.advance(partition, last.appendMs);
     step();
+    await relearning;
     if ((cuts.current?.held.length ?? 0) > config.maxQueued) await publishing;
   }
 
   /** Begins a cut when a version is due, and publishes when the cut is complete. */
   function step(): void {
-    if (publishing !== undefined || stopping) return;
+    if (publishing !== undefined || relearning !== undefined || stopping) return;
     if (cuts.current === null) {
-      if (isDue()) cuts.begin(positions);
-      else return;
+      if (!isDue()) return;
+      if (baseline?.manifest.alerting !== true && relearned < MAX_RELEARNED) {
+        const found = templates.found();
+        if (found.key !== templates.current.key) {
+          relearning = relearn(found).finally(() => {
+            relearning = undefined;
+          });
+          return;
+        }
+      }
+      cuts.begin(positions);
     }
     if (!cuts.complete((partition) => assembler.unsettledFloor(partition))) return;
     publishing = publish()
@@ -220,6 +253,30 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
         publishing = undefined;
         lastPublishMs = deps.now();
       });
+  }
+
+  /**
+   * Before anything is judged by what was learned, it can be learned again: from the earliest record that the log holds, read
+   * with the templates that the first pass found.
+   */
+  async function relearn(found: PathTemplates): Promise<void> {
+    const { earliest } = await untilReached(() => log.offsets('spans'));
+    relearned++;
+    logger.info(
+      { templates: found.levels.map(levelKey) },
+      'path templates found: learning begins anew from the earliest record held',
+    );
+    learning.reset();
+    templates.take(found);
+    templates.reset();
+    lastSegments = 0;
+    for (const partition of assignments.keys()) {
+      const from = earliest[partition] ?? 0;
+      assembler.drop(partition);
+      assembler.resume(partition, from);
+      positions.set(partition, from);
+      consumer?.seek(partition, from);
+    }
   }
 
   function isDue(): boolean {
@@ -240,14 +297,16 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     const offsets = Array.from({ length: partitions }, (_, partition) => cut.offsets.get(partition) ?? 0);
     const startedMs = performance.now();
     const owned = new Map(assignments);
-    const made = await compile(offsets);
+    const found = templates.found();
+    const made = await compile(offsets, templates.entries(found));
     // what was taken away meanwhile is not in the counters any more: its new owner publishes
     for (const partition of cut.offsets.keys()) {
       if (assignments.get(partition) !== owned.get(partition))
         throw new SpanwardenError('LOG_FENCED', `partition ${partition} was taken away while a version was made`);
     }
     const partials = new Map([...cut.offsets.keys()].map((partition) => [partition, learning.encode(partition)]));
-    await untilReached(() => store.insertVersion(made, entries, partials));
+    const paths = new Map([...cut.offsets.keys()].map((partition) => [partition, templates.encode(partition)]));
+    await untilReached(() => store.insertVersion(made, entries, partials, paths));
     await untilReached(() => announce(made));
     for (const [partition, offset] of cut.offsets) {
       const assignment = assignments.get(partition);
@@ -255,7 +314,11 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     }
     baseline = made;
     entries = [...made.entries()];
-    latest = { baseline: made, entries, partials };
+    latest = { baseline: made, entries, partials, paths };
+    if (found.key !== templates.current.key) {
+      templates.take(found);
+      logger.info({ templates: found.levels.map(levelKey) }, 'path templates found: the next version reads with them');
+    }
     lastSegments = made.manifest.segments;
     published.add(1);
     logger.info(
@@ -271,8 +334,8 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   }
 
   /** In steps, between which the other roles of this process go on. */
-  async function compile(offsets: readonly number[]): Promise<Baseline> {
-    const steps = learning.publishing({ parent: baseline?.version ?? '', previous: entries, offsets });
+  async function compile(offsets: readonly number[], extra: readonly BaselineEntry[]): Promise<Baseline> {
+    const steps = learning.publishing({ parent: baseline?.version ?? '', previous: entries, offsets, extra });
     for (;;) {
       const turn = steps.next();
       if (turn.done === true) return turn.value;
@@ -308,6 +371,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
           async idle(partition, nowMs) {
             assembler.advance(partition, nowMs);
             step();
+            await relearning;
           },
         },
       });

@@ -23,7 +23,16 @@ export interface Sample {
   /** Undefined after a restart: then `scored` stands. */
   readonly spans: SegmentSpans | undefined;
   readonly bytes: number;
+  /** Hash of the labels it was learned with. */
+  readonly labels: number;
   scored: Scored | undefined;
+}
+
+/** Hash of a segment's labels, 32 bits, the same in every process. */
+export function labelsHash({ symbols, label, spanCount }: Segment): number {
+  let hash = spanCount;
+  for (let i = 0; i < spanCount; i++) hash = Math.imul(hash ^ symbols.labelHash(label[i]!), 0x9e3779b1);
+  return hash;
 }
 
 export interface Cell {

@@ -101,6 +101,7 @@ export function decodeCells(
         bucket,
         spans: undefined,
         bytes: 0,
+        labels: 0,
         scored: {
           values: Float64Array.from(values),
           familyKey,

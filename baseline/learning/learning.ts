@@ -8,7 +8,7 @@ import { PLACE_STRIDE, type Segment, type SegmentSpans, type Symbols } from '../
 import type { Baseline } from '../baseline.ts';
 import type { GroupLearners } from '../learners.ts';
 import type { BaselineEntry, LearnContext } from '../model.ts';
-import { type Cell, createCell, keepSpans, learnInto, mergeCells, type Sample } from './cell.ts';
+import { type Cell, createCell, keepSpans, labelsHash, learnInto, mergeCells, type Sample } from './cell.ts';
 import { decodeCells, encodeCells } from './codec.ts';
 import { countDistinct, createDistinct, mergeDistinct } from './distinct.ts';
 import { clientHash, unitHash } from './hash.ts';
@@ -60,6 +60,8 @@ export interface Learning {
   restore(partition: number, bytes: Uint8Array): void;
   /** Forgets a partition that was taken away. */
   drop(partition: number): void;
+  /** Forgets everything: it is about to be learned again, read in another way. */
+  reset(): void;
 }
 
 export function createLearning(config: LearningConfig, deps: LearningDeps): Learning {
@@ -122,7 +124,7 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
     const kept = keepSpans(spans, spans.spanCount * PLACE_STRIDE);
     let bytes = kept.places.byteLength;
     for (const record of kept.records) bytes += record.byteLength;
-    cell.samples.push({ hash, bucket, spans: kept, bytes, scored: undefined });
+    cell.samples.push({ hash, bucket, spans: kept, bytes, labels: labelsHash(segment), scored: undefined });
     keptCount++;
     keptBytes += bytes;
     if (keptCount > config.calibrationSegments || keptBytes > config.calibrationBytes) thin();
@@ -241,6 +243,13 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
       for (const cell of cells) cell.samples = cell.samples.filter((sample) => sample.hash < keepBelow);
       joinEqualBlocks();
       widen();
+      recount();
+    },
+    reset() {
+      cells = [];
+      lastCell = undefined;
+      blockBuckets = 1;
+      keepBelow = 1;
       recount();
     },
     drop(partition) {

@@ -19,7 +19,7 @@ import { learnThresholds, type SimilaritySample } from '../fusion/thresholds.ts'
 import type { GroupModels, GroupPartials } from '../learners.ts';
 import { type CompileOptions, createEvidence, createStructureMatch, type Evidence, JudgementStage } from '../model.ts';
 import { createRateBook } from '../timing/rate-book.ts';
-import { type Cell, createPartials, mergePartials, type Sample, type Scored } from './cell.ts';
+import { type Cell, createPartials, labelsHash, mergePartials, type Sample, type Scored } from './cell.ts';
 import type { LearningDeps, Progress, PublishOptions } from './learning.ts';
 import { profileOf, readinessOf } from './profile.ts';
 
@@ -84,7 +84,9 @@ export function* publishSteps(
       const score = createScorer(models);
       for (const [i, sample] of fold.samples.entries()) {
         const segment = sample.spans === undefined ? undefined : deps.rescore(sample.spans);
-        if (segment === undefined) continue;
+        // Read with other path templates than it was learned with, it would be new to itself: what was found of it before
+        // stands, if anything was.
+        if (segment === undefined || labelsHash(segment) !== sample.labels) continue;
         sample.scored = score.score(segment);
         rateBook.add(models.timing, segment);
         for (const group of GROUPS) observed[group] += score.observed(group);
