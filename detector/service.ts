@@ -96,6 +96,8 @@ const IDLE_LAG_MS = 300;
 const PROBE_MS = 1_000;
 /** Reading stops for rows on their way into ClickHouse, and for a version, no longer than this: alerts cannot wait. */
 const STORE_WAIT_MS = 5_000;
+/** An insert that takes longer, while rows fill their bound, counts as a store that is away. */
+const AWAY_AFTER_MS = 20_000;
 
 export function createDetector(config: DetectorOptions, deps: DetectorDeps): Detector {
   const { log, store, versions, inventory, logger, metrics } = deps;
@@ -339,15 +341,18 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   async function afterBatch(): Promise<void> {
     if (rejected !== undefined) throw rejected;
     const { flushMs, flushSpans, maxUnstoredBytes } = config.detector;
-    const sinceMs = deps.now() - lastFlushMs;
-    if (sinceMs >= flushMs || (rows.spans >= flushSpans && !storeAway)) flush();
-    // reading goes on while rows are inserted, but not much further ahead than one batch of them
-    if (rows.spans >= 2 * flushSpans && !storeAway && !alertOnly) {
-      await within(STORE_WAIT_MS, flushing ?? Promise.resolve()).catch(() => {
-        storeAway = true;
-      });
+    const isMuch = (): boolean => rows.spans >= flushSpans || rows.bytes >= maxUnstoredBytes / 2;
+    if (deps.now() - lastFlushMs >= flushMs || (isMuch() && !storeAway)) flush();
+    while (!alertOnly && !storeAway && (rows.spans >= 2 * flushSpans || rows.bytes >= maxUnstoredBytes)) {
+      // reading goes on while rows are inserted, but not much further ahead; a slow store is not yet one that is away
+      const patienceMs = rows.bytes >= maxUnstoredBytes ? AWAY_AFTER_MS : STORE_WAIT_MS;
+      flush();
+      const leftMs = patienceMs - (deps.now() - lastFlushMs);
+      if (leftMs > 0 && (await settles(leftMs, flushing ?? Promise.resolve()))) continue;
+      storeAway = rows.bytes >= maxUnstoredBytes;
+      break;
     }
-    if (rows.bytes > maxUnstoredBytes && !alertOnly) enterAlertOnly();
+    if (storeAway && !alertOnly && rows.bytes >= maxUnstoredBytes) enterAlertOnly();
     if (alertOnly) tryReturn();
   }
 
@@ -501,6 +506,19 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   });
   try {
     return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** False when the promise, which does not reject, takes longer. */
+async function settles(ms: number, promise: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([promise.then(() => true as const), late]);
   } finally {
     clearTimeout(timer);
   }

@@ -15,7 +15,7 @@ import { EPOCH_MS, segmentSpansOf, type WireSpan } from '../traces/otlp.ts';
 const REMOTE = 0x300;
 const LOCAL = 0x100;
 
-export const traceIdOf = (n: number): string => (n + 1).toString(16).padStart(32, 'c');
+export const traceIdOf = (n: number): string => `c${(n + 1).toString(16).padStart(31, '0')}`;
 export const spanIdOf = (trace: number, n: number): string => ((trace + 1) * 64 + n).toString(16).padStart(16, '0');
 
 export type Oddity = 'none' | 'statement' | 'pair';
@@ -201,4 +201,15 @@ export function learnEntries(count: number): readonly BaselineEntry[] {
   const baseline = learning.publish({ parent: '', previous: [], offsets: [0] });
   if (!baseline.manifest.alerting) throw new Error(`cannot alert: ${baseline.manifest.learning.join('; ')}`);
   return [...baseline.entries()];
+}
+
+let learned: { readonly baseline: Baseline; readonly entries: readonly BaselineEntry[] } | undefined;
+
+/** The same, compiled; learned once a process. */
+export function loadedBaseline() {
+  if (learned === undefined) {
+    const entries = learnEntries(600);
+    learned = { entries, baseline: loadInto(entries, newKit()) };
+  }
+  return learned;
 }
