@@ -6,6 +6,7 @@
 import type { Baseline } from '../baseline/baseline.ts';
 import type { Learning, Progress } from '../baseline/learning/learning.ts';
 import { type BaselineEntry, JudgementStage } from '../baseline/model.ts';
+import { levelsFromEntries, levelsToEntries } from '../baseline/templates.ts';
 import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import type { Assignment, Consumer, Log, LogRecord } from '../runtime/log/port.ts';
@@ -108,6 +109,8 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   let publishing: Promise<void> | undefined;
   let relearning: Promise<void> | undefined;
   let relearned = 0;
+  /** Latest append time of what was learned. */
+  let learnedMs = 0;
   let consumer: Consumer | undefined;
   let stopping = false;
 
@@ -131,6 +134,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
       return;
     }
     if (!differs) quarantined = isSuspect();
+    learnedMs = Math.max(learnedMs, spans.appendMs);
     learning.learn(segment, spans, quarantined);
     (quarantined ? learnedQuarantined : learnedPlain).add(1);
   }
@@ -168,7 +172,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     if (found !== null) {
       baseline = found.baseline;
       entries = found.entries;
-      templates.resume(entries);
+      templates.take(levelsFromEntries(entries));
       await untilReached(() => announceAgain(found.baseline));
     }
     latest = found;
@@ -267,7 +271,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
       'path templates found: learning begins anew from the earliest record held',
     );
     learning.reset();
-    templates.take(found);
+    templates.take({ levels: found.levels, coming: [] });
     templates.reset();
     lastSegments = 0;
     for (const partition of assignments.keys()) {
@@ -297,8 +301,8 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     const offsets = Array.from({ length: partitions }, (_, partition) => cut.offsets.get(partition) ?? 0);
     const startedMs = performance.now();
     const owned = new Map(assignments);
-    const found = templates.found();
-    const made = await compile(offsets, templates.entries(found));
+    const levels = templates.plan(learnedMs);
+    const made = await compile(offsets, levelsToEntries(levels));
     // what was taken away meanwhile is not in the counters any more: its new owner publishes
     for (const partition of cut.offsets.keys()) {
       if (assignments.get(partition) !== owned.get(partition))
@@ -315,9 +319,10 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     baseline = made;
     entries = [...made.entries()];
     latest = { baseline: made, entries, partials, paths };
-    if (found.key !== templates.current.key) {
-      templates.take(found);
-      logger.info({ templates: found.levels.map(levelKey) }, 'path templates found: the next version reads with them');
+    const before = templates.current;
+    templates.take(levels);
+    if (templates.current !== before) {
+      logger.info({ templates: levels.coming.map(levelKey) }, 'path templates found: learned with from now on');
     }
     lastSegments = made.manifest.segments;
     published.add(1);

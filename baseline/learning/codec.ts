@@ -35,26 +35,31 @@ interface Head {
 
 const SCHEMA = 1;
 
-export function encodeCells(cells: readonly Cell[], frame: CellFrame, learners: GroupLearners): Uint8Array {
+/** A cell a step: the cells must not change between them. */
+export function* encodingCells(
+  cells: readonly Cell[],
+  frame: CellFrame,
+  learners: GroupLearners,
+): Generator<void, Uint8Array> {
   const parts: Uint8Array[] = [];
-  const heads = [...cells]
-    .sort((a, b) => a.block - b.block)
-    .map((cell): CellHead => {
-      const partials = GROUPS.map((group) => learners[group].encode(cell.partials[group]));
-      parts.push(...partials);
-      return {
-        block: cell.block,
-        segments: cell.segments,
-        buckets: [...cell.buckets].sort((a, b) => a - b),
-        clients: distinctToForm(cell.clients),
-        firstMs: cell.firstMs,
-        lastMs: cell.lastMs,
-        scored: cell.samples.flatMap(({ hash, bucket, scored: s }) =>
-          s === undefined ? [] : [[hash, bucket, [...s.values], s.familyKey, s.entry, s.timing, s.parameters] as const],
-        ),
-        lengths: partials.map((bytes) => bytes.length),
-      };
+  const heads: CellHead[] = [];
+  for (const cell of [...cells].sort((a, b) => a.block - b.block)) {
+    const partials = GROUPS.map((group) => learners[group].encode(cell.partials[group]));
+    parts.push(...partials);
+    heads.push({
+      block: cell.block,
+      segments: cell.segments,
+      buckets: [...cell.buckets].sort((a, b) => a - b),
+      clients: distinctToForm(cell.clients),
+      firstMs: cell.firstMs,
+      lastMs: cell.lastMs,
+      scored: cell.samples.flatMap(({ hash, bucket, scored: s }) =>
+        s === undefined ? [] : [[hash, bucket, [...s.values], s.familyKey, s.entry, s.timing, s.parameters] as const],
+      ),
+      lengths: partials.map((bytes) => bytes.length),
     });
+    yield;
+  }
   const head = new TextEncoder().encode(JSON.stringify({ schema: SCHEMA, frame, cells: heads } satisfies Head));
   const total = 4 + head.length + parts.reduce((sum, part) => sum + part.length, 0);
   const bytes = new Uint8Array(total);

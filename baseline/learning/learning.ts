@@ -9,7 +9,7 @@ import type { Baseline } from '../baseline.ts';
 import type { GroupLearners } from '../learners.ts';
 import type { BaselineEntry, LearnContext } from '../model.ts';
 import { type Cell, createCell, keepSpans, labelsHash, learnInto, mergeCells, type Sample } from './cell.ts';
-import { decodeCells, encodeCells } from './codec.ts';
+import { decodeCells, encodingCells } from './codec.ts';
 import { countDistinct, createDistinct, mergeDistinct } from './distinct.ts';
 import { clientHash, unitHash } from './hash.ts';
 import { bucketMs, readinessOf } from './profile.ts';
@@ -56,6 +56,8 @@ export interface Learning {
   publishing(options: PublishOptions): Generator<void, Baseline>;
   /** What a trainer needs to go on with a partition after a restart; the segments' bytes are not in it. */
   encode(partition: number): Uint8Array;
+  /** The same in steps, between which nothing of the partition may be learned. */
+  encoding(partition: number): Generator<void, Uint8Array>;
   /** Takes up an encoded partition, replacing what is held of it. Throws BASELINE_DAMAGED, SCHEMA_MISMATCH. */
   restore(partition: number, bytes: Uint8Array): void;
   /** Forgets a partition that was taken away. */
@@ -193,6 +195,13 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
     return publishSteps(config, deps, cells, progress(), width, options);
   }
 
+  const encoding = (partition: number): Generator<void, Uint8Array> =>
+    encodingCells(
+      cells.filter((cell) => cell.partition === partition),
+      { bucketMs: width, blockBuckets, keepBelow },
+      learners,
+    );
+
   return {
     bucketMs: width,
     learn(segment, spans, quarantined, timeMs = segment.appendMs) {
@@ -211,19 +220,9 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
     },
     progress,
     publishing,
-    publish(options) {
-      const steps = publishing(options);
-      for (;;) {
-        const step = steps.next();
-        if (step.done === true) return step.value;
-      }
-    },
-    encode: (partition) =>
-      encodeCells(
-        cells.filter((cell) => cell.partition === partition),
-        { bucketMs: width, blockBuckets, keepBelow },
-        learners,
-      ),
+    publish: (options) => finish(publishing(options)),
+    encoding,
+    encode: (partition) => finish(encoding(partition)),
     restore(partition, bytes) {
       const restored = decodeCells(bytes, partition, learners);
       if (restored.frame.bucketMs !== width) {
@@ -258,4 +257,12 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
       recount();
     },
   };
+}
+
+/** All steps at once. */
+function finish<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }

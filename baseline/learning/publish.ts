@@ -23,6 +23,9 @@ import { type Cell, createPartials, labelsHash, mergePartials, type Sample, type
 import type { LearningDeps, Progress, PublishOptions } from './learning.ts';
 import { profileOf, readinessOf } from './profile.ts';
 
+/** Segments scored in one step: some ten milliseconds. */
+const SCORED_AT_ONCE = 100;
+
 interface Fold {
   partials: GroupPartials;
   samples: Sample[];
@@ -39,7 +42,8 @@ export function* publishSteps(
 ): Generator<void, Baseline> {
   const { learners, symbols } = deps;
   const folds = foldsOf(cells, config.folds, deps);
-  const compile = (partials: GroupPartials, segments: number): GroupModels => {
+  // one group at a time: each takes tens of milliseconds
+  function* compile(partials: GroupPartials, segments: number): Generator<void, GroupModels> {
     const compileOptions: CompileOptions = {
       profile: profileOf(config),
       symbols,
@@ -53,21 +57,22 @@ export function* publishSteps(
       ...compileOptions,
       previous: options.previous.filter((e) => e.group === group || (group === 'structure' && e.group === 'match')),
     });
-    return {
-      structure: learners.structure.compile(partials.structure, of('structure')),
-      timing: learners.timing.compile(partials.timing, of('timing')),
-      parameters: learners.parameters.compile(partials.parameters, of('parameters')),
-      status: learners.status.compile(partials.status, of('status')),
-    };
-  };
+    const structure = learners.structure.compile(partials.structure, of('structure'));
+    yield;
+    const timing = learners.timing.compile(partials.timing, of('timing'));
+    yield;
+    const parameters = learners.parameters.compile(partials.parameters, of('parameters'));
+    yield;
+    return { structure, timing, parameters, status: learners.status.compile(partials.status, of('status')) };
+  }
   let firstMs = Number.POSITIVE_INFINITY;
   let lastMs = 0;
   for (const cell of cells) {
     firstMs = Math.min(firstMs, cell.firstMs);
     lastMs = Math.max(lastMs, cell.lastMs);
   }
-  const suffixes = suffixMerges(folds, deps);
-  yield;
+  yield; // the counting is copied
+  const suffixes = yield* suffixMerges(folds, deps);
 
   const rateBook = createRateBook();
   const observed: Record<Group, number> = { structure: 0, timing: 0, parameters: 0, status: 0 };
@@ -79,7 +84,8 @@ export function* publishSteps(
       const rest = createPartials(learners);
       mergePartials(learners, rest, prefix);
       mergePartials(learners, rest, suffixes[f + 1]!);
-      const models = compile(rest, progress.segments - fold.segments);
+      yield;
+      const models = yield* compile(rest, progress.segments - fold.segments);
       yield;
       const score = createScorer(models);
       for (const [i, sample] of fold.samples.entries()) {
@@ -91,13 +97,13 @@ export function* publishSteps(
         rateBook.add(models.timing, segment);
         for (const group of GROUPS) observed[group] += score.observed(group);
         scoredNow++;
-        if (i % 500 === 499) yield;
+        if (i % SCORED_AT_ONCE === SCORED_AT_ONCE - 1) yield;
       }
     }
     mergePartials(learners, prefix, fold.partials);
     prefixSegments += fold.segments;
   }
-  const models = compile(prefix, prefixSegments);
+  const models = yield* compile(prefix, prefixSegments);
   yield;
 
   const scored = folds.flatMap((fold) => fold.samples.flatMap((s) => (s.scored === undefined ? [] : [s.scored])));
@@ -178,7 +184,7 @@ function foldsOf(cells: readonly Cell[], most: number, deps: LearningDeps): Fold
 }
 
 /** suffixes[f] = merge of folds f, f + 1, …: with a running prefix, leaving one out costs O(folds) merges in all. */
-function suffixMerges(folds: readonly Fold[], deps: LearningDeps): GroupPartials[] {
+function* suffixMerges(folds: readonly Fold[], deps: LearningDeps): Generator<void, GroupPartials[]> {
   const suffixes: GroupPartials[] = new Array(folds.length + 1);
   suffixes[folds.length] = createPartials(deps.learners);
   for (let f = folds.length - 1; f >= 0; f--) {
@@ -186,6 +192,7 @@ function suffixMerges(folds: readonly Fold[], deps: LearningDeps): GroupPartials
     mergePartials(deps.learners, merged, suffixes[f + 1]!);
     mergePartials(deps.learners, merged, folds[f]!.partials);
     suffixes[f] = merged;
+    yield;
   }
   return suffixes;
 }
