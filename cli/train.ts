@@ -15,7 +15,7 @@ export const train: Command = {
 usage: spanwarden train INPUT… --out FILE [--config FILE]
 
 INPUT           OTLP/JSON lines as the Collector's file exporter writes them: .jsonl, .jsonl.gz, .jsonl.zst, or - for
-                standard input; in order of time as far as they can be
+                standard input (read once: no path templates are learned); in order of time as far as they can be
 --out FILE      the baseline; .gz and .zst compress
 --config FILE   the YAML file; the learning profile is 'export' unless it says otherwise
 

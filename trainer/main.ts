@@ -3,6 +3,7 @@
 import { createLearners } from '../baseline/all-learners.ts';
 import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
 import { createLearning } from '../baseline/learning/learning.ts';
+import { bucketMs } from '../baseline/learning/profile.ts';
 import type { BaselineEntry } from '../baseline/model.ts';
 import { createStore } from '../runtime/clickhouse/store.ts';
 import type { PartialRow } from '../runtime/clickhouse/stored-versions.ts';
@@ -19,6 +20,8 @@ import { createTemplateBook } from './templates.ts';
 /** Group under which a partition's counters are kept: they are encoded together. */
 const PARTIAL_GROUP = 'all';
 const PATHS_GROUP = 'templates';
+/** One more than admission asks for (DETECTION §7): the first and the last are not whole. */
+const SETTLE_BUCKETS = 6;
 
 export function createTrainerRole({ config, log, clickhouse, logger: parent, metrics }: Platform): Trainer {
   const logger = parent.child({ role: 'trainer' });
@@ -32,7 +35,7 @@ export function createTrainerRole({ config, log, clickhouse, logger: parent, met
   observeReading(metrics, 'trainer', reader.stats);
   const learners = createLearners({ hashKey: config.redaction.key });
   const rescored = createSegment(symbols);
-  const templates = createTemplateBook();
+  const templates = createTemplateBook({ settleMs: SETTLE_BUCKETS * bucketMs(config.learning) });
   const learning = createLearning(config.learning, {
     symbols,
     learners,

@@ -302,13 +302,17 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     const startedMs = performance.now();
     const owned = new Map(assignments);
     const levels = templates.plan(learnedMs);
-    const made = await compile(offsets, levelsToEntries(levels));
+    const extra = levelsToEntries(levels);
+    const made = await inTurns(
+      learning.publishing({ parent: baseline?.version ?? '', previous: entries, offsets, extra }),
+    );
+    const partials = new Map<number, Uint8Array>();
+    for (const partition of cut.offsets.keys()) partials.set(partition, await inTurns(learning.encoding(partition)));
     // what was taken away meanwhile is not in the counters any more: its new owner publishes
     for (const partition of cut.offsets.keys()) {
       if (assignments.get(partition) !== owned.get(partition))
         throw new SpanwardenError('LOG_FENCED', `partition ${partition} was taken away while a version was made`);
     }
-    const partials = new Map([...cut.offsets.keys()].map((partition) => [partition, learning.encode(partition)]));
     const paths = new Map([...cut.offsets.keys()].map((partition) => [partition, templates.encode(partition)]));
     await untilReached(() => store.insertVersion(made, entries, partials, paths));
     await untilReached(() => announce(made));
@@ -339,8 +343,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   }
 
   /** In steps, between which the other roles of this process go on. */
-  async function compile(offsets: readonly number[], extra: readonly BaselineEntry[]): Promise<Baseline> {
-    const steps = learning.publishing({ parent: baseline?.version ?? '', previous: entries, offsets, extra });
+  async function inTurns<T>(steps: Generator<void, T>): Promise<T> {
     for (;;) {
       const turn = steps.next();
       if (turn.done === true) return turn.value;

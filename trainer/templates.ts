@@ -3,15 +3,14 @@
  * those that would be found now.
  */
 
-import type { BaselineEntry } from '../baseline/model.ts';
-import { levelsFromEntries, levelsToEntries } from '../baseline/templates.ts';
+import type { ComingLevel, VersionLevels } from '../baseline/templates.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
 import {
   collapsedLevels,
   compileTemplates,
+  levelKey,
   NO_TEMPLATES,
   type PathTemplates,
-  type TemplateLevel,
 } from '../traces/operations/learned-templates.ts';
 import { createPathTrie, type PathTrie, trieFromJson, trieToJson } from '../traces/operations/path-trie.ts';
 
@@ -22,12 +21,10 @@ export interface TemplateBook {
   pathsOf(partition: number): PathTrie;
   /** What the paths counted so far would give. Levels are only ever added, so it holds the current ones. */
   found(): PathTemplates;
-  /** From now on segments are learned with these. */
-  take(templates: PathTemplates): void;
-  /** Entries of a version learned with the current ones; what `found` has beyond them comes after it. */
-  entries(found: PathTemplates): BaselineEntry[];
-  /** Goes on after a version: its own levels and those that it announced. */
-  resume(entries: readonly BaselineEntry[]): void;
+  /** Levels of a version cut at this stream time, and what is found beyond them. */
+  plan(nowMs: number): VersionLevels;
+  /** From now on segments are learned with all of these. */
+  take(levels: VersionLevels): void;
   /** A partition's paths, for a trainer that goes on after a restart. */
   encode(partition: number): Uint8Array;
   /** Throws BASELINE_DAMAGED. */
@@ -40,11 +37,12 @@ export interface TemplateBook {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-export function createTemplateBook(): TemplateBook {
+/** `settleMs`: so long a level's labels are learned before a version reads with them, as admission needs some time buckets. */
+export function createTemplateBook({ settleMs }: { readonly settleMs: number }): TemplateBook {
   const tries = new Map<number, PathTrie>();
+  let levels: VersionLevels = { levels: [], coming: [] };
   let current = NO_TEMPLATES;
-  const compiled = (levels: readonly TemplateLevel[]): PathTemplates =>
-    levels.length === 0 ? NO_TEMPLATES : compileTemplates(levels);
+  const found = (): PathTemplates => compileTemplates(collapsedLevels(tries.values(), current.levels));
   return {
     get current() {
       return current;
@@ -57,16 +55,23 @@ export function createTemplateBook(): TemplateBook {
       }
       return trie;
     },
-    found: () => compiled(collapsedLevels(tries.values(), current.levels)),
-    take(templates) {
-      current = templates;
+    found,
+    plan(nowMs) {
+      const known = new Set(current.levels.map(levelKey));
+      const fresh = found().levels.filter((level) => !known.has(levelKey(level)));
+      const isSettled = ({ sinceMs }: ComingLevel): boolean => nowMs - sinceMs >= settleMs;
+      return {
+        levels: [...levels.levels, ...levels.coming.filter(isSettled)],
+        coming: [
+          ...levels.coming.filter((level) => !isSettled(level)),
+          ...fresh.map((level) => ({ ...level, sinceMs: nowMs })),
+        ],
+      };
     },
-    entries(found) {
-      return levelsToEntries({ levels: current.levels, coming: found.levels });
-    },
-    resume(entries) {
-      const { levels, coming } = levelsFromEntries(entries);
-      current = compiled([...levels, ...coming]);
+    take(given) {
+      levels = given;
+      const next = compileTemplates([...given.levels, ...given.coming]);
+      if (next.key !== current.key) current = next;
     },
     encode: (partition) => encoder.encode(trieToJson(tries.get(partition) ?? createPathTrie())),
     restore(partition, bytes) {

@@ -92,6 +92,23 @@ describe('learning', () => {
     );
   });
 
+  it('does not calibrate with segments that read otherwise than they were learned: they would be new to themselves', () => {
+    const world = createWorld();
+    const { symbols } = world;
+    const other = symbols.label(symbols.intern('shop'), 2, symbols.intern('GET /cart/{id}'), 0);
+    const learning = createLearning(world.config, {
+      symbols,
+      learners: testLearners,
+      rescore(spans) {
+        const segment = world.read(spans, '192.0.2.1');
+        if (spans.firstOffset % 3 === 0) segment.label[1] = other;
+        return segment;
+      },
+    });
+    learnInto(world, learning, 0, 3_000);
+    expect(learning.publish(PUBLISH).manifest).toMatchObject({ segments: 3_000, calibrated: 2_000 });
+  });
+
   it('makes a version of nothing that still judges', () => {
     const world = createWorld();
     const baseline = world.learning.publish(PUBLISH);
