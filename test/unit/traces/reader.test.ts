@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { attributionSection } from '../../../schemas/config/attribution.ts';
 import { readingSection } from '../../../schemas/config/reading.ts';
 import { createAttribution } from '../../../traces/attribution/client.ts';
+import { compileTemplates, type PathTemplates } from '../../../traces/operations/learned-templates.ts';
+import { createPathTrie, type PathNode } from '../../../traces/operations/path-trie.ts';
 import { createSegment } from '../../../traces/reading/columns.ts';
 import { createReader } from '../../../traces/reading/reader.ts';
 import { Outcome, ParameterSource, type Segment, type SegmentSpans, spanIdHex } from '../../../traces/segment.ts';
@@ -521,5 +523,61 @@ describe('the rest of a segment', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe('paths for templates', () => {
+  const span = (n: number, kind: 'server' | 'client', path: string, more: WireSpan['attributes'] = {}): WireSpan => ({
+    spanId: id(n),
+    ...(n === 1 ? {} : { parent: id(1) }),
+    start: n,
+    service: kind === 'server' ? 'catalogue' : 'web',
+    kind,
+    attributes: { 'http.request.method': 'GET', 'url.path': path, 'http.response.status_code': 200, ...more },
+  });
+
+  it('are those of spans that name no route and were not refused, under the client of the entry', () => {
+    const { reader, segment } = setUp();
+    const trie = createPathTrie();
+    const spans = segmentSpansOf([
+      span(1, 'server', '/product/HAL-1', { 'network.peer.address': '198.51.100.7' }),
+      span(2, 'client', '/price/HAL-1'),
+      span(3, 'server', '/item/7', { 'http.route': '/item/:id' }),
+      span(4, 'server', '/wp-admin', { 'http.response.status_code': 404 }),
+      span(5, 'server', '/broken', { 'http.response.status_code': 500 }),
+      span(6, 'client', '/quote/1', { 'url.template': '/quote/{id}' }),
+    ]);
+    expect(reader.read(spans, segment, null, trie)).toBe(true);
+    expect(reader.read(spans, segment)).toBe(true); // read again, as for calibration: not counted again
+    const ways = (node: PathNode | undefined): unknown =>
+      node && Object.fromEntries([...node.children].map(([text, child]) => [text, [child.count, ways(child)]]));
+    expect([...trie.services.keys()].sort()).toEqual(['catalogue', 'web']);
+    expect(ways(trie.services.get('catalogue'))).toEqual({
+      product: [1, { 'HAL-1': [1, {}] }],
+      broken: [1, {}],
+    });
+    expect(ways(trie.services.get('web'))).toEqual({ price: [1, { 'HAL-1': [1, {}] }] });
+    const clients = [...trie.services.values()].map((node) => node.clients);
+    expect(clients[0]).not.toBe(0);
+    expect(clients[1]).toBe(clients[0]);
+  });
+
+  it('read as the given templates say, and leave the collapsed segment as a parameter', () => {
+    const { reader, segment } = setUp();
+    const spans = segmentSpansOf([span(1, 'server', '/product/HAL-1/reviews')]);
+    const templates = compileTemplates([
+      { service: 'catalogue', prefix: ['product'], literals: ['new'], distinct: 99, count: 999 },
+    ]);
+    const read = (given: PathTemplates | null): [string, string[]] => {
+      reader.read(spans, segment, given);
+      return [labelsOf(segment)[0]!, parametersOf(segment)];
+    };
+    const collapsed = ['catalogue server GET /product/{id}/reviews', ['0 path 2=HAL-1']];
+    expect(read(templates)).toEqual(collapsed);
+    expect(read(null)).toEqual(['catalogue server GET /product/HAL-1/reviews', []]);
+    expect(read(templates)).toEqual(collapsed);
+    const place = spans.places;
+    const label = reader.labelAt(spans.records[0]!, place[1]!, place[2]!, place[5]!, place[6]!, templates);
+    expect(segment.symbols.labelText(label)).toBe(collapsed[0]);
   });
 });
