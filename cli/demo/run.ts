@@ -162,13 +162,13 @@ async function learn(roles: RunningRoles, narrator: Narrator, signal: AbortSigna
       narrator.say(`learned from ${trainer.progress.segments.toLocaleString('en')} requests; alerts can start`);
       return delay(VERSION_EFFECT_MS, undefined, { signal });
     }
-    const missing = trainer?.learning.join('; ') ?? 'the trainer has not started';
+    const missing = trainer === undefined ? 'the trainer has not started' : trainer.learning.join('; ');
     if (Date.now() - startMs > LEARN_AT_MOST_MS) {
       throw new SpanwardenError('STOPPED', `still learning after ${LEARN_AT_MOST_MS / 1000} s: ${missing}`);
     }
     if (Date.now() - toldMs >= TELL_EVERY_MS) {
       toldMs = Date.now();
-      narrator.say(`learning: ${missing}`);
+      narrator.say(missing === '' ? 'compiling and calibrating the first baseline' : `learning: ${missing}`);
     }
   }
 }
