@@ -208,7 +208,11 @@ export const judgeCalls = (tables: ModelTables, reader: ParameterReader, outside
       const classes = [
         ...listed.slice(0, 6),
         ...(listed.length > 6 ? [`${listed.length - 6} more`] : []),
-        ...(names > 0 ? [`${names} public name${names === 1 ? '' : 's'}`] : []),
+        ...(service.anyPublic
+          ? ['any public name']
+          : names > 0
+            ? [`${names} public name${names === 1 ? '' : 's'}`]
+            : []),
       ];
       call.finding = findingAt(segment, span, {
         kind: 'egress',
