@@ -43,10 +43,12 @@ export function mineRules(links: Links, judge: Judge, options: CompileOptions): 
   once.sort((x, y) => y - x);
   let opportunities = 0;
   let broken = 0;
-  for (const rule of found) {
-    while (broken < once.length && once[broken]! >= rule.support) opportunities += once[broken++]!;
-    opportunities += rule.support;
-    add({ form: 'child', ...rule, p: (1 + broken) / (1 + opportunities) });
+  for (let from = 0, to = 0; from < found.length; from = to) {
+    // rules of one support share their p: their order is an accident
+    const { support } = found[from]!;
+    while (broken < once.length && once[broken]! >= support) opportunities += once[broken++]!;
+    for (; to < found.length && found[to]!.support === support; to++) opportunities += support;
+    for (const rule of found.slice(from, to)) add({ form: 'child', ...rule, p: (1 + broken) / (1 + opportunities) });
   }
   for (const rule of mineAncestors(links, judge, profile.ruleSupport)) add(rule);
 
