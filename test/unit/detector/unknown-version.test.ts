@@ -14,6 +14,7 @@ const START = Date.UTC(2026, 0, 5);
 /** `failures` by version: the code its loading fails with, changed by the test as it goes. */
 async function setUp(failures: Map<string, 'BASELINE_UNKNOWN' | 'BASELINE_DAMAGED' | 'CLICKHOUSE_UNAVAILABLE'>) {
   let nowMs = START;
+  let loads = 0;
   const now = () => nowMs;
   const log = createMemoryLog({ now });
   await log.ensureTopic('baselines', { partitions: 1, retentionMs: 1e9 });
@@ -22,6 +23,7 @@ async function setUp(failures: Map<string, 'BASELINE_UNKNOWN' | 'BASELINE_DAMAGE
     logger: createLogger({ name: 'test', level: 'silent' }),
     now,
     async load(version) {
+      loads++;
       const code = failures.get(version);
       if (code !== undefined) throw new SpanwardenError(code, `version ${version}`);
       return { version } as Baseline;
@@ -29,6 +31,7 @@ async function setUp(failures: Map<string, 'BASELINE_UNKNOWN' | 'BASELINE_DAMAGE
   });
   return {
     versions,
+    loads: () => loads,
     wait(ms: number) {
       nowMs += ms;
       return nowMs;
@@ -85,4 +88,37 @@ test('while everything is still learning nothing judges, so nothing can be alert
   await versions.ready(at, at);
   expect(versions.at(at)).toBeNull();
   expect(versions.alerting).toBe(false);
+});
+
+test('every version that can judge what is open is loaded, also one that was in effect between two reads', async () => {
+  const { versions, announce } = await setUp(new Map());
+  const first = await announce('one');
+  await announce('two');
+  const last = await announce('three');
+  await versions.ready(first, last);
+  expect([first, first + VERSION_EFFECT_MS, last].map((ms) => versions.at(ms)?.version)).toEqual([
+    'one',
+    'two',
+    'three',
+  ]);
+});
+
+test('old versions are let go, and loaded again for a partition that stands further back', async () => {
+  const { versions, announce, loads } = await setUp(new Map());
+  const times: number[] = [];
+  for (let i = 0; i < 8; i++) times.push(await announce(`v${i}`));
+  for (const at of times) await versions.ready(at, at);
+  expect(loads()).toBe(8);
+  await versions.ready(times[0]!, times[0]!);
+  expect([versions.at(times[0]!)?.version, loads()]).toEqual(['v0', 9]);
+});
+
+test('a version that cannot raise alerts does not silence the one before; one announced twice takes effect once', async () => {
+  const { versions, announce, loads } = await setUp(new Map());
+  await announce('good');
+  const at = await announce('poor', { alerting: false });
+  await announce('good');
+  await versions.ready(at, at + 60_000);
+  expect([versions.at(at)?.version, versions.at(at + 60_000)?.version, loads()]).toEqual(['good', 'good', 1]);
+  expect([versions.latest?.version, versions.alerting]).toEqual(['good', true]);
 });
