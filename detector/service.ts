@@ -251,6 +251,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     const last = records.at(-1)!;
     owned.firstMs = Math.min(owned.firstMs, first.appendMs);
     await versionsFor(owned, first.appendMs, last.appendMs);
+    if (partitions.get(partition) !== owned) return; // taken away meanwhile
     for (const record of records) {
       advance(owned, record.appendMs);
       take(record);
@@ -265,6 +266,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     if (owned === undefined) return;
     const streamMs = nowMs - IDLE_LAG_MS;
     await versionsFor(owned, streamMs, streamMs);
+    if (partitions.get(partition) !== owned) return;
     advance(owned, streamMs);
     await say(owned);
     await afterBatch();

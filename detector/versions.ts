@@ -91,7 +91,8 @@ export function createVersions(deps: VersionsDeps): Versions {
         if (deps.now() - entry.missingMs < MISSING_WAIT_MS) throw error;
       } else if (!(error instanceof SpanwardenError) || isRetryable(error)) throw error;
       logger.error({ err: error, version }, 'an announced baseline version cannot be used: judged by the one before');
-      known.splice(known.indexOf(entry), 1);
+      const index = known.indexOf(entry);
+      if (index >= 0) known.splice(index, 1);
       return false;
     }
   }
@@ -110,8 +111,9 @@ export function createVersions(deps: VersionsDeps): Versions {
         await reading;
       }
       for (let index = Math.max(0, indexAt(fromMs)); index <= indexAt(toMs); ) {
-        if (await load(known[index]!)) index++;
-        else index = Math.max(0, indexAt(fromMs));
+        const entry = known[index]!;
+        if (!(await load(entry))) index = Math.max(0, indexAt(fromMs));
+        else index = known.indexOf(entry) + 1; // another call may have given one up meanwhile
       }
       forgetOld(Math.max(0, indexAt(fromMs)), indexAt(toMs));
     },
