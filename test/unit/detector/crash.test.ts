@@ -167,3 +167,50 @@ it('crash anywhere, replay, any grouping: the same verdicts, incidents and alert
   );
   expect(incidents).toBeGreaterThan(10); // or nothing was tested
 }, 600_000);
+
+it('the store away for any while, also past what memory holds: the same in the end', async () => {
+  let alertOnly = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(request, { minLength: 4, maxLength: 25 }),
+      fc.integer({ min: 7_000, max: 20_000 }),
+      fc.integer({ min: 500, max: 30_000 }),
+      fc.constantFrom(2_000, 20_000),
+      async (requests, fromMs, forMs, maxUnstoredBytes) => {
+        const arrivals = arrivalsOf(requests);
+        const quiet = await play(arrivals, 1, [], 200);
+        const world = await createWorld({ versions, maxUnstoredBytes });
+        await world.announce('v1');
+        await world.start();
+        await world.pass(6_000); // the version is in effect, and loaded
+        const startMs = world.now() - 6_000;
+        const endMs = arrivals.at(-1)!.atMs + 90_000;
+        const at = [
+          ...arrivals.map(({ atMs, spans }) => ({ atMs, run: () => world.send(spans) })),
+          { atMs: fromMs, run: async () => world.setAway(true) },
+          { atMs: fromMs + forMs, run: async () => world.setAway(false) },
+          { atMs: endMs, run: async () => {} },
+        ].sort((a, b) => a.atMs - b.atMs);
+        for (const { atMs, run } of at) {
+          while (world.now() - startMs < atMs) {
+            await world.pass(Math.min(200, atMs - (world.now() - startMs)));
+            if ((await world.detector!.status()).alertOnly) alertOnly++;
+          }
+          await run();
+        }
+        const sent = new Set(arrivals.flatMap(({ spans }) => spans.map((s) => s.traceId! + s.spanId)));
+        expect([...world.rows.spans].filter(([, times]) => times !== 1)).toEqual([]);
+        expect(new Set(world.rows.spans.keys())).toEqual(sent);
+        expect([...world.rows.alerts].filter(([, bodies]) => bodies.size !== 1)).toEqual([]);
+        expect((await world.detector!.status()).alertOnly).toBe(false);
+        const outcome = outcomeOf(world);
+        const wanted = outcomeOf(quiet);
+        const ids = (verdicts: typeof wanted.verdicts) => verdicts.map(({ id, revision }) => [id, revision]);
+        expect(ids(outcome.verdicts)).toEqual(ids(wanted.verdicts));
+        expect(outcome.alerts).toEqual(wanted.alerts);
+      },
+    ),
+    { numRuns: Number(process.env.RUNS ?? 10) },
+  );
+  expect(alertOnly).toBeGreaterThan(0); // or nothing was tested
+}, 120_000);

@@ -38,7 +38,7 @@ export const ASSEMBLY = assemblySection.parse({
 export interface WorldOptions {
   readonly versions: ReadonlyMap<string, readonly BaselineEntry[]>;
   readonly partitions?: number;
-  readonly detector?: Record<string, unknown>;
+  readonly maxUnstoredBytes?: number;
 }
 
 /** Rows as ClickHouse would keep them before any merge. */
@@ -160,7 +160,11 @@ export async function createWorld(options: WorldOptions) {
     const detector = createDetector(
       {
         assembly: ASSEMBLY,
-        detector: detectorSection.parse({ originWaitMs: 2_000, flushMs: 300, ...options.detector }),
+        detector: {
+          ...detectorSection.parse({ originWaitMs: 2_000, flushMs: 300 }),
+          // below what the configuration allows, so that a few requests are too many
+          ...(options.maxUnstoredBytes !== undefined && { maxUnstoredBytes: options.maxUnstoredBytes }),
+        },
         keepsAll: true,
       },
       {
