@@ -167,8 +167,16 @@ export function reusedVerdict(
   return { ...blank, findings: [finding], client: { ...NOBODY, reason: 'trace-id-reused' } };
 }
 
+/** A node so slow may be what the slow nodes of other requests waited for, unusual enough by itself or not. */
+const CAUSE_MS = 1_000;
+/** Octaves above the longest learned. */
+const CAUSE_SEVERITY = 1;
+
+const mayBeCause = ({ kind, severity, startMs, endMs }: Finding): boolean =>
+  kind === 'self-time' && severity >= CAUSE_SEVERITY && endMs - startMs >= CAUSE_MS;
+
 /** Whether the verdict is worth a record in the findings log. */
 export const isFinding = (verdict: Verdict): boolean =>
   verdict.stage === VerdictStage.withdrawn ||
   verdict.anomalous ||
-  verdict.findings.some((finding) => finding.hard || finding.candidate);
+  verdict.findings.some((finding) => finding.hard || finding.candidate || mayBeCause(finding));
