@@ -9,8 +9,8 @@ import { mustHold, type Scenario, type Stage, TRIES } from './scenario.ts';
 const PAUSE_MS = [500, 1_300] as const;
 /** Above the greatest fan-out of a page (eight products) by more than an order of magnitude. */
 const AMPLIFIED_CALLS = 160;
-/** The pages ask the reports' database to rest 30 ms at most; on a busy machine a query takes half a second now and then. */
-const SLOW_PACE_MS = 7_000;
+/** The pages ask the reports' database to rest 30 ms at most. */
+const SLOW_PACE_MS = 5_000;
 
 async function repeat(stage: Stage, times: number, act: (turn: number) => Promise<void>): Promise<void> {
   for (let turn = 0; turn < times; turn++) {

@@ -68,6 +68,9 @@ export interface IncidentKeeper {
   snapshot(): KeeperSnapshot;
 }
 
+/** Nodes that were judged load may be named as the cause of later ones for so long. */
+const CAUSE_KEPT_MS = 30_000;
+
 /** Log time moves in steps: what falls due is told at the same moments however often the clock is looked at. */
 const STEP_MS = 100;
 /** Counts of seconds are kept so long for slow nodes that come late. */
@@ -327,17 +330,26 @@ export function createIncidentKeeper(
     else sink.incident(toIncident(state));
   }
 
+  /**
+   * One cause, one judgement: what overlaps is an attack when the seconds of any of it were quiet elsewhere. Nodes judged
+   * load are kept a while, since they may be the cause of what is judged after them.
+   */
   function judgeCandidates(nowMs: number): void {
     for (let group = slowNodes.next(nowMs); group !== undefined; group = slowNodes.next(nowMs)) {
-      for (const record of group.records) hit(record, record.verdict.findings.map(decide), group.dueMs);
+      const { records, dueMs } = group;
+      const quiet = records.some(({ verdict }) => verdict.findings.some(isQuietElsewhere));
+      for (const record of records) {
+        hit(record, decided(record.verdict.findings, quiet), dueMs);
+        if (!quiet) slowNodes.note(record, dueMs + CAUSE_KEPT_MS);
+      }
     }
   }
 
-  function decide(finding: Finding): Finding {
-    if (!finding.candidate) return finding;
-    const slow = load.othersSlow(finding.service, finding.startMs, finding.endMs);
-    return { ...finding, hard: !slow, candidate: false };
-  }
+  const isQuietElsewhere = (finding: Finding): boolean =>
+    finding.candidate && !load.othersSlow(finding.service, finding.startMs, finding.endMs);
+
+  const decided = (findings: readonly Finding[], quiet: boolean): Finding[] =>
+    findings.map((finding) => (finding.candidate ? { ...finding, hard: quiet, candidate: false } : finding));
 
   function tick(nowMs: number): void {
     const step = Math.floor(nowMs / STEP_MS);
@@ -387,7 +399,7 @@ export function createIncidentKeeper(
       } else {
         slowNodes.withdraw(verdict.id);
         if (verdict.findings.some(isSlowNode)) slowNodes.note(record, appendMs + 2 * config.candidateWaitMs);
-        hit(record, verdict.findings.map(decide), appendMs);
+        hit(record, decided(verdict.findings, verdict.findings.some(isQuietElsewhere)), appendMs);
       }
     },
     operational(finding, traceIds, version, appendMs) {

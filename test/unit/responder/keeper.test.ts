@@ -358,6 +358,47 @@ it('names the cause also when it was no candidate itself: a statement that is so
   expect(alerts.map((a) => a.incident.client.address)).toEqual(['203.0.113.66']);
 });
 
+it('names the cause although its own seconds were busy: what waited for it was quiet elsewhere', () => {
+  const node = (startMs: number, endMs: number) =>
+    findingOf({
+      kind: 'self-time',
+      group: 'timing',
+      hard: false,
+      candidate: true,
+      explanationKey: 'reports',
+      service: 'reports',
+      startMs,
+      endMs,
+    });
+  const busy = {
+    partition: 0,
+    window: Math.floor(DAY / 1000),
+    windowMs: 1000,
+    version: 'v1',
+    keys: [
+      {
+        service: 'gateway',
+        label: 'gateway x',
+        feature: 'self' as const,
+        count: 20,
+        exceedances: 5,
+        expected: 0,
+        aboveMaximum: 5,
+        shift: 0,
+      },
+    ],
+    traces: {},
+  };
+  const { keeper, feed, alerts } = keeperOf();
+  keeper.load.add(busy);
+  feed(verdictOf({ client: '203.0.113.66', p: 1e-3, findings: [node(DAY, DAY + 5000)] }), DAY);
+  keeper.tick(DAY + 2_600);
+  expect(alerts).toHaveLength(0);
+  feed(verdictOf({ client: '198.51.100.2', p: 1e-3, findings: [node(DAY + 2000, DAY + 5100)] }), DAY + 1_500);
+  keeper.tick(DAY + 4_500);
+  expect(alerts.map((a) => a.incident.client.address)).toEqual(['203.0.113.66']);
+});
+
 it('names the cause even when a victim is judged first and the cause is not due yet', () => {
   const slow = (startMs: number, endMs: number) =>
     findingOf({
