@@ -41,11 +41,11 @@ export interface DemoResult {
 const LEARN_AT_MOST_MS = 190_000;
 const TELL_EVERY_MS = 10_000;
 const POLL_MS = 500;
-/** What is still on its way after the last scenario, beside the absence grace: grace, origin, the window of a slow node. */
-const SETTLE_MS = 9_000;
+/** What is still on its way after the last scenario, beside spans: grace, the window of a slow node. */
+const SETTLE_MS = 6_000;
 
-/** Above the export delay, with time for a process that is kept waiting; 3 s with the demo's own delay. */
-const absenceGraceFor = (exportDelayMs: number): number => 2_000 + 2 * exportDelayMs;
+/** The wait for spans of others: above the export delay, with time for a process that is kept waiting; 3 s with the demo's own delay. */
+const spanWaitFor = (exportDelayMs: number): number => 2_000 + 2 * exportDelayMs;
 
 interface Parts {
   roles?: RunningRoles;
@@ -100,7 +100,8 @@ async function course(
       secret,
       trustedProxies: ['127.0.0.1/32', '::1/128'],
       ports: options.ports,
-      absenceGraceMs: absenceGraceFor(options.exportDelayMs),
+      absenceGraceMs: spanWaitFor(options.exportDelayMs),
+      originWaitMs: spanWaitFor(options.exportDelayMs),
       logLevel: options.verbose ? 'info' : 'error',
     }),
   });
@@ -135,7 +136,7 @@ async function course(
     parts.roles.failed,
   ]);
   narrator.say('waiting for what is still on its way');
-  await settle(truth, parts.receiver, SETTLE_MS + absenceGraceFor(options.exportDelayMs), signal);
+  await settle(truth, parts.receiver, SETTLE_MS + 2 * spanWaitFor(options.exportDelayMs), signal);
 
   const judgement = judge(truth, parts.receiver.alerts);
   const { traces, spans } = await parts.roles.counts();

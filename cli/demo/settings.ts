@@ -14,6 +14,7 @@ export interface DemoSettings {
     readonly metrics: number;
   };
   readonly absenceGraceMs: number;
+  readonly originWaitMs: number;
   readonly logLevel: string;
 }
 
@@ -34,6 +35,7 @@ export const demoOverrides = (settings: DemoSettings): Record<string, unknown> =
   'http.port': settings.ports.metrics,
   'assembly.absenceGraceMs': settings.absenceGraceMs,
   'assembly.graceMs': 1_500,
+  'detector.originWaitMs': settings.originWaitMs,
   'attribution.trustedProxies': settings.trustedProxies,
   'learning.profile': 'demo',
   'incidents.softIncidents': false,

@@ -6,7 +6,10 @@ const ms = (text: string, byDefault: number, max = 3_600_000) =>
 
 export const detectorSection = z
   .strictObject({
-    originWaitMs: ms('How long an asynchronous segment waits to learn which client caused it', 3_000),
+    originWaitMs: ms(
+      'How long an asynchronous segment waits to learn which client caused it; above the SDK export delay',
+      8_000,
+    ),
     maxRemembered: z
       .number()
       .int()
