@@ -372,6 +372,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
       consumer = log.consumer({
         topic: 'spans',
         group: 'trainer',
+        exclusive: true, // a version is made of all partitions
         handler: {
           assigned,
           revoked,

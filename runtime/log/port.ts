@@ -47,6 +47,11 @@ export interface ConsumerOptions {
   readonly topic: TopicName;
   readonly group: string;
   readonly handler: ConsumerHandler;
+  /**
+   * One member of the group has all partitions, the others stand by until it is gone. The embedded log always does so; on
+   * Kafka members share the partitions unless this is set (it must be the same for all members of a group).
+   */
+  readonly exclusive?: boolean;
   /** Where a group without a commit starts. Default `earliest`. */
   readonly from?: 'earliest' | 'latest';
   readonly maxBatchRecords?: number;
