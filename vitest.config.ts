@@ -9,5 +9,6 @@ export default defineConfig({
   test: {
     projects: [project('unit', 20_000), project('functional', 60_000), project('e2e', 180_000)],
     maxWorkers: 2,
+    globalSetup: 'test/kafka/shared-broker.ts',
   },
 });
