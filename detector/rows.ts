@@ -15,6 +15,8 @@ export interface StoredVerdict {
 export interface RowBatch {
   /** null: the verdict alone. Spans whose id is in `knownSpanIds` are left out; the others are added to it. */
   add(spans: SegmentSpans | null, verdict: Verdict, knownSpanIds?: Set<string>): void;
+  /** Takes out what was added of a partition and is not being written yet. */
+  drop(partition: number): void;
   readonly spans: number;
   readonly bytes: number;
   /** What was added before is durable when this resolves; after a failure it is still there for the next call. */
@@ -29,12 +31,23 @@ export interface RowStore {
 export interface Rows {
   /** `new`: none of the spans was stored before; `some`: some may be; `all`: the verdict says something new, the spans nothing. */
   add(verdict: Verdict, spans: SegmentSpans | null, stored: 'new' | 'some' | 'all'): void;
-  /** What the partition's former owner stored at or above the committed offset, and up to where to look closely. */
-  replay(partition: number, verdicts: ReadonlyMap<string, StoredVerdict>, untilOffset: number): void;
+  /**
+   * What the partition's former owner stored at or above the committed offset, and up to where to look closely: not before
+   * `notBeforeMs`, as an insert of that owner may still be under way.
+   */
+  replay(
+    partition: number,
+    verdicts: ReadonlyMap<string, StoredVerdict>,
+    untilOffset: number,
+    notBeforeMs: number,
+  ): void;
   /** Whether the verdict's segment was stored by a former owner. */
   isReplay(verdict: Verdict): boolean;
-  /** Inserts what is there; rejects when the store is away, and then nothing is lost. One call at a time. */
-  flush(): Promise<void>;
+  /**
+   * Inserts what is there, but what must be looked up later than `nowMs`; rejects when the store is away, and then nothing
+   * is lost. One call at a time.
+   */
+  flush(nowMs: number): Promise<void>;
   /** Smallest first offset that is not durable; Infinity when all is. */
   floor(partition: number): number;
   /** Everything below `offset` is committed: what a former owner stored of it need not be known any more. */
@@ -57,6 +70,7 @@ interface Waiting {
 interface Replay {
   readonly verdicts: ReadonlyMap<string, StoredVerdict>;
   readonly untilOffset: number;
+  readonly notBeforeMs: number;
 }
 
 type Offsets = Map<number, number>;
@@ -100,16 +114,18 @@ export function createRows(store: RowStore): Rows {
     }
   }
 
-  async function flush(): Promise<void> {
+  async function flush(nowMs: number): Promise<void> {
     const current = batch;
     const began = epoch;
     for (const [partition, offset] of added) note(writing, partition, offset);
     added = new Map();
     // what waits is looked up after everything before it is stored: what the one inserts, the next must find
-    let left = waiting.length;
+    const isHeld = ({ verdict }: Waiting): boolean => (replays.get(verdict.partition)?.notBeforeMs ?? 0) > nowMs;
+    let due = waiting.filter((row) => !isHeld(row));
     await current.flush();
-    while (epoch === began && left > 0) {
-      const turn = waiting.slice(0, Math.min(left, MAX_LOOKED_UP));
+    while (epoch === began && due.length > 0) {
+      const turn = due.slice(0, MAX_LOOKED_UP);
+      due = due.slice(MAX_LOOKED_UP);
       const traceIds = new Set(turn.filter(({ spans }) => spans !== null).map(({ verdict }) => verdict.traceId));
       const stored = await store.storedSpanIds([...traceIds]);
       if (epoch !== began) return;
@@ -122,10 +138,11 @@ export function createRows(store: RowStore): Rows {
       }
       const encoded = new Set(standing);
       waiting = waiting.filter((row) => !encoded.has(row));
-      left -= turn.length;
       await current.flush();
     }
-    if (epoch === began) writing = new Map();
+    if (epoch !== began) return;
+    writing = new Map();
+    for (const { verdict } of waiting) note(writing, verdict.partition, verdict.firstOffset);
   }
 
   return {
@@ -145,8 +162,8 @@ export function createRows(store: RowStore): Rows {
       if (doubtful || waitingTraces.has(verdict.traceId)) wait({ verdict, spans: given });
       else batch.add(given, verdict);
     },
-    replay(partition, verdicts, untilOffset) {
-      replays.set(partition, { verdicts, untilOffset });
+    replay(partition, verdicts, untilOffset, notBeforeMs) {
+      replays.set(partition, { verdicts, untilOffset, notBeforeMs });
     },
     isReplay: (verdict) => replays.get(verdict.partition)?.verdicts.has(verdict.id) ?? false,
     flush,
@@ -156,6 +173,7 @@ export function createRows(store: RowStore): Rows {
       if (replay !== undefined && offset >= replay.untilOffset) replays.delete(partition);
     },
     drop(partition) {
+      batch.drop(partition);
       const dropped = waiting.filter(({ verdict }) => verdict.partition === partition);
       for (const row of dropped) unwait(row);
       waiting = waiting.filter(({ verdict }) => verdict.partition !== partition);

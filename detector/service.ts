@@ -194,6 +194,8 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
 
   interface Start {
     readonly offset: number;
+    /** A former owner may still be writing until then. */
+    readonly notBeforeMs: number;
     readonly verdicts: ReadonlyMap<string, StoredVerdict>;
     readonly untilOffset: number;
   }
@@ -207,11 +209,14 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     const verdicts = await store.storedVerdicts(partition, offset);
     let last = committed;
     for (const { firstOffset } of verdicts.values()) if (firstOffset > last) last = firstOffset;
-    return { offset, verdicts, untilOffset: last + config.detector.replayMargin };
+    const { earliest } = await log.offsets('spans');
+    const isFirst = verdicts.size === 0 && committed <= (earliest[partition] ?? 0);
+    const notBeforeMs = isFirst ? 0 : deps.now() + config.detector.handOverMs;
+    return { offset, notBeforeMs, verdicts, untilOffset: last + config.detector.replayMargin };
   }
 
-  function begin(partition: number, committed: number, { verdicts, untilOffset }: Start): void {
-    rows.replay(partition, verdicts, untilOffset);
+  function begin(partition: number, committed: number, { verdicts, untilOffset, notBeforeMs }: Start): void {
+    rows.replay(partition, verdicts, untilOffset, notBeforeMs);
     core.resume(partition, committed);
   }
 
@@ -348,7 +353,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     while (!alertOnly && !storeAway && (rows.spans >= 2 * flushSpans || rows.bytes >= maxUnstoredBytes)) {
       // reading goes on while rows are inserted, but not much further ahead; a slow store is not yet one that is away
       const patienceMs = rows.bytes >= maxUnstoredBytes ? AWAY_AFTER_MS : STORE_WAIT_MS;
-      flush();
+      flush(Number.POSITIVE_INFINITY);
       const leftMs = patienceMs - (deps.now() - lastFlushMs);
       if (leftMs > 0 && (await settles(leftMs, flushing ?? Promise.resolve()))) continue;
       storeAway = rows.bytes >= maxUnstoredBytes;
@@ -358,10 +363,11 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     if (alertOnly) tryReturn();
   }
 
-  function flush(): void {
+  /** What a former owner may still be writing waits, unless there is no room to wait. */
+  function flush(whatMs = deps.now()): void {
     if (alertOnly || flushing !== undefined) return;
     lastFlushMs = deps.now();
-    flushing = storeRows()
+    flushing = storeRows(whatMs)
       .catch((error: unknown) => {
         if (!isRetryable(error)) rejected = error;
         else if (!storeAway) logger.warn({ err: error }, 'rows cannot be stored now; they are kept and tried again');
@@ -372,9 +378,9 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
       });
   }
 
-  async function storeRows(): Promise<void> {
+  async function storeRows(whatMs: number): Promise<void> {
     const before = rows.spans;
-    await rows.flush();
+    await rows.flush(whatMs);
     insertedSpans.add(before);
     await inventory.flush();
     storeAway = false;

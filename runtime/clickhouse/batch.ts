@@ -22,6 +22,8 @@ export interface Batch {
    * what is being flushed.
    */
   add(segment: SpanPlaces | null, verdict: Verdict, knownSpanIds?: Set<string>): void;
+  /** Takes out what was added of a log partition, except the insert that is under way. */
+  drop(partition: number): void;
   readonly spans: number;
   readonly verdicts: number;
   /** Encoded and not yet stored: what `maxUnstoredBytes` bounds. */
@@ -38,6 +40,15 @@ interface Block {
   readonly table: 'otel_traces' | 'verdicts';
   rows: number;
   readonly token: string;
+  /** Rows that follow each other and come from one log partition. */
+  runs: Run[];
+}
+
+interface Run {
+  readonly partition: number;
+  readonly from: number;
+  to: number;
+  rows: number;
 }
 
 export interface BatchDeps {
@@ -57,6 +68,8 @@ export function createBatch(deps: BatchDeps): Batch {
   let verdictBlocks: Block[] = [];
   /** Blocks a flush is writing, in order; an unfinished one goes on with them. */
   const writing: Block[] = [];
+  /** The one whose bytes are on the way right now: one that failed is not. */
+  let sending: Block | undefined;
   let running: Promise<void> | undefined;
   const spares: ByteSink[] = [];
 
@@ -66,9 +79,19 @@ export function createBatch(deps: BatchDeps): Batch {
     if (last !== undefined && last.rows < maxInsertRows && last.sink.length < maxInsertBytes) return last;
     const sink = spares.pop() ?? createByteSink(FIRST_BYTES);
     sink.length = 0;
-    const block: Block = { sink, table, rows: 0, token: randomUUID() };
+    const block: Block = { sink, table, rows: 0, token: randomUUID(), runs: [] };
     blocks.push(block);
     return block;
+  };
+
+  const extend = (block: Block, partition: number, from: number, rows: number): void => {
+    block.rows += rows;
+    const last = block.runs.at(-1);
+    if (last?.partition !== partition) block.runs.push({ partition, from, to: block.sink.length, rows });
+    else {
+      last.to = block.sink.length;
+      last.rows += rows;
+    }
   };
 
   const flushOnce = async (): Promise<void> => {
@@ -78,14 +101,19 @@ export function createBatch(deps: BatchDeps): Batch {
     while (writing.length > 0) {
       const [block] = writing;
       const columns = block!.table === 'verdicts' ? VERDICT_COLUMNS : SPAN_COLUMNS;
-      if (block!.rows > 0)
-        await insertBinary(
-          clickhouse,
-          block!.table,
-          columns,
-          block!.sink.bytes.subarray(0, block!.sink.length),
-          block!.token,
-        );
+      sending = block;
+      try {
+        if (block!.rows > 0)
+          await insertBinary(
+            clickhouse,
+            block!.table,
+            columns,
+            block!.sink.bytes.subarray(0, block!.sink.length),
+            block!.token,
+          );
+      } finally {
+        sending = undefined;
+      }
       writing.shift();
       if (spares.length < 2 && block!.sink.bytes.length <= maxInsertBytes * 2) spares.push(block!.sink);
     }
@@ -102,12 +130,18 @@ export function createBatch(deps: BatchDeps): Batch {
       if (segment !== null && deps.keeps(verdict)) {
         for (let i = 0; i < segment.spanCount; i++) {
           const block = open(spanBlocks, 'otel_traces');
-          if (writer.writeSpan(block.sink, segment, i, knownSpanIds)) block.rows++;
+          const from = block.sink.length;
+          if (writer.writeSpan(block.sink, segment, i, knownSpanIds)) extend(block, verdict.partition, from, 1);
         }
       }
       const block = open(verdictBlocks, 'verdicts');
+      const from = block.sink.length;
       writeVerdictRow(block.sink, deps.redactVerdict(verdict));
-      block.rows++;
+      extend(block, verdict.partition, from, 1);
+    },
+    drop(partition) {
+      for (const block of [...spanBlocks, ...verdictBlocks, ...writing])
+        if (block !== sending) without(block, partition);
     },
     get spans() {
       return all(rowsOf('otel_traces'));
@@ -126,6 +160,23 @@ export function createBatch(deps: BatchDeps): Batch {
       await running;
     },
   };
+}
+
+/** Takes the rows of a partition out of a block that nobody is writing. */
+function without(block: Block, partition: number): void {
+  if (block.runs.every((run) => run.partition !== partition)) return;
+  const { sink, runs } = block;
+  block.runs = [];
+  block.rows = 0;
+  let end = 0;
+  for (const run of runs) {
+    if (run.partition === partition) continue;
+    sink.bytes.copyWithin(end, run.from, run.to);
+    block.runs.push({ ...run, from: end, to: end + run.to - run.from });
+    block.rows += run.rows;
+    end += run.to - run.from;
+  }
+  sink.length = end;
 }
 
 export type { SpanRowCounts };

@@ -36,6 +36,11 @@ export const detectorSection = z
         'Bytes held while ClickHouse is away; beyond it traces are scored and alerted, not stored, until it is back',
       )
       .meta({ unit: 'bytes' }),
+    handOverMs: ms(
+      'Rows that a former owner of the partition may still be writing are looked up and stored after this',
+      5_000,
+      60_000,
+    ),
     replayMargin: z
       .number()
       .int()

@@ -255,6 +255,26 @@ describe.skipIf(noClickHouse)('store', () => {
       expect(await countOf(`spanwarden.otel_traces WHERE TraceId = '${segment.traceId}'`)).toBe(segment.spanCount);
   });
 
+  test('rows of a partition that was given away are taken out of a batch, the others arrive whole', async () => {
+    const batch = server.store.createBatch();
+    const given = [0, 1, 0, 2, 1, 0].map((partition) => ({ partition, segment: traceOf(3, { partition }) }));
+    for (const { segment } of given) batch.add(segment, verdictOf(segment));
+    const bytes = batch.bytes;
+    batch.drop(0);
+    expect([batch.spans, batch.verdicts]).toEqual([9, 3]);
+    expect(batch.bytes).toBeLessThan(0.6 * bytes);
+    batch.drop(7);
+    const after = traceOf(2, { partition: 0 });
+    batch.add(after, verdictOf(after));
+    await batch.flush();
+    for (const { partition, segment } of given) {
+      const stored = partition === 0 ? 0 : 1;
+      expect(await countOf(`spanwarden.otel_traces WHERE TraceId = '${segment.traceId}'`)).toBe(3 * stored);
+      expect(await countOf(`spanwarden.verdicts WHERE trace_id = '${segment.traceId}'`)).toBe(stored);
+    }
+    expect(await countOf(`spanwarden.otel_traces WHERE TraceId = '${after.traceId}'`)).toBe(2);
+  });
+
   test('an insert whose answer was lost is not stored twice when it is tried again', async () => {
     // A proxy that passes the first insert of spans on and then drops the connection instead of answering.
     const target = new URL(server.clickhouse.url);

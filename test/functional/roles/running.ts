@@ -58,7 +58,7 @@ export const settingsOf = (directory: string, more: Record<string, object> = {})
   collector: { grpcPort: 0, httpPort: 0, ...more.collector },
   http: { port: 0, ...more.http },
   assembly: { graceMs: 500, absenceGraceMs: 1_500, idleMs: 2_000, maxAgeMs: 6_000, lateMs: 2_000, ...more.assembly },
-  detector: { flushMs: 200, originWaitMs: 500, ...more.detector },
+  detector: { flushMs: 200, originWaitMs: 500, handOverMs: 200, ...more.detector },
   redaction: { key: LEARNED_KEY },
   clickhouse: { embedded: { directory: join(directory, 'clickhouse') }, ...more.clickhouse },
   incidents: more.incidents ?? {},

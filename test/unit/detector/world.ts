@@ -100,17 +100,23 @@ export async function createWorld(options: WorldOptions) {
   }
 
   function createBatch(owner: { alive: boolean }): RowBatch {
-    let spans: string[] = [];
+    let spans: { readonly key: string; readonly partition: number }[] = [];
     let verdicts: Verdict[] = [];
+    /** Spans and verdicts whose insert is under way. */
+    let sending = [0, 0];
     return {
       add(segment, verdict, known) {
         for (const key of segment === null ? [] : keysOf(segment)) {
           const spanId = key.slice(32);
           if (known?.has(spanId)) continue;
           known?.add(spanId);
-          spans.push(key);
+          spans.push({ key, partition: verdict.partition });
         }
         verdicts.push(verdict);
+      },
+      drop(partition) {
+        spans = spans.filter((span, i) => i < sending[0]! || span.partition !== partition);
+        verdicts = verdicts.filter((verdict, i) => i < sending[1]! || verdict.partition !== partition);
       },
       get spans() {
         return spans.length;
@@ -119,23 +125,30 @@ export async function createWorld(options: WorldOptions) {
         return 400 * spans.length + 300 * verdicts.length;
       },
       async flush() {
-        const spanCount = spans.length;
         const verdictCount = verdicts.length;
-        if (spanCount > 0) {
-          await write(owner, () => {
-            for (const key of spans.slice(0, spanCount)) rows.spans.set(key, (rows.spans.get(key) ?? 0) + 1);
-          });
-          spans = spans.slice(spanCount);
-        }
-        if (verdictCount > 0) {
-          await write(owner, () => {
-            for (const verdict of verdicts.slice(0, verdictCount)) {
-              const known = rows.verdicts.get(verdict.id) ?? [];
-              known.push(verdict);
-              rows.verdicts.set(verdict.id, known);
-            }
-          });
-          verdicts = verdicts.slice(verdictCount);
+        try {
+          if (spans.length > 0) {
+            const sent = spans.slice();
+            sending = [sent.length, 0];
+            await write(owner, () => {
+              for (const { key } of sent) rows.spans.set(key, (rows.spans.get(key) ?? 0) + 1);
+            });
+            spans = spans.slice(sent.length);
+          }
+          if (verdictCount > 0) {
+            const sent = verdicts.slice(0, verdictCount);
+            sending = [0, sent.length];
+            await write(owner, () => {
+              for (const verdict of sent) {
+                const known = rows.verdicts.get(verdict.id) ?? [];
+                known.push(verdict);
+                rows.verdicts.set(verdict.id, known);
+              }
+            });
+            verdicts = verdicts.slice(sent.length);
+          }
+        } finally {
+          sending = [0, 0];
         }
       },
     };
