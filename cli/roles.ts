@@ -8,7 +8,7 @@ import type { ResponderStatus } from '../responder/service.ts';
 import { type ClickHouse, connectClickHouse } from '../runtime/clickhouse/client.ts';
 import { applySchema, schemaReady } from '../runtime/clickhouse/schema.ts';
 import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
-import { createHttpServer, type HttpAddress, type HttpServer } from '../runtime/http/server.ts';
+import { createHttpServer, type HttpServer } from '../runtime/http/server.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import { createLog, ensureTopics } from '../runtime/log/create.ts';
 import type { Log } from '../runtime/log/port.ts';
@@ -23,7 +23,8 @@ export const ALL_ROLES = ['collector', 'trainer', 'detector', 'responder'] as co
 export type Role = (typeof ALL_ROLES)[number];
 
 export interface RoleAddresses {
-  readonly http?: HttpAddress;
+  /** Where each process serves metrics, health and status. */
+  readonly metrics: readonly { readonly name: string; readonly url: string }[];
   readonly collector?: CollectorAddresses;
   readonly clickhouse?: { readonly url: string; readonly tcpPort: number | null };
 }
@@ -129,7 +130,7 @@ async function startOn(
   logger.info({ roles, http: httpAddress.url }, 'roles started');
   return {
     addresses: {
-      http: httpAddress,
+      metrics: [{ name: '', url: httpAddress.url }],
       ...(collector !== undefined && { collector }),
       ...(clickhouse !== undefined && {
         clickhouse: { url: clickhouse.url, tcpPort: clickhouse.embedded?.tcpPort ?? null },
@@ -237,7 +238,7 @@ async function statusOf(statuses: Readonly<Record<string, () => Promise<unknown>
   return Object.fromEntries(entries) as RolesStatus;
 }
 
-async function countRows(clickhouse: ClickHouse | undefined): Promise<{ traces: number; spans: number }> {
+export async function countRows(clickhouse: ClickHouse | undefined): Promise<{ traces: number; spans: number }> {
   if (clickhouse === undefined) return { traces: 0, spans: 0 };
   const result = await clickhouse.client.query({
     query: `SELECT uniqExact(TraceId) AS traces, count() AS spans FROM ${clickhouse.database}.otel_traces`,

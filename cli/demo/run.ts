@@ -1,4 +1,5 @@
 /** The course of a demo: start, learn, attack, judge; then stay or go. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type DemoReport, judge } from '../../datasets/judge/judge.ts';
 import { type Receiver, startReceiver } from '../../datasets/judge/receiver.ts';
@@ -15,7 +16,16 @@ import { VERSION_EFFECT_MS } from '../../schemas/log/version.ts';
 import { ALL_ROLES, type RunningRoles, startRoles } from '../roles.ts';
 import { addressesText, urlOf } from './addresses.ts';
 import { createNarrator, type Narrator } from './progress.ts';
+import { type RoleProcesses, startRoleProcesses } from './role-processes.ts';
 import { demoOverrides, newSecret } from './settings.ts';
+
+export interface DemoKafka {
+  readonly brokers: readonly string[];
+  /** How the shop's worker reads its jobs. */
+  readonly consumer: 'eachMessage' | 'eachBatch';
+  /** One of the two detectors is killed half-way through the scenarios. */
+  readonly killDetector: boolean;
+}
 
 export interface DemoOptions {
   readonly once: boolean;
@@ -23,6 +33,7 @@ export interface DemoOptions {
   readonly directory: string;
   readonly exportDelayMs: number;
   readonly verbose: boolean;
+  readonly kafka?: DemoKafka;
   readonly ports: {
     readonly grpc: number;
     readonly http: number;
@@ -91,7 +102,13 @@ async function course(
     nowMs: Date.now,
     onAlert: ({ incident }) => narrator.say(`ALERT  ${incident.title} (client ${incident.client ?? 'unknown'})`),
   });
-  narrator.say('starting an embedded ClickHouse, the log and all roles');
+  const { kafka } = options;
+  const prefix = `spanwarden-demo-${randomUUID().slice(0, 8)}-`;
+  narrator.say(
+    kafka === undefined
+      ? 'starting an embedded ClickHouse, the log and all roles'
+      : `starting an embedded ClickHouse and five processes of roles on Kafka at ${kafka.brokers.join(', ')}`,
+  );
   const config = loadConfig({
     env: withoutOurs(processEnvironment()),
     overrides: demoOverrides({
@@ -102,17 +119,27 @@ async function course(
       ports: options.ports,
       absenceGraceMs: spanWaitFor(options.exportDelayMs),
       originWaitMs: spanWaitFor(options.exportDelayMs),
+      kafka: kafka && { brokers: kafka.brokers, prefix },
       logLevel: options.verbose ? 'info' : 'error',
     }),
   });
-  parts.roles = await startRoles(config, ALL_ROLES, { logger });
+  let processes: RoleProcesses | undefined;
+  if (kafka === undefined) parts.roles = await startRoles(config, ALL_ROLES, { logger });
+  else parts.roles = processes = await startRoleProcesses(config, { directory: options.directory, logger });
   signal.throwIfAborted();
   const { collector, clickhouse } = parts.roles.addresses;
   narrator.say(
     `ClickHouse ${clickhouse?.url}, OTLP ${urlOf(collector!.grpc)} (gRPC) and ${urlOf(collector!.http)} (HTTP)`,
   );
   narrator.say('starting the shop: ten processes, eight of them instrumented services');
-  parts.shop = await startShop({ otlpEndpoint: urlOf(collector!.grpc), exportDelayMs: options.exportDelayMs, logger });
+  parts.shop = await startShop({
+    otlpEndpoint: urlOf(collector!.grpc),
+    exportDelayMs: options.exportDelayMs,
+    logger,
+    ...(kafka !== undefined && {
+      kafka: { brokers: kafka.brokers, consumer: kafka.consumer, prefix: `${prefix}shop` },
+    }),
+  });
   signal.throwIfAborted();
   parts.load = await startLoad({ edgePort: parts.shop.ports.edge!, seed: options.seed, logger });
   narrator.say(
@@ -128,8 +155,10 @@ async function course(
       seed: options.seed,
       signal,
       onProgress: ({ scenario, state, number, total }) => {
-        if (state === 'started')
-          narrator.say(`${String(number).padStart(2)}/${total}  ${scenario.kind}: ${scenario.title}`);
+        if (state === 'done') return;
+        if (kafka?.killDetector && number === Math.ceil(total / 2))
+          narrator.say(`killed with SIGKILL: ${processes!.killOne('detector')}`);
+        narrator.say(`${String(number).padStart(2)}/${total}  ${scenario.kind}: ${scenario.title}`);
       },
     }),
     parts.shop.failed,

@@ -15,6 +15,7 @@ export interface DemoSettings {
   };
   readonly absenceGraceMs: number;
   readonly originWaitMs: number;
+  readonly kafka?: { readonly brokers: readonly string[]; readonly prefix: string } | undefined;
   readonly logLevel: string;
 }
 
@@ -23,9 +24,12 @@ export const newSecret = (): string => `whsec_${randomBytes(24).toString('base64
 /** Overrides by path, as loadConfig takes them. */
 export const demoOverrides = (settings: DemoSettings): Record<string, unknown> => ({
   'log.kind': 'embedded',
-  'log.brokers': [],
+  ...(settings.kafka !== undefined && {
+    'kafka.brokers': settings.kafka.brokers,
+    'kafka.topicPrefix': settings.kafka.prefix,
+  }),
   'log.directory': join(settings.directory, 'log'),
-  'log.spansPartitions': 2,
+  'log.spansPartitions': settings.kafka === undefined ? 2 : 4,
   'clickhouse.url': '',
   'clickhouse.embedded.directory': join(settings.directory, 'clickhouse'),
   'clickhouse.embedded.httpPort': settings.ports.clickhouse,

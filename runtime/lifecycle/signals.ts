@@ -65,3 +65,28 @@ export function drainOnSignal(options: DrainOptions): Drain {
   source.on('SIGINT', onInt);
   return { drained: promise, release };
 }
+
+/**
+ * The signals of a process that another one started: the end of its input, which also comes when that process dies, is
+ * SIGTERM; SIGINT is left to the parent, as a terminal sends it to both.
+ */
+export function parentOf(input: NodeJS.ReadableStream): SignalSource {
+  const ignore = (): void => {};
+  return {
+    on(signal, listener) {
+      if (signal === 'SIGINT') process.on('SIGINT', ignore);
+      else {
+        process.on('SIGTERM', listener);
+        input.on('end', listener).resume();
+      }
+    },
+    off(signal, listener) {
+      if (signal === 'SIGINT') process.off('SIGINT', ignore);
+      else {
+        process.off('SIGTERM', listener);
+        input.off('end', listener).pause();
+      }
+    },
+    exit: (code) => process.exit(code),
+  };
+}

@@ -1,9 +1,10 @@
 /** Lifecycle: order of start and stop, roll-back, deadlines, signals. */
+import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { SpanwardenError } from '../../../runtime/errors.ts';
 import { listenError } from '../../../runtime/lifecycle/listen-error.ts';
 import type { Service } from '../../../runtime/lifecycle/service.ts';
-import { drainOnSignal } from '../../../runtime/lifecycle/signals.ts';
+import { drainOnSignal, parentOf } from '../../../runtime/lifecycle/signals.ts';
 import { startInOrder } from '../../../runtime/lifecycle/start.ts';
 import { environmentName } from '../../../schemas/config/environment-name.ts';
 
@@ -116,4 +117,21 @@ test('a taken port is named with the setting and the variable that change it', (
 
 test('environment names', () => {
   expect(environmentName('log.groupLeaseMs')).toBe('SPANWARDEN_LOG_GROUP_LEASE_MS');
+});
+
+test('a process that another one started drains when its input ends, and leaves Ctrl-C to that one', async () => {
+  const input = new PassThrough();
+  const listeners = process.listenerCount('SIGTERM') + process.listenerCount('SIGINT');
+  const stopped: number[] = [];
+  const drain = drainOnSignal({
+    stop: async (deadlineMs) => void stopped.push(deadlineMs),
+    deadlineMs: 70,
+    source: parentOf(input),
+  });
+  process.emit('SIGINT');
+  expect(stopped).toEqual([]);
+  input.end();
+  expect(await drain.drained).toBe(0);
+  expect(stopped).toEqual([70]);
+  expect(process.listenerCount('SIGTERM') + process.listenerCount('SIGINT')).toBe(listeners);
 });
