@@ -1,6 +1,7 @@
 /**
  * Applies `schemas/clickhouse/NNN_name.sql`, one object a file, in order. Idempotent; several roles may start at once:
- * one applies under a lock while the others wait.
+ * one applies under a lock while the others wait. A table's file never changes once it was applied. A view, and comments,
+ * hold no rows: their files may change and are then applied again.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -16,6 +17,8 @@ export interface SchemaFile {
   readonly sql: string;
   /** SHA-256 of `sql`, hex. */
   readonly checksum: string;
+  /** A view or comments: nothing is lost when it is applied again. */
+  readonly replaceable: boolean;
 }
 
 const DIRECTORY = new URL('../../schemas/clickhouse/', import.meta.url);
@@ -28,7 +31,12 @@ export async function readSchemaFiles(): Promise<SchemaFile[]> {
   return Promise.all(
     names.map(async (file) => {
       const sql = await readFile(new URL(file, DIRECTORY), 'utf8');
-      return { name: file.slice(0, -4), sql, checksum: createHash('sha256').update(sql).digest('hex') };
+      return {
+        name: file.slice(0, -4),
+        sql,
+        checksum: createHash('sha256').update(sql).digest('hex'),
+        replaceable: /^(CREATE OR REPLACE VIEW |ALTER TABLE \S+\s+COMMENT COLUMN )/m.test(sql),
+      };
     }),
   );
 }
@@ -56,12 +64,12 @@ export async function applySchema(
   try {
     await makeDatabase(clickhouse);
     await command(clickhouse, RECORD_TABLE.replace('{database}', `\`${database}\``));
-    if ((await missing(clickhouse, files)).length === 0) {
+    if (outdated(await appliedFiles(clickhouse), files).length === 0) {
       await alignTtl(clickhouse, files);
       return;
     }
     await withLock(clickhouse, deps.staleLockSeconds ?? LOCK_STALE_S, async () => {
-      for (const file of await missing(clickhouse, files)) {
+      for (const file of outdated(await appliedFiles(clickhouse), files)) {
         await command(clickhouse, renderSchema(file.sql, config));
         await clickhouse.client.insert({
           table: `\`${database}\`.schema_files`,
@@ -71,6 +79,7 @@ export async function applySchema(
         deps.log?.debug({ file: file.name }, 'schema file applied');
       }
       await alignTtl(clickhouse, files);
+      await inheritComments(clickhouse);
     });
     deps.log?.info({ database, files: files.length }, 'ClickHouse schema is up to date');
   } catch (error) {
@@ -78,10 +87,14 @@ export async function applySchema(
   }
 }
 
-/** Whether every file was applied as it is here: what roles that don't apply wait for. False also while ClickHouse is away. */
+/**
+ * Whether every file was applied: what roles that don't apply wait for. A view may be that of another version, as while
+ * roles are upgraded one by one. False also while ClickHouse is away.
+ */
 export async function schemaReady(clickhouse: ClickHouse): Promise<boolean> {
   try {
-    return (await missing(clickhouse, await readSchemaFiles())).length === 0;
+    const applied = await appliedFiles(clickhouse);
+    return outdated(applied, await readSchemaFiles()).every((file) => applied.has(file.name));
   } catch (error) {
     if (error instanceof SpanwardenError && error.code === 'SCHEMA_MISMATCH') throw error;
     return false;
@@ -108,22 +121,53 @@ async function makeDatabase(clickhouse: ClickHouse): Promise<void> {
     );
 }
 
-async function missing(clickhouse: ClickHouse, files: readonly SchemaFile[]): Promise<SchemaFile[]> {
+/** Checksum by name of what was applied. */
+async function appliedFiles(clickhouse: ClickHouse): Promise<ReadonlyMap<string, string>> {
   const applied = await rows<{ name: string; checksum: string }>(
     clickhouse,
-    `SELECT name, argMax(checksum, applied) AS checksum FROM \`${clickhouse.database}\`.schema_files GROUP BY name`,
+    `SELECT name, argMax(f.checksum, f.applied) AS checksum FROM \`${clickhouse.database}\`.schema_files AS f GROUP BY name`,
   );
-  const checksums = new Map(applied.map((row) => [row.name, row.checksum]));
+  return new Map(applied.map((row) => [row.name, row.checksum]));
+}
+
+/** Files to apply: new ones, and changed ones where that is allowed. */
+function outdated(applied: ReadonlyMap<string, string>, files: readonly SchemaFile[]): SchemaFile[] {
   return files.filter((file) => {
-    const checksum = checksums.get(file.name);
-    if (checksum !== undefined && checksum !== file.checksum)
+    const checksum = applied.get(file.name);
+    if (checksum !== undefined && checksum !== file.checksum && !file.replaceable)
       throw new SpanwardenError(
         'SCHEMA_MISMATCH',
-        `database ${clickhouse.database} was made by another version of Spanwarden: ${file.name} differs from what was applied; use another database (clickhouse.database) or directory (clickhouse.embedded.directory)`,
+        `the database was made by another version of Spanwarden: ${file.name} differs from what was applied; use another database (clickhouse.database) or directory (clickhouse.embedded.directory)`,
       );
-    return checksum === undefined;
+    return checksum !== file.checksum;
   });
 }
+
+/**
+ * A column of a view without a comment of its own says what the column of that name says in the table it reads: the views of
+ * newest revisions, and the one that feeds the look-up by trace id.
+ */
+async function inheritComments(clickhouse: ClickHouse): Promise<void> {
+  const { database } = clickhouse;
+  const silent = await rows<{ view: string; name: string; comment: string }>(
+    clickhouse,
+    `SELECT c.table AS view, c.name AS name, any(b.comment) AS comment
+     FROM system.columns AS c
+     INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
+     INNER JOIN system.columns AS b ON b.database = c.database AND b.name = c.name
+     WHERE c.database = {database:String} AND t.engine LIKE '%View' AND c.comment = '' AND b.comment != ''
+       AND b.table IN (replaceRegexpOne(c.table, '_(latest|mv)$', ''))
+     GROUP BY view, name ORDER BY view, name`,
+    { database },
+  );
+  const byView = Map.groupBy(silent, (row) => row.view);
+  for (const [view, columns] of byView) {
+    const comments = columns.map(({ name, comment }) => `COMMENT COLUMN \`${name}\` '${escapeText(comment)}'`);
+    await command(clickhouse, `ALTER TABLE \`${database}\`.\`${view}\` ${comments.join(', ')}`);
+  }
+}
+
+const escapeText = (text: string): string => text.replace(/[\\']/g, (c) => `\\${c}`);
 
 /** Retention is configuration: a changed value reaches tables that exist. */
 async function alignTtl(clickhouse: ClickHouse, files: readonly SchemaFile[]): Promise<void> {

@@ -7,7 +7,7 @@ import { createSpanRowWriter, type SpanRowCounts } from '../../schemas/clickhous
 import type { Verdict } from '../../schemas/log/verdict.ts';
 import { type Batch, createBatch } from './batch.ts';
 import type { ClickHouse } from './client.ts';
-import { runCommand, table } from './statements.ts';
+import { deduplicateDay } from './closed-days.ts';
 import {
   type AlertedDelivery,
   type IncidentFilter,
@@ -123,12 +123,7 @@ export function createStore(clickhouse: ClickHouse, deps: StoreDeps): Store {
     upsertInventory: (rows) => upsertInventory(clickhouse, rows),
     callCounts: (partition, hourMs) => readCallCounts(clickhouse, partition, hourMs),
 
-    deduplicateDay: (dayMs) =>
-      runCommand(
-        clickhouse,
-        'deduplication of a day',
-        `OPTIMIZE TABLE ${table(clickhouse, 'otel_traces')} PARTITION '${new Date(dayMs).toISOString().slice(0, 10)}' FINAL`,
-      ),
+    deduplicateDay: (dayMs) => deduplicateDay(clickhouse, new Date(dayMs).toISOString().slice(0, 10)),
   };
 }
 

@@ -1,0 +1,20 @@
+-- What the parts of a finding are: the declaration of a nested column has no place for it.
+ALTER TABLE {database}.verdicts
+  COMMENT COLUMN `findings.kind` 'What is wrong: unseen-edge, required-child, fan-out, latency, attack-pattern, …',
+  COMMENT COLUMN `findings.model_group` 'structure, timing, parameters or status',
+  COMMENT COLUMN `findings.hard` 'Near-certain by its kind: opens an incident at once',
+  COMMENT COLUMN `findings.evidence` 'presence: stands once seen; absence: a call that did not come',
+  COMMENT COLUMN `findings.explanation_key` 'What of its kind, the same for the same deviation elsewhere',
+  COMMENT COLUMN `findings.service` 'Service it lies in',
+  COMMENT COLUMN `findings.operation` 'Operation it lies in',
+  COMMENT COLUMN `findings.span_id` 'Span it lies in',
+  COMMENT COLUMN `findings.parameter` 'Parameter, where it is about one',
+  COMMENT COLUMN `findings.expected` 'What the baseline holds, in words and counts, never a raw value',
+  COMMENT COLUMN `findings.seen` 'What came, after redaction',
+  COMMENT COLUMN `findings.support` 'Observations the expectation rests on',
+  COMMENT COLUMN `findings.severity` 'Orders findings; uncapped: octaves beyond the longest, ratio, edit cost',
+  COMMENT COLUMN `findings.p` 'Raw p of this feature, before its group is re-ranked',
+  COMMENT COLUMN `findings.share` 'Share in the evidence of the verdict; they sum to 1',
+  COMMENT COLUMN `findings.candidate` 'Hard only if the responder agrees: a slow node is load when others are slow too',
+  COMMENT COLUMN `findings.start` 'Start of the deviating span',
+  COMMENT COLUMN `findings.end` 'End of the deviating span'
