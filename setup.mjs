@@ -62,7 +62,8 @@ function wantedPackages(lock) {
   const counts = (path, entry) =>
     !entry.optional || entry.os !== undefined || entry.cpu !== undefined || nameOf(path) in direct;
   return Object.entries(lock.packages).filter(
-    ([path, entry]) => path !== '' && !entry.link && !entry.peer && fits(entry) && counts(path, entry),
+    ([path, entry]) =>
+      path.startsWith('node_modules/') && !entry.link && !entry.peer && fits(entry) && counts(path, entry),
   );
 }
 
