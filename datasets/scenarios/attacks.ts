@@ -102,7 +102,7 @@ const lateralMovement: Scenario = {
 const ssrf: Scenario = {
   name: 'ssrf',
   kind: 'attack',
-  title: 'The worker made to fetch from inside (SSRF through the jobs table)',
+  title: 'The worker made to fetch from inside (SSRF through a queue)',
   expected: { kinds: ['egress', 'attack-pattern', 'parameter'], services: ['worker', 'auth'] },
   async run(stage) {
     const actor = await signedIn(stage, stage.customer());

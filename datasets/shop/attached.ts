@@ -16,12 +16,17 @@ export interface Attachment {
 
 const DRAIN_MS = 2_000;
 
-export function attach(deps: { stop(): Promise<void>; onLine?(line: string): void }): Attachment {
+export function attach(deps: {
+  stop(): Promise<void>;
+  onLine?(line: string): void;
+  /** A stop that takes longer is cut short. */
+  readonly drainMs?: number;
+}): Attachment {
   let stopping = false;
   const stop = (): void => {
     if (stopping) return;
     stopping = true;
-    setTimeout(() => process.exit(0), DRAIN_MS).unref();
+    setTimeout(() => process.exit(0), deps.drainMs ?? DRAIN_MS).unref();
     deps.stop().then(
       () => process.exit(0),
       () => process.exit(1),

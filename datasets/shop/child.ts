@@ -48,7 +48,7 @@ export function startChild(options: ChildOptions): Child {
     options.onNote(line);
   });
   const gone = new Promise<number>((resolve) => {
-    child.once('exit', (code) => resolve(code ?? -1));
+    child.once('close', (code) => resolve(code ?? -1)); // not at `exit`: its last words may still be on their way
     child.once('error', () => resolve(-1));
   });
   const ready = new Promise<Ports>((resolve, reject) => {

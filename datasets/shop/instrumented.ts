@@ -9,3 +9,5 @@ const require = createRequire(import.meta.url);
 export const http = require('node:http') as typeof import('node:http');
 export const grpc = require('@grpc/grpc-js') as typeof import('@grpc/grpc-js');
 export const pg = require('pg') as typeof import('pg');
+/** A function: only services that use Kafka load its client. */
+export const requireKafka = (): typeof import('kafkajs') => require('kafkajs') as typeof import('kafkajs');

@@ -3,6 +3,7 @@
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
 import { GrpcInstrumentation } from '@opentelemetry/instrumentation-grpc';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
+import { KafkaJsInstrumentation } from '@opentelemetry/instrumentation-kafkajs';
 import { PgInstrumentation } from '@opentelemetry/instrumentation-pg';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 
@@ -20,6 +21,7 @@ export function startTelemetry(options: { readonly edge: boolean }): Telemetry {
         options.edge ? { headersToSpanAttributes: { server: { requestHeaders: ['x-forwarded-for'] } } } : {},
       ),
       new GrpcInstrumentation(),
+      new KafkaJsInstrumentation(),
       // Idle polling and pool waits are no part of a request.
       new PgInstrumentation({ requireParentSpan: true, ignoreConnectSpans: true }),
     ],

@@ -70,6 +70,7 @@ create index order_lines_order on order_lines (order_id);
 create table payments (id serial primary key, order_key text not null, account_id int not null, cents int not null, card text not null);
 create index payments_account on payments (account_id);
 create table mails (id serial primary key, order_id int not null, sent timestamptz not null default now());
+create unique index mails_order on mails (order_id);
 create table jobs (id serial primary key, queue text not null, payload jsonb not null, traceparent text not null, state text not null default 'ready');
 create index jobs_ready on jobs (id) where state = 'ready';
 insert into products values ${rows(PRODUCTS, (i) => `${i}, ${quoted(productName(i))}, '${productCategory(i)}', ${500 + ((i * 37) % 9000)}, ${i % 50 !== 49}`)};

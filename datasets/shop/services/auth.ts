@@ -2,15 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import { openDatabase } from '../database.ts';
 import { grpc } from '../instrumented.ts';
-import { publish } from '../jobs.ts';
+import { openPublisher } from '../jobs/open.ts';
 import type { StartService } from '../main.ts';
 import { RpcFailure, serveRpc } from '../rpc.ts';
 
 const { status } = grpc;
 
-export const startService: StartService = async ({ others }) => {
+export const startService: StartService = async ({ others, kafka }) => {
   const database = others.then((ports) => openDatabase(ports, 'shop'));
-  return serveRpc('auth', {
+  const jobs = await openPublisher(kafka, 'auth', database);
+  const server = await serveRpc('auth', {
     async Login({ email, password }) {
       const db = await database;
       const { rows } = await db.query<{ id: number; role: string; password: string }>(
@@ -59,7 +60,14 @@ export const startService: StartService = async ({ others }) => {
       return rows[0];
     },
     async SetAvatar({ account, url }) {
-      return { job: await publish(await database, 'avatars', { account, url }) };
+      return { job: await jobs.publish('avatars', account, { account, url }) };
     },
   });
+  return {
+    port: server.port,
+    async stop() {
+      await server.stop();
+      await jobs.stop();
+    },
+  };
 };

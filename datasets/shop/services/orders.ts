@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { openDatabase } from '../database.ts';
 import { grpc } from '../instrumented.ts';
-import { publish } from '../jobs.ts';
+import { openPublisher } from '../jobs/open.ts';
 import type { StartService } from '../main.ts';
 import { createRouter, HttpFailure, type Incoming, listen } from '../router.ts';
 import { createRpcCaller, RpcFailure } from '../rpc.ts';
@@ -22,8 +22,9 @@ interface Line {
   readonly quantity: number;
 }
 
-export const startService: StartService = async ({ others }) => {
+export const startService: StartService = async ({ others, kafka }) => {
   const database = others.then((ports) => openDatabase(ports, 'shop'));
+  const jobs = await openPublisher(kafka, 'orders', database);
   const auth = others.then((ports) => createRpcCaller('auth', ports.auth!));
   const inventory = others.then((ports) => createRpcCaller('inventory', ports.inventory!));
   const payment = others.then((ports) => createRpcCaller('payment', ports.payment!));
@@ -115,7 +116,7 @@ export const startService: StartService = async ({ others }) => {
           'insert into order_lines (order_id, product_id, quantity) select $1, p, q from unnest($2::int[], $3::int[]) as l (p, q)',
           [order, lines.map((line) => line.product), lines.map((line) => line.quantity)],
         );
-        await publish(db, 'confirmations', { order });
+        await jobs.publish('confirmations', order, { order });
         return { status: 201, body: { order } };
       },
     ],
@@ -145,7 +146,14 @@ export const startService: StartService = async ({ others }) => {
       },
     ],
   ]);
-  return { port: await listen(server), stop: serverStopper(server) };
+  const stopServer = serverStopper(server);
+  return {
+    port: await listen(server),
+    async stop() {
+      await stopServer();
+      await jobs.stop();
+    },
+  };
 };
 
 const toHttp =

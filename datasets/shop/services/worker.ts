@@ -1,21 +1,19 @@
 /**
- * Works on the jobs table: fetches avatars, sends confirmations. The hole: it fetches whatever address a customer gave.
+ * Works on the queues: fetches avatars, sends confirmations. The hole: it fetches whatever address a customer gave.
  * Names under `.example` are answered by the demo's stand-in for the internet, as if a resolver said so.
  */
 import { connect } from 'node:net';
 import { openDatabase } from '../database.ts';
 import { http } from '../instrumented.ts';
-import { type Job, take, work } from '../jobs.ts';
+import { openConsumer } from '../jobs/open.ts';
+import type { JobHandler } from '../jobs/port.ts';
 import type { StartService } from '../main.ts';
 
-const POLL_MS = 120;
-const BATCH = 8;
 const FETCH_TIMEOUT_MS = 4_000;
 
-export const startService: StartService = async ({ others }) => {
+export const startService: StartService = async ({ others, kafka }) => {
   const database = others.then((ports) => openDatabase(ports, 'shop'));
   const agent = others.then((ports) => createAgent(ports.internet!));
-  let stopped = false;
 
   const fetchImage = async (address: string): Promise<number> => {
     const url = new URL(address);
@@ -39,7 +37,7 @@ export const startService: StartService = async ({ others }) => {
     });
   };
 
-  const handle = async (job: Job): Promise<void> => {
+  const handle: JobHandler = async (job) => {
     const db = await database;
     if (job.queue === 'avatars') {
       const url = String(job.payload.url);
@@ -47,26 +45,15 @@ export const startService: StartService = async ({ others }) => {
       await db.query('update accounts set avatar = $2 where id = $1', [Number(job.payload.account), url]);
     } else {
       await db.query('select account_id, cents from orders where id = $1', [Number(job.payload.order)]);
-      await db.query('insert into mails (order_id) values ($1)', [Number(job.payload.order)]);
+      // A queue may hand a job over twice: nobody gets two mails.
+      await db.query('insert into mails (order_id) values ($1) on conflict (order_id) do nothing', [
+        Number(job.payload.order),
+      ]);
     }
   };
 
-  const poll = async (): Promise<void> => {
-    const db = await database;
-    while (!stopped) {
-      const jobs = await take(db, BATCH).catch(() => [] as Job[]);
-      await Promise.all(jobs.map((job) => work(job, handle)));
-      if (jobs.length < BATCH) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
-  };
-  const polling = poll();
-  return {
-    port: 0,
-    async stop() {
-      stopped = true;
-      await polling;
-    },
-  };
+  const consumer = await openConsumer(kafka, database, handle);
+  return { port: 0, stop: () => consumer.stop() };
 };
 
 function createAgent(internetPort: number): InstanceType<typeof http.Agent> {
