@@ -7,7 +7,7 @@ const project = (name: string, testTimeout: number) => ({
 
 export default defineConfig({
   test: {
-    projects: [project('unit', 20_000), project('functional', 60_000), project('e2e', 180_000)],
+    projects: [project('unit', 60_000), project('functional', 120_000), project('e2e', 300_000)],
     maxWorkers: 2,
     globalSetup: 'test/kafka/shared-broker.ts',
   },

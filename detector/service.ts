@@ -4,6 +4,7 @@
  */
 import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
+import { createUntilReached } from '../runtime/lifecycle/until-reached.ts';
 import type { Assignment, Consumer, Log, LogRecord, NewRecord } from '../runtime/log/port.ts';
 import { rewind } from '../runtime/log/rewind.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
@@ -113,6 +114,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   const insertedSpans = metrics.counter('detector_spans_stored_total', 'Spans handed to ClickHouse');
   const alertOnlyTimes = metrics.counter('detector_alert_only_total', 'Times ClickHouse was away for too long');
 
+  const untilReached = createUntilReached({ role: 'detector', logger, isStopping: () => stopping });
   const rows = createRows(store);
   const partitions = new Map<number, Owned>();
   let findings: NewRecord[] = [];
@@ -230,21 +232,6 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     forget(partition);
     partitions.delete(partition);
     if (partitions.size === 0) rows.clear(); // the next owner reads them again
-  }
-
-  /** Waits for the log and the store, however long: without either nothing can be judged or known as stored. */
-  async function untilReached<T>(call: () => Promise<T>): Promise<T> {
-    for (let told = false; ; ) {
-      try {
-        return await call();
-      } catch (error) {
-        if (stopping) throw new SpanwardenError('STOPPED', 'the detector is stopping', { cause: error });
-        if (!isRetryable(error)) throw error;
-        if (!told) logger.warn({ err: error }, 'waiting for ClickHouse');
-        told = true;
-        await pause(PROBE_MS);
-      }
-    }
   }
 
   // ——— records ———

@@ -3,8 +3,8 @@
  * go out at once; rows, a snapshot of the state with its offset, and the commit follow, so that a crash repeats work but
  * neither an incident nor, at a receiver that heeds `webhook-id`, an alert.
  */
-import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
+import { createUntilReached } from '../runtime/lifecycle/until-reached.ts';
 import type { Assignment, Consumer, Log, LogRecord } from '../runtime/log/port.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
@@ -86,7 +86,6 @@ const ROWS_MS = 1_000;
 /** Longest time between a change and its snapshot: 5 s, more for a large one. */
 const SNAPSHOT_MS = 5_000;
 const SNAPSHOT_MS_A_MEGABYTE = 2_000;
-const RETRY_MS = 1_000;
 /** Deliveries in flight may end within this at a stop; later ones are made by the next run. */
 const MAX_DRAIN_MS = 2_000;
 
@@ -101,6 +100,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   const alertsMade = metrics.counter('responder_alerts_total', 'Alerts made, by event and class');
   const attempts = metrics.counter('responder_delivery_attempts_total', 'Attempts to deliver an alert, by result');
 
+  const untilReached = createUntilReached({ role: 'responder', logger, isStopping: () => stopping });
   const incidents = new Map<string, Incident>();
   let alerts: Alert[] = [];
   /** The newest of each alert and destination. */
@@ -171,7 +171,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   }
 
   async function assigned(given: Assignment): Promise<number> {
-    const [snapshot, recent] = await untilStored(() => Promise.all([store.loadSnapshot(), store.recentDeliveries()]));
+    const [snapshot, recent] = await untilReached(() => Promise.all([store.loadSnapshot(), store.recentDeliveries()]));
     const state = snapshot === null ? undefined : (JSON.parse(snapshot.state) as ResponderState);
     assignment = given;
     outbox = newOutbox();
@@ -184,21 +184,6 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     windows = createWindowBook(state?.windows);
     nextOffset = snapshot?.nextOffset ?? given.committed;
     return nextOffset;
-  }
-
-  /** Runs a store call until it succeeds: the responder cannot know what it told before without its state. */
-  async function untilStored<T>(call: () => Promise<T>): Promise<T> {
-    for (let told = false; ; ) {
-      try {
-        return await call();
-      } catch (error) {
-        if (stopping) throw new SpanwardenError('STOPPED', 'the responder is stopping', { cause: error });
-        if (!isRetryable(error)) throw error;
-        if (!told) logger.warn({ err: error }, 'waiting for ClickHouse');
-        told = true;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
-    }
   }
 
   function take(record: LogRecord): void {

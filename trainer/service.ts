@@ -7,8 +7,9 @@ import type { Baseline } from '../baseline/baseline.ts';
 import type { Learning, Progress } from '../baseline/learning/learning.ts';
 import { type BaselineEntry, JudgementStage } from '../baseline/model.ts';
 import { levelsFromEntries, levelsToEntries } from '../baseline/templates.ts';
-import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
+import { SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
+import { createUntilReached } from '../runtime/lifecycle/until-reached.ts';
 import type { Assignment, Consumer, Log, LogRecord } from '../runtime/log/port.ts';
 import { rewind } from '../runtime/log/rewind.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
@@ -97,9 +98,12 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   const unreadable = metrics.counter('trainer_segments_unreadable_total', 'Segments that could not be read');
   const published = metrics.counter('trainer_versions_total', 'Baseline versions published');
 
+  const untilReached = createUntilReached({ role: 'trainer', logger, isStopping: () => stopping });
   const cuts = createCutBook();
   const assignments = new Map<number, Assignment>();
   const positions = new Map<number, number>();
+  /** Of the topic; no version is cut before all are held. */
+  let partitionCount = Number.POSITIVE_INFINITY;
   let latest: PublishedVersion | null | undefined;
   let baseline: Baseline | null = null;
   let entries: readonly BaselineEntry[] = [];
@@ -145,6 +149,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   async function assigned(given: Assignment): Promise<number> {
     const { partition } = given;
     const last = await newestVersion();
+    partitionCount = await untilReached(() => log.partitions('spans'));
     let start = given.committed;
     const partial = last?.partials.get(partition);
     if (last !== null && partial !== undefined) {
@@ -193,21 +198,6 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     await log.produce('baselines', [{ kind: RecordKind.version, key: version, value: encodeJson(announcement) }]);
   }
 
-  /** Waits for the log and the store, however long. */
-  async function untilReached<T>(call: () => Promise<T>): Promise<T> {
-    for (let told = false; ; ) {
-      try {
-        return await call();
-      } catch (error) {
-        if (stopping) throw new SpanwardenError('STOPPED', 'the trainer is stopping', { cause: error });
-        if (!isRetryable(error)) throw error;
-        if (!told) logger.warn({ err: error }, 'waiting for ClickHouse');
-        told = true;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
-    }
-  }
-
   function revoked(partition: number): void {
     assembler.drop(partition);
     learning.drop(partition);
@@ -232,7 +222,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
 
   /** Begins a cut when a version is due, and publishes when the cut is complete. */
   function step(): void {
-    if (publishing !== undefined || relearning !== undefined || stopping) return;
+    if (publishing !== undefined || relearning !== undefined || stopping || positions.size < partitionCount) return;
     if (cuts.current === null) {
       if (!isDue()) return;
       if (baseline?.manifest.alerting !== true && relearned < MAX_RELEARNED) {
@@ -297,8 +287,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
 
   async function publish(): Promise<void> {
     const cut = cuts.current!;
-    const partitions = await log.partitions('spans');
-    const offsets = Array.from({ length: partitions }, (_, partition) => cut.offsets.get(partition) ?? 0);
+    const offsets = Array.from({ length: partitionCount }, (_, partition) => cut.offsets.get(partition) ?? 0);
     const startedMs = performance.now();
     const owned = new Map(assignments);
     const levels = templates.plan(learnedMs);
