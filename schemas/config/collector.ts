@@ -64,6 +64,29 @@ export const collectorSection = z
       10,
     ),
     retryAfterMs: ms('When senders that were told to come back shall do so', 1_000, 1),
+    kafka: z
+      .strictObject({
+        topics: z
+          .array(z.string().regex(/^[A-Za-z0-9._-]{1,249}$/, 'not a name of a Kafka topic'))
+          .default([])
+          .describe(
+            "Topics that OpenTelemetry Collectors' Kafka exporters write, such as `otlp_spans`, on the brokers of `kafka.brokers`: read, and re-keyed by trace id",
+          ),
+        group: z
+          .string()
+          .max(249)
+          .default('')
+          .describe('Consumer group that reads them; empty: `collector` after `kafka.topicPrefix`'),
+        encoding: z
+          .enum(['auto', 'otlp_proto', 'otlp_json'])
+          .default('auto')
+          .describe('Encoding of their records; `auto` looks at each'),
+        from: z
+          .enum(['earliest', 'latest'])
+          .default('earliest')
+          .describe('Where a group begins that has read nothing yet'),
+      })
+      .prefault({}),
   })
   .prefault({});
 
