@@ -5,7 +5,7 @@
 import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import { createUntilReached } from '../runtime/lifecycle/until-reached.ts';
-import type { Assignment, Consumer, Log, LogRecord, NewRecord } from '../runtime/log/port.ts';
+import type { Assignment, Consumer, Log, LogRecord, NewRecord, TopicOffsets } from '../runtime/log/port.ts';
 import { rewind } from '../runtime/log/rewind.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
@@ -95,6 +95,8 @@ const STEP_MS = 100;
  */
 const IDLE_LAG_MS = 300;
 const PROBE_MS = 1_000;
+/** How near retention is to what is not committed is looked up so often. */
+const MARGIN_MS = 10_000;
 /** Reading stops for rows on their way into ClickHouse, and for a version, no longer than this: alerts cannot wait. */
 const STORE_WAIT_MS = 5_000;
 /** An insert that takes longer, while rows fill their bound, counts as a store that is away. */
@@ -128,6 +130,9 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   /** Set when the store is back: what each partition is to do before rows are kept again. */
   let back: (() => void) | undefined;
   let lastProbeMs = 0;
+  let lastMarginMs = 0;
+  /** What the log held when last looked at. */
+  let held: TopicOffsets = { earliest: [], latest: [] };
   let rejected: unknown;
   let consumer: Consumer | undefined;
   let stopping = false;
@@ -334,6 +339,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
 
   async function afterBatch(): Promise<void> {
     if (rejected !== undefined) throw rejected;
+    lookAtRetention();
     const { flushMs, flushSpans, maxUnstoredBytes } = config.detector;
     const isMuch = (): boolean => rows.spans >= flushSpans || rows.bytes >= maxUnstoredBytes / 2;
     if (deps.now() - lastFlushMs >= flushMs || (isMuch() && !storeAway)) flush();
@@ -348,6 +354,24 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     }
     if (storeAway && !alertOnly && rows.bytes >= maxUnstoredBytes) enterAlertOnly();
     if (alertOnly) tryReturn();
+  }
+
+  /** Beside everything else: records that retention removes before they are committed are lost to a replay. */
+  function lookAtRetention(): void {
+    const nowMs = deps.now();
+    if (nowMs - lastMarginMs < MARGIN_MS) return;
+    lastMarginMs = nowMs;
+    log.offsets('spans').then(
+      (offsets) => {
+        held = offsets;
+      },
+      () => {}, // the next look will tell
+    );
+  }
+
+  function retentionMargin(partition: number, { committed }: Owned): number {
+    const [from = 0, to = 0] = [held.earliest[partition], held.latest[partition]];
+    return to <= from ? 1 : Math.min(1, Math.max(0, committed - from) / (to - from));
   }
 
   /** What a former owner may still be writing waits, unless there is no room to wait. */
@@ -449,6 +473,11 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
       metrics.gauge('detector_unstored_bytes', 'Bytes of rows that are not durable yet', () => rows.bytes);
       metrics.gauge('detector_alert_only', '1 while traces are scored and alerted but not stored', () =>
         alertOnly ? 1 : 0,
+      );
+      metrics.gauge(
+        'detector_retention_margin',
+        'Share of the records held by the log that are durable in ClickHouse, by partition: near 0, retention is about to remove others',
+        () => [...partitions].map(([partition, owned]) => [retentionMargin(partition, owned), { partition }]),
       );
       consumer = log.consumer({
         topic: 'spans',
