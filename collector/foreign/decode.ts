@@ -23,18 +23,14 @@ export type Decoded =
 
 const NO_REASONS: readonly number[] = REJECTION_NAMES.map(() => 0);
 const OPEN_BRACE = 0x7b;
-const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+const LINE_FEED = 0x0a;
+const isSpace = (byte: number): boolean => byte === 0x20 || byte === LINE_FEED || byte === 0x0d || byte === 0x09;
 
-/** Whether these bytes are a JSON object: as protobuf, `{` would be the start of a group, which TracesData has none of. */
+/** Whether these bytes begin as a JSON object does: in protobuf, `{` would be the start of a group, which TracesData has none of. */
 function looksLikeJson(value: Uint8Array): boolean {
   let at = 0;
   while (at < value.length && at < 64 && isSpace(value[at]!)) at++;
-  // "\n{" may begin TracesData too: a resource of 123 bytes. It ends in a message then, and JSON in a brace
-  if (value[at] !== OPEN_BRACE) return false;
-  if (value[0] !== 0x0a) return true;
-  let last = value.length - 1;
-  while (last > 0 && isSpace(value[last]!)) last--;
-  return value[last] === 0x7d;
+  return value[at] === OPEN_BRACE;
 }
 
 function decodeJson(value: Uint8Array): Decoded {
@@ -56,6 +52,11 @@ function decodeJson(value: Uint8Array): Decoded {
 /** `auto` looks at each record: a topic may have producers of both kinds. */
 export function decodeForeign(value: Uint8Array | null, encoding: ForeignEncoding): Decoded {
   if (value === null || value.length === 0) return { outcome: 'empty' };
-  if (encoding === 'otlp_json' || (encoding === 'auto' && looksLikeJson(value))) return decodeJson(value);
+  if (encoding === 'otlp_json') return decodeJson(value);
+  if (encoding === 'auto' && looksLikeJson(value)) {
+    const decoded = decodeJson(value);
+    // a line feed and a brace may also begin protobuf: a first resource of 123 bytes
+    if (decoded.outcome !== 'not_otlp' || value[0] !== LINE_FEED) return decoded;
+  }
   return { outcome: 'decoded', bytes: value, rejected: 0, reasons: NO_REASONS };
 }
