@@ -7,20 +7,23 @@ import { createAssembler } from '../traces/assembly/assembler.ts';
 import { createReadingKit } from '../traces/kit.ts';
 import { type Command, ExitCode, parse, UsageError } from './command.ts';
 import { createOfflineIncidents } from './offline/incidents.ts';
+import { formatHelp, passedOver, traceFiles } from './offline/inputs.ts';
 import { createProgressLine } from './offline/progress.ts';
 
 export const score: Command = {
-  summary: 'score files of OTLP/JSON lines with a baseline',
+  summary: 'score files of traces with a baseline: OTLP, Jaeger or Zipkin',
   help: `
-usage: spanwarden score --baseline FILE INPUT… --out FILE [--incidents FILE] [--alpha P] [--config FILE]
+usage: spanwarden score --baseline FILE INPUT… --out FILE [--incidents FILE] [--alpha P] [--format FORMAT]
+                        [--config FILE]
 
 --baseline FILE    what 'spanwarden train' wrote
-INPUT              OTLP/JSON lines: .jsonl, .gz, .zst, or - for standard input
+INPUT              files of traces, or - for standard input
 --out FILE         one JSON object a line and trace id (its worst segment): traceId, score (higher = more anomalous), p,
                    anomalous, match, client, findings; - for standard output
 --incidents FILE   one JSON object a line and incident, of all classes and before any budget: start, end, class, kind,
                    service, operation, client, traces, disposition (alert: would go to webhooks; notice: would not)
 --alpha P          a trace is anomalous at p ≤ P (default: the baseline's)
+--format FORMAT    ${formatHelp(19)}
 --config FILE      the YAML file
 
 The code is the live detector's, driven by the spans' own times. It never learns. Progress goes to stderr.
@@ -32,8 +35,10 @@ exit codes: 0 written · 1 the baseline or an input cannot be used · 2 wrong co
       out: { type: 'string' },
       incidents: { type: 'string' },
       alpha: { type: 'string' },
+      format: { type: 'string' },
       config: { type: 'string' },
     });
+    const files = traceFiles(values.format);
     if (positionals.length === 0) throw new UsageError('score takes at least one input');
     if (values.baseline === undefined || values.out === undefined)
       throw new UsageError('score needs --baseline FILE and --out FILE');
@@ -61,13 +66,16 @@ exit codes: 0 written · 1 the baseline or an input cannot be used · 2 wrong co
         read: reader.read,
         createAssembler: (assembly, sink) => createAssembler(assembly, { sink }),
         incidents: createOfflineIncidents(config.incidents),
+        files,
       },
     );
     line.end();
     const n = (value: number): string => value.toLocaleString('en');
     process.stderr.write(
       `baseline ${summary.version}: ${n(summary.traces)} traces, ${n(summary.anomalous)} anomalous, ${n(summary.incidents)} incidents\n` +
-        summary.counts.problems.map((problem) => `passed over: ${problem}\n`).join(''),
+        passedOver(summary.counts)
+          .map((line) => `${line}\n`)
+          .join(''),
     );
     return ExitCode.ok;
   },

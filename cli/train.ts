@@ -7,23 +7,31 @@ import { createReadingKit } from '../traces/kit.ts';
 import { createSegment } from '../traces/reading/columns.ts';
 import { type TrainSummary, trainFiles } from '../trainer/offline.ts';
 import { type Command, ExitCode, parse, UsageError } from './command.ts';
+import { formatHelp, passedOver, traceFiles } from './offline/inputs.ts';
 import { createProgressLine } from './offline/progress.ts';
 
 export const train: Command = {
-  summary: 'learn a baseline from files of OTLP/JSON lines',
+  summary: 'learn a baseline from files of traces: OTLP, Jaeger or Zipkin',
   help: `
-usage: spanwarden train INPUT… --out FILE [--config FILE]
+usage: spanwarden train INPUT… --out FILE [--format FORMAT] [--config FILE]
 
-INPUT           OTLP/JSON lines as the Collector's file exporter writes them: .jsonl, .jsonl.gz, .jsonl.zst, or - for
-                standard input (read once: no path templates are learned); in order of time as far as they can be
---out FILE      the baseline; .gz and .zst compress
---config FILE   the YAML file; the learning profile is 'export' unless it says otherwise
+INPUT             files of traces, or - for standard input (read once: no path templates are learned); in order of time as
+                  far as they can be
+--out FILE        the baseline; .gz and .zst compress
+--format FORMAT   ${formatHelp(18)}
+--config FILE     the YAML file; the learning profile is 'export' unless it says otherwise
 
-Progress and a summary go to stderr. A line that cannot be read is counted and passed over.
+Progress and a summary go to stderr. A line, element or span that cannot be read is counted and passed over; the first few
+are told with their place.
 exit codes: 0 written · 1 nothing could be learned, or an input cannot be read · 2 wrong command line
 `,
   async run(args) {
-    const { values, positionals } = parse(args, { out: { type: 'string' }, config: { type: 'string' } });
+    const { values, positionals } = parse(args, {
+      out: { type: 'string' },
+      format: { type: 'string' },
+      config: { type: 'string' },
+    });
+    const files = traceFiles(values.format);
     if (positionals.length === 0) throw new UsageError('train takes at least one input');
     if (values.out === undefined) throw new UsageError('train needs --out FILE');
     const config = loadConfig({
@@ -48,6 +56,7 @@ exit codes: 0 written · 1 nothing could be learned, or an input cannot be read 
         spare: createSegment(symbols),
         read: reader.read,
         createAssembler: (assembly, sink) => createAssembler(assembly, { sink }),
+        files,
       },
     );
     line.end();
@@ -70,7 +79,7 @@ function summaryText({
   const lines = [
     `baseline ${version}: ${n(tracesLearned)} of ${n(traces)} traces learned, ${n(segments)} segments (${n(quarantined)} in quarantine), calibrated on ${n(calibrated)}`,
     ...learning.map((missing) => `still learning: ${missing}`),
-    ...counts.problems.map((problem) => `passed over: ${problem}`),
+    ...passedOver(counts),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -1,5 +1,5 @@
 /**
- * Offline scoring: files of OTLP/JSON lines and a baseline file → a score a trace, and incidents. The same assembling,
+ * Offline scoring: files of traces and a baseline file → a score a trace, and incidents. The same assembling,
  * reading and judging as the live detector's, driven by the spans' own times; it never learns.
  */
 import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
@@ -10,8 +10,10 @@ import { createCollectiveJudge } from '../baseline/timing/collective.ts';
 import { createCollectiveCounter } from '../baseline/timing/collective-counter.ts';
 import { COLLECTIVE_WINDOW_MS } from '../baseline/timing/rate-book.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
-import { type ReadProgress, readLines } from '../runtime/files/lines.ts';
-import { createFileCounts, type FileCounts, readTraceRecords } from '../runtime/files/trace-records.ts';
+import type { ReadProgress } from '../runtime/files/bytes.ts';
+import { readLines } from '../runtime/files/lines.ts';
+import { otlpLineFiles, type TraceFiles } from '../runtime/files/trace-files.ts';
+import { createFileCounts, type FileCounts } from '../runtime/files/trace-records.ts';
 import { createLineWriter, type LineWriter } from '../runtime/files/write-lines.ts';
 import { createVersionReader } from '../schemas/baselines/version.ts';
 import type { AssemblyConfig } from '../schemas/config/assembly.ts';
@@ -30,6 +32,8 @@ export interface ScoreDeps {
   read(spans: SegmentSpans, into: Segment, templates: PathTemplates): boolean;
   createAssembler(config: AssemblyConfig, sink: AssemblerSink): Assembler;
   readonly incidents: OfflineIncidents;
+  /** How files are read; OTLP/JSON lines without it. */
+  readonly files?: TraceFiles;
 }
 
 export interface ScoreOptions {
@@ -92,7 +96,7 @@ export async function scoreFiles(
   try {
     const scorer = createScorer(baseline, options, deps);
     const assembler = deps.createAssembler(options.assembly, scorer.sink);
-    for await (const records of readTraceRecords(inputs, counts, {
+    for await (const records of (deps.files ?? otlpLineFiles).records(inputs, counts, {
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       onProgress: (read) => options.progress?.({ ...read, traces: scorer.facts.traces }),
     })) {

@@ -1,5 +1,5 @@
 /**
- * Offline learning: files of OTLP/JSON lines → one baseline file. The same assembling, reading and learning as the trainer's,
+ * Offline learning: files of traces → one baseline file. The same assembling, reading and learning as the trainer's,
  * driven by the spans' own times.
  */
 import type { Baseline } from '../baseline/baseline.ts';
@@ -8,9 +8,9 @@ import { createLearning, type Learning } from '../baseline/learning/learning.ts'
 import { JudgementStage } from '../baseline/model.ts';
 import { levelsToEntries } from '../baseline/templates.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
-import type { ReadProgress } from '../runtime/files/lines.ts';
-import { timeRange } from '../runtime/files/time-range.ts';
-import { createFileCounts, type FileCounts, readTraceRecords } from '../runtime/files/trace-records.ts';
+import type { ReadProgress } from '../runtime/files/bytes.ts';
+import { otlpLineFiles, type TraceFiles } from '../runtime/files/trace-files.ts';
+import { createFileCounts, type FileCounts } from '../runtime/files/trace-records.ts';
 import { createLineWriter } from '../runtime/files/write-lines.ts';
 import { writeVersion } from '../schemas/baselines/version.ts';
 import type { AssemblyConfig } from '../schemas/config/assembly.ts';
@@ -33,6 +33,8 @@ export interface TrainDeps {
   readonly spare: Segment;
   read(spans: SegmentSpans, into: Segment, templates?: PathTemplates, paths?: PathTrie): boolean;
   createAssembler(config: AssemblyConfig, sink: AssemblerSink): Assembler;
+  /** How files are read; OTLP/JSON lines without it. */
+  readonly files?: TraceFiles;
 }
 
 export interface TrainOptions {
@@ -76,7 +78,8 @@ export async function trainFiles(
 ): Promise<TrainSummary> {
   if (inputs.length === 0) throw new SpanwardenError('INPUT_UNREADABLE', 'no input was given');
   const counts = createFileCounts();
-  const config = await measured(inputs, options);
+  const files = deps.files ?? otlpLineFiles;
+  const config = await measured(inputs, options, files);
   const templates = await learnTemplates(inputs, options, deps);
   const learning = createLearning(config, {
     symbols: deps.symbols,
@@ -86,7 +89,7 @@ export async function trainFiles(
   const student = createStudent(learning, templates, deps);
   const assembler = deps.createAssembler(options.assembly, student.sink);
   let progress: ReadProgress | undefined;
-  for await (const records of readTraceRecords(inputs, counts, {
+  for await (const records of files.records(inputs, counts, {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onProgress: (read) => {
       progress = read;
@@ -123,10 +126,10 @@ export async function trainFiles(
 }
 
 /** Buckets scaled to the window, where the input can be read twice (DETECTION §7, profile `export`). */
-async function measured(inputs: readonly string[], options: TrainOptions): Promise<LearningConfig> {
+async function measured(inputs: readonly string[], options: TrainOptions, files: TraceFiles): Promise<LearningConfig> {
   const { learning, signal } = options;
   if (learning.spanMs !== undefined || inputs.includes('-')) return learning;
-  const range = await timeRange(inputs, {
+  const range = await files.timeRange(inputs, {
     ...(signal === undefined ? {} : { signal }),
     onProgress: (read) => options.progress?.({ ...read, phase: 'measuring', segments: 0 }),
   });
@@ -156,7 +159,7 @@ async function learnTemplates(
     reused: () => {},
     forgotten: () => {},
   });
-  const records = readTraceRecords(inputs, createFileCounts(), {
+  const records = (deps.files ?? otlpLineFiles).records(inputs, createFileCounts(), {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onProgress: (read) => options.progress?.({ ...read, phase: 'templates', segments }),
   });

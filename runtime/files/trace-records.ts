@@ -1,14 +1,12 @@
 /**
- * Files of OTLP/JSON lines (as the Collector's file exporter writes them) as the records a collector would have logged: one
- * TracesData body a trace and line, with stream time in place of log-append time.
+ * Parts of files as the records a collector would have logged: one TracesData body a trace and part, with stream time in
+ * place of log-append time.
  */
 
-import { createCursor, nextField, resetCursor } from '../../schemas/otlp/cursor.ts';
 import { createTraceCutter } from '../../schemas/otlp/cut.ts';
-import { ResourceSpansField, ScopeSpansField, TracesDataField } from '../../schemas/otlp/fields.ts';
-import { jsonToTracesData } from '../../schemas/otlp/json.ts';
-import { createSpanHead, pairToMs, readSpanHead } from '../../schemas/otlp/read-span.ts';
-import { type LineOptions, readLines } from './lines.ts';
+import type { ReadOptions } from './bytes.ts';
+import { otlpLines } from './otlp-lines.ts';
+import { createTimeReader } from './span-times.ts';
 import { createStreamClock, STARTING_SPANS, type StreamClock, startOf } from './stream-clock.ts';
 
 export interface TraceRecord {
@@ -17,10 +15,24 @@ export interface TraceRecord {
   readonly value: Uint8Array;
 }
 
+/** What a format's reader gives for one line, document, message or element of an input. */
+export interface TracesPart {
+  /** Where it is, for people: the input and the line or element. */
+  readonly where: string;
+  /** TracesData; undefined = nothing of it could be used. */
+  readonly bytes?: Uint8Array;
+  /** Spans that were left out. */
+  readonly rejected?: number;
+  /** What is wrong with it, in words. */
+  readonly problems?: readonly string[];
+}
+
 export interface FileCounts {
+  /** Lines; in formats without lines, elements. */
   lines: number;
-  /** Lines that are no TracesData, and the first few problems in words. */
+  /** Lines or elements of which nothing could be used. */
   malformedLines: number;
+  /** The first few problems in words, each with its place. */
   readonly problems: string[];
   spans: number;
   rejectedSpans: number;
@@ -41,14 +53,20 @@ const LIMITS = { maxRecordBytes: 64 * 1024 * 1024, maxOutputBytes: 4 * 1024 * 10
 const SEED = 1; // files come from their owner: a fixed seed, so that the same input is cut the same way
 const MOST_PROBLEMS = 5;
 
-/** Records of all inputs in order, line by line. `counts` is kept up to date. */
-export async function* readTraceRecords(
+/** Records of OTLP/JSON lines in order. `counts` is kept up to date. */
+export const readTraceRecords = (
   inputs: readonly string[],
   counts: FileCounts,
-  options: LineOptions = {},
+  options: ReadOptions = {},
+): AsyncGenerator<readonly TraceRecord[]> => toTraceRecords(otlpLines(inputs, options), counts);
+
+/** Records of all parts in order, part by part. `counts` is kept up to date. */
+export async function* toTraceRecords(
+  parts: AsyncIterable<TracesPart>,
+  counts: FileCounts,
 ): AsyncGenerator<readonly TraceRecord[]> {
   const cutter = createTraceCutter(LIMITS, SEED);
-  const endsOf = createEndReader();
+  const timesOf = createTimeReader();
   let clock: StreamClock | undefined;
   let offset = 0;
   /** The first ones wait for others until it is known what time it is. */
@@ -63,26 +81,39 @@ export async function* readTraceRecords(
     });
   }
 
-  for await (const { input, number, text } of readLines(inputs, options)) {
-    if (text.trim() === '') continue;
-    counts.lines++;
-    const read = jsonToTracesData(text);
-    if (read.outcome === 'malformed') {
-      counts.malformedLines++;
-      if (counts.problems.length < MOST_PROBLEMS)
-        counts.problems.push(`${input}:${number}: ${read.problem ?? 'malformed'}`);
-      continue;
+  function tell(where: string, problems: readonly string[]): void {
+    for (const problem of problems) {
+      if (counts.problems.length < MOST_PROBLEMS) counts.problems.push(`${where}: ${problem}`);
     }
-    counts.rejectedSpans += read.rejected;
+  }
+
+  /** Cuts the body into `waiting`; the spans left out. */
+  function cut({ where, bytes }: TracesPart): void {
     const before = waiting.length;
-    const result = cutter.cut(read.bytes, (_traceId, value) => {
-      const ends = endsOf(value);
+    const result = cutter.cut(bytes!, (_traceId, value) => {
+      const { ends } = timesOf(value);
       waitingSpans += ends.length;
       waiting.push({ value, ends });
     });
+    if (result.outcome !== 'cut') {
+      counts.malformedLines++;
+      tell(where, [result.outcome === 'malformed' ? 'not OTLP' : 'too large']);
+    }
+    if (result.rejected > 0) tell(where, [`${result.rejected} spans cannot be read`]);
     counts.spans += result.spans;
     counts.rejectedSpans += result.rejected;
     counts.records += waiting.length - before;
+  }
+
+  for await (const part of parts) {
+    counts.lines++;
+    counts.rejectedSpans += part.rejected ?? 0;
+    tell(part.where, part.problems ?? []);
+    if (part.bytes === undefined) {
+      counts.malformedLines++;
+      continue;
+    }
+    cut(part);
     if (waitingSpans === 0 || (clock === undefined && waitingSpans < STARTING_SPANS)) continue;
     const records = waiting;
     waiting = [];
@@ -96,29 +127,4 @@ interface Timeless {
   readonly value: Uint8Array;
   /** Ends of its spans, milliseconds since the epoch. */
   readonly ends: readonly number[];
-}
-
-/** Ends of the spans of a record, milliseconds since the epoch. */
-function createEndReader(): (value: Uint8Array) => number[] {
-  const outer = createCursor(new Uint8Array(0));
-  const resource = createCursor(new Uint8Array(0));
-  const scope = createCursor(new Uint8Array(0));
-  const head = createSpanHead();
-  return (value) => {
-    const ends: number[] = [];
-    resetCursor(outer, value, 0, value.length);
-    for (let at = nextField(outer, TracesDataField.resourceSpans); at >= 0; ) {
-      resetCursor(resource, value, at, outer.position);
-      for (let inner = nextField(resource, ResourceSpansField.scopeSpans); inner >= 0; ) {
-        resetCursor(scope, value, inner, resource.position);
-        for (let span = nextField(scope, ScopeSpansField.spans); span >= 0; ) {
-          if (readSpanHead(value, span, scope.position, head)) ends.push(pairToMs(head.endHigh, head.endLow));
-          span = nextField(scope, ScopeSpansField.spans);
-        }
-        inner = nextField(resource, ResourceSpansField.scopeSpans);
-      }
-      at = nextField(outer, TracesDataField.resourceSpans);
-    }
-    return ends;
-  };
 }

@@ -50,3 +50,16 @@ function readDigits(text: string, from: number, out: Pair): boolean {
   out.low = sum % 4294967296;
   return out.high <= 0xffffffff;
 }
+
+/** An unquoted integer that may be past 2⁵³ − 1 = 9007199254740991: JSON.parse alone would round it. */
+const LONG_INTEGER = /[:[,]\s*-?(?:\d{17}|9\d{15})/;
+
+/** Numbers that a double can't hold keep their digits, as strings (ECMAScript "JSON.parse source text access"). */
+const keepDigits = (_key: string, value: unknown, context?: { source?: string }): unknown =>
+  typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? '')
+    ? context!.source
+    : value;
+
+/** JSON.parse that rounds no integer. The reviver makes it three times slower, so it runs only where one may be that long. */
+export const parseJson = (text: string): unknown =>
+  LONG_INTEGER.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text);

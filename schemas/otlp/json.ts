@@ -17,7 +17,7 @@ import {
   StatusField,
   TracesDataField,
 } from './fields.ts';
-import { type Pair, readInt64, readUint64 } from './json-numbers.ts';
+import { type Pair, parseJson, readInt64, readUint64 } from './json-numbers.ts';
 
 export interface JsonResult {
   /** `malformed`: not JSON, or not a TracesData object; then `bytes` is empty and `problem` says what. */
@@ -33,15 +33,6 @@ export interface JsonResult {
 
 type Json = Record<string, unknown>;
 
-/** An unquoted integer of 16 digits or more: JSON.parse alone would round it. */
-const LONG_INTEGER = /[:[,]\s*-?\d{16}/;
-
-/** Numbers that a double can't hold keep their digits, as strings (ECMAScript "JSON.parse source text access"). */
-const keepDigits = (_key: string, value: unknown, context?: { source?: string }): unknown =>
-  typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? '')
-    ? context!.source
-    : value;
-
 /** Nesting of array and map values beyond this is dropped: recursion must not be the sender's to choose. */
 const MAX_DEPTH = 64;
 
@@ -54,12 +45,15 @@ const listOf = (value: unknown): readonly unknown[] | undefined =>
 export function jsonToTracesData(text: string): JsonResult {
   let data: unknown;
   try {
-    data = LONG_INTEGER.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text);
+    data = parseJson(text);
   } catch (error) {
     return malformed(`not JSON: ${error instanceof Error ? error.message : 'unreadable'}`);
   }
-  return new TracesDataWriter(text.length).write(data);
+  return objectToTracesData(data, text.length);
 }
+
+/** The same for JSON that is parsed already; `bytes` is about how many its text has. */
+export const objectToTracesData = (data: unknown, bytes: number): JsonResult => new TracesDataWriter(bytes).write(data);
 
 const malformed = (problem: string): JsonResult => ({
   outcome: 'malformed',
