@@ -4,6 +4,9 @@ import { z } from 'zod';
 const int = (text: string, byDefault: number, min: number, max: number, unit: string) =>
   z.number().int().min(min).max(max).default(byDefault).describe(text).meta({ unit });
 
+/** ClickHouse computes expiry in a DateTime, which ends in 2106: rows that are to live longer would be gone at once. */
+const MOST_DAYS = 18_250;
+
 const identifier = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 const port = (text: string) => int(`${text}; 0 = any free port`, 0, 0, 65_535, 'port');
 
@@ -26,10 +29,10 @@ export const clickhouseSection = z
     requestTimeoutMs: int('An answer that takes longer counts as unavailable', 60_000, 1_000, 3_600_000, 'ms'),
     maxInsertRows: int('Most span rows in one insert', 100_000, 100, 1_000_000, 'rows'),
     maxInsertBytes: int('Most bytes in one insert', 67_108_864, 65_536, 1_073_741_824, 'bytes'),
-    spansTtlDays: int('Spans are kept so long', 14, 1, 36_500, 'days'),
-    verdictsTtlDays: int('Verdicts are kept so long', 90, 1, 36_500, 'days'),
-    incidentsTtlDays: int('Incidents, alerts and deliveries are kept so long', 400, 1, 36_500, 'days'),
-    baselinesTtlDays: int('Rows of baseline versions are kept so long', 30, 2, 36_500, 'days'),
+    spansTtlDays: int('Spans are kept so long', 14, 1, MOST_DAYS, 'days'),
+    verdictsTtlDays: int('Verdicts are kept so long', 90, 1, MOST_DAYS, 'days'),
+    incidentsTtlDays: int('Incidents, alerts and deliveries are kept so long', 400, 1, MOST_DAYS, 'days'),
+    baselinesTtlDays: int('Rows of baseline versions are kept so long', 30, 2, MOST_DAYS, 'days'),
     keep: z
       .enum(['all', 'anomalous'])
       .default('all')
