@@ -69,10 +69,7 @@ export async function startKafkaConsumer(kafka: ShopKafka, handler: JobHandler):
     retry: { initialRetryTime: 150, maxRetryTime: 2_000, retries: 6, restartOnFailure: async () => !stopping },
   });
   const { events } = consumer;
-  consumer.on(events.FETCH, () => {
-    client.answered();
-    client.started(); // the first fetches may still meet a partition without a leader
-  });
+  consumer.on(events.FETCH, () => client.answered());
   // What kafkajs does not start again by itself, we do.
   consumer.on(events.CRASH, ({ payload }) => {
     if (!payload.restart && !stopping) setTimeout(() => void consume().catch(() => undefined), RESTART_MS);
@@ -88,6 +85,7 @@ export async function startKafkaConsumer(kafka: ShopKafka, handler: JobHandler):
   const joined = joins(consumer, JOIN_WITHIN_MS);
   await consume();
   await joined;
+  client.started();
   return {
     async stop() {
       client.quiet();

@@ -23,9 +23,22 @@ export async function createTopics(admin: Admin, kafka: ShopKafka): Promise<void
   }
   const topics = wanted.map((topic) => ({ topic, numPartitions: PARTITIONS, configEntries: [RETENTION] }));
   // The broker deletes in the background: the same name is taken for a moment.
-  for (let attempt = 1; !(await admin.createTopics({ topics, waitForLeaders: true })); attempt++) {
-    if (attempt === ATTEMPTS) throw new Error(`the topics ${wanted.join(', ')} could not be created: they exist`);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  await until(async () => {
+    if (!(await admin.createTopics({ topics }))) throw new Error(`the topics ${wanted.join(', ')} exist`);
+  });
+  // Metadata names a leader before that broker knows of it, and kafkajs does not ask again for offsets.
+  await until(() => endsOf(admin, kafka));
+}
+
+async function until(done: () => Promise<unknown>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await done();
+      return;
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
   }
 }
 
