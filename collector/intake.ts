@@ -9,11 +9,12 @@ import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { CollectorConfig } from '../schemas/config/collector.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
-import { REJECTION_NAMES } from '../schemas/otlp/check-span.ts';
+import { REJECTION_NAMES, SpanRejection } from '../schemas/otlp/check-span.ts';
 import { createTraceCutter } from '../schemas/otlp/cut.ts';
 import { jsonToTracesData } from '../schemas/otlp/json.ts';
 import type { Answer, Refusal } from './answer.ts';
 import type { Lease } from './budget.ts';
+import { createFittingWriter } from './fit.ts';
 
 export interface Intake {
   /** Takes a protobuf body. The lease holds what the request holds until the log has taken it, and is released here. */
@@ -52,7 +53,8 @@ const PROBLEMS: Readonly<Record<Refusal, string>> = {
 };
 
 export function createIntake(config: CollectorConfig, deps: IntakeDeps): Intake {
-  const { log, logger, metrics } = deps;
+  const { logger, metrics } = deps;
+  const writer = createFittingWriter(deps.log);
   const cutter = createTraceCutter(
     { maxRecordBytes: config.maxRecordBytes, maxOutputBytes: config.maxCutBytes },
     randomInt(2 ** 31),
@@ -105,36 +107,36 @@ export function createIntake(config: CollectorConfig, deps: IntakeDeps): Intake 
           : refuse('too_large', 'too many traces share a large resource; send fewer traces a request'),
       );
     }
-    const answer: Answer = {
-      accepted: true,
-      rejectedSpans,
-      problem: rejectedSpans === 0 ? '' : rejectionText(rejectedBefore, cut.reasons),
-    };
+    const reasons = REJECTION_NAMES.map((_, reason) => (rejectedBefore[reason] ?? 0) + (cut.reasons[reason] ?? 0));
     if (batches.length === 0) {
       lease.release();
-      return Promise.resolve(answer);
+      return Promise.resolve(acceptance(reasons));
     }
     lease.settle(cut.bytes); // the body is let go, the records are held
     records.add(cut.records);
-    return produced(batches, cut.spans, lease, answer);
+    return produced(batches, cut.spans, lease, reasons);
   }
 
-  function produced(batches: NewRecord[][], spans: number, lease: Lease, answer: Answer): Promise<Answer> {
+  function produced(batches: NewRecord[][], spans: number, lease: Lease, reasons: number[]): Promise<Answer> {
     const startedAt = performance.now();
     waiting++;
     return new Promise((resolve) => {
       const late = setTimeout(() => resolve(refuse('log_slow')), config.logTimeoutMs);
       produceAll(batches)
         .then(
-          () => {
+          (tooLarge) => {
             clearTimeout(late);
             logSeconds.add((performance.now() - startedAt) / 1_000);
-            accepted.add(spans);
+            accepted.add(spans - tooLarge);
+            if (tooLarge > 0) {
+              rejected.add(tooLarge, { reason: REJECTION_NAMES[SpanRejection.tooLarge]! });
+              reasons[SpanRejection.tooLarge]! += tooLarge;
+            }
             if (logFailing) {
               logFailing = false;
               logger.info('the log takes spans again');
             }
-            resolve(answer);
+            resolve(acceptance(reasons));
           },
           (error: unknown) => {
             clearTimeout(late);
@@ -153,9 +155,14 @@ export function createIntake(config: CollectorConfig, deps: IntakeDeps): Intake 
     });
   }
 
-  /** One after another: a part that fails leaves the rest unwritten, and the sender sends all again. */
-  async function produceAll(batches: NewRecord[][]): Promise<void> {
-    for (const batch of batches) await log.produce('spans', batch);
+  /**
+   * One after another: a part that fails leaves the rest unwritten, and the sender sends all again. Resolves with how many
+   * spans the log can't hold.
+   */
+  async function produceAll(batches: NewRecord[][]): Promise<number> {
+    let tooLarge = 0;
+    for (const batch of batches) tooLarge += await writer.write(batch);
+    return tooLarge;
   }
 
   function countRejected(first: readonly number[], second: readonly number[]): void {
@@ -201,14 +208,16 @@ export function createIntake(config: CollectorConfig, deps: IntakeDeps): Intake 
   };
 }
 
-/** `3 spans rejected: 2 trace_id, 1 malformed` */
-function rejectionText(first: readonly number[], second: readonly number[]): string {
+/** The answer to a request that is in the log; `problem` as in `3 spans rejected: 2 trace_id, 1 malformed`. */
+function acceptance(reasons: readonly number[]): Answer {
   const parts: string[] = [];
   let total = 0;
   for (let reason = 1; reason < REJECTION_NAMES.length; reason++) {
-    const spans = (first[reason] ?? 0) + (second[reason] ?? 0);
+    const spans = reasons[reason] ?? 0;
     total += spans;
     if (spans > 0) parts.push(`${spans} ${REJECTION_NAMES[reason]}`);
   }
-  return `${total} ${total === 1 ? 'span' : 'spans'} rejected: ${parts.join(', ')}`;
+  if (total === 0) return { accepted: true, rejectedSpans: 0, problem: '' };
+  const problem = `${total} ${total === 1 ? 'span' : 'spans'} rejected: ${parts.join(', ')}`;
+  return { accepted: true, rejectedSpans: total, problem };
 }

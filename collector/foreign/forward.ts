@@ -10,8 +10,9 @@ import type { Log } from '../../runtime/log/port.ts';
 import type { Logger } from '../../runtime/telemetry/logger.ts';
 import type { Metrics } from '../../runtime/telemetry/metrics.ts';
 import type { CollectorConfig } from '../../schemas/config/collector.ts';
-import { REJECTION_NAMES } from '../../schemas/otlp/check-span.ts';
+import { REJECTION_NAMES, SpanRejection } from '../../schemas/otlp/check-span.ts';
 import { createTraceCutter } from '../../schemas/otlp/cut.ts';
+import { createFittingWriter } from '../fit.ts';
 import { decodeForeign } from './decode.ts';
 import { createTraceMerger, type TraceMerger } from './merge.ts';
 import { createSkipLog } from './skip-log.ts';
@@ -41,7 +42,8 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
 export function createForwarder(config: CollectorConfig, deps: ForwardDeps): Forwarder {
-  const { log, logger, metrics } = deps;
+  const { logger, metrics } = deps;
+  const writer = createFittingWriter(deps.log);
   const { maxRecordBytes, maxRequestBytes } = config;
   const cutter = createTraceCutter({ maxRecordBytes, maxOutputBytes: config.maxCutBytes }, randomInt(2 ** 31));
   const read = metrics.counter('collector_foreign_records_total', 'Records of foreign topics, by what became of them');
@@ -102,9 +104,10 @@ export function createForwarder(config: CollectorConfig, deps: ForwardDeps): For
   /** Tries until the log has them: what others gave to Kafka is not ours to drop. */
   async function write(merger: TraceMerger, spans: number, signal: AbortSignal): Promise<void> {
     const records = merger.take();
+    let tooLarge = 0;
     for (let attempt = 0; ; attempt++) {
       try {
-        await log.produce('spans', records);
+        tooLarge = await writer.write(records);
         break;
       } catch (error) {
         signal.throwIfAborted();
@@ -121,7 +124,8 @@ export function createForwarder(config: CollectorConfig, deps: ForwardDeps): For
     if (logFailing) logger.info('the log takes spans of foreign topics again');
     logFailing = false;
     written.add(records.length);
-    accepted.add(spans);
+    accepted.add(spans - tooLarge);
+    if (tooLarge > 0) rejected.add(tooLarge, { reason: REJECTION_NAMES[SpanRejection.tooLarge]! });
   }
 
   return {
