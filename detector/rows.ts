@@ -45,9 +45,9 @@ export interface Rows {
   isReplay(verdict: Verdict): boolean;
   /**
    * Inserts what is there, but what must be looked up later than `nowMs`; rejects when the store is away, and then nothing
-   * is lost. One call at a time.
+   * is lost. One call at a time. Gives the number of spans handed over.
    */
-  flush(nowMs: number): Promise<void>;
+  flush(nowMs: number): Promise<number>;
   /** Smallest first offset that is not durable; Infinity when all is. */
   floor(partition: number): number;
   /** Everything below `offset` is committed: what a former owner stored of it need not be known any more. */
@@ -114,7 +114,7 @@ export function createRows(store: RowStore): Rows {
     }
   }
 
-  async function flush(nowMs: number): Promise<void> {
+  async function flush(nowMs: number): Promise<number> {
     const current = batch;
     const began = epoch;
     for (const [partition, offset] of added) note(writing, partition, offset);
@@ -122,13 +122,14 @@ export function createRows(store: RowStore): Rows {
     // what waits is looked up after everything before it is stored: what the one inserts, the next must find
     const isHeld = ({ verdict }: Waiting): boolean => (replays.get(verdict.partition)?.notBeforeMs ?? 0) > nowMs;
     let due = waiting.filter((row) => !isHeld(row));
+    let handed = current.spans;
     await current.flush();
     while (epoch === began && due.length > 0) {
       const turn = due.slice(0, MAX_LOOKED_UP);
       due = due.slice(MAX_LOOKED_UP);
       const traceIds = new Set(turn.filter(({ spans }) => spans !== null).map(({ verdict }) => verdict.traceId));
       const stored = await store.storedSpanIds([...traceIds]);
-      if (epoch !== began) return;
+      if (epoch !== began) return handed;
       const known = new Map([...traceIds].map((traceId) => [traceId, new Set(stored.get(traceId))]));
       const present = new Set(waiting);
       const standing = turn.filter((row) => present.has(row)); // a partition may have been dropped meanwhile
@@ -138,11 +139,13 @@ export function createRows(store: RowStore): Rows {
       }
       const encoded = new Set(standing);
       waiting = waiting.filter((row) => !encoded.has(row));
+      handed += current.spans;
       await current.flush();
     }
-    if (epoch !== began) return;
+    if (epoch !== began) return handed;
     writing = new Map();
     for (const { verdict } of waiting) note(writing, verdict.partition, verdict.firstOffset);
+    return handed;
   }
 
   return {

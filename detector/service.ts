@@ -16,8 +16,11 @@ import { RecordKind } from '../schemas/log/topics.ts';
 import type { ClientRecord, Verdict } from '../schemas/log/verdict.ts';
 import type { Segment } from '../traces/segment.ts';
 import { type Core, type CoreDeps, type CoreEffects, createCore } from './core/core.ts';
+import { beginningAt, type Owned, ownedFrom } from './owned.ts';
 import { createRows, type RowStore, type StoredVerdict } from './rows.ts';
+import { createStoring } from './storing.ts';
 import type { Versions } from './versions.ts';
+import { pause, within } from './waits.ts';
 
 export interface DetectorStore extends RowStore {
   /** Newest verdict by id of the segments that begin at `fromOffset` or later. */
@@ -62,6 +65,8 @@ export interface DetectorStatus {
 
 export interface Detector extends Service {
   status(): Promise<DetectorStatus>;
+  /** Whether this process reads the partition now: what one detector of several is to do goes by partition 0. */
+  owns(partition: number): boolean;
   /** Resolves after stop(); rejects when the role fails by itself. */
   readonly ended: Promise<void>;
 }
@@ -71,20 +76,6 @@ export interface DetectorOptions {
   readonly detector: DetectorConfig;
   /** Whether the spans of every trace are stored; if not, what a later verdict makes worth keeping is looked up. */
   readonly keepsAll: boolean;
-}
-
-/** A partition this detector owns. */
-interface Owned {
-  readonly assignment: Assignment;
-  /** Log-append time of the first record read since it was taken over: no older one can be judged. */
-  firstMs: number;
-  /** Stream time, in steps. */
-  step: number;
-  /** Offset of the next record. */
-  position: number;
-  committed: number;
-  /** Everything below it had its say in the log when `say` last ended; what rows are durable is another matter. */
-  said: number;
 }
 
 /** Stream time moves in steps, so that closes do not depend on how records were grouped into batches. */
@@ -99,9 +90,6 @@ const PROBE_MS = 1_000;
 const MARGIN_MS = 10_000;
 /** Reading stops for rows on their way into ClickHouse, and for a version, no longer than this: alerts cannot wait. */
 const STORE_WAIT_MS = 5_000;
-/** An insert that takes longer, while rows fill their bound, counts as a store that is away. */
-const AWAY_AFTER_MS = 20_000;
-
 export function createDetector(config: DetectorOptions, deps: DetectorDeps): Detector {
   const { log, store, versions, inventory, logger, metrics } = deps;
   const segmentsJudged = metrics.counter(
@@ -113,8 +101,6 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   const spansJudged = metrics.counter('detector_spans_total', 'Spans of segments judged for the first time');
   const findingsSaid = metrics.counter('detector_findings_total', 'Verdicts written to the findings topic');
   const badRecords = metrics.counter('detector_unreadable_total', 'Records of the spans topic that could not be read');
-  const insertedSpans = metrics.counter('detector_spans_stored_total', 'Spans handed to ClickHouse');
-  const alertOnlyTimes = metrics.counter('detector_alert_only_total', 'Times ClickHouse was away for too long');
 
   const untilReached = createUntilReached({ role: 'detector', logger, isStopping: () => stopping });
   const rows = createRows(store);
@@ -122,25 +108,27 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   let findings: NewRecord[] = [];
   let questions: NewRecord[] = [];
   const core: Core = newCore();
-  let alertOnly = false;
-  let storeAway = false;
-  let lastFlushMs = deps.now();
-  let flushing: Promise<void> | undefined;
-  let returning: Promise<void> | undefined;
-  /** Set when the store is back: what each partition is to do before rows are kept again. */
-  let back: (() => void) | undefined;
-  let lastProbeMs = 0;
+  const storing = createStoring(config.detector, {
+    rows,
+    partitions,
+    flushInventory: () => inventory.flush(),
+    reachable: () => store.reachable(),
+    commit: async (owned, offset) => (await consumer?.commit(owned.assignment, offset)) ?? false,
+    prepareReread,
+    logger,
+    metrics,
+    now: deps.now,
+  });
   let lastMarginMs = 0;
   /** What the log held when last looked at. */
   let held: TopicOffsets = { earliest: [], latest: [] };
-  let rejected: unknown;
   let consumer: Consumer | undefined;
   let stopping = false;
 
   function newCore(): Core {
     const effects: CoreEffects = {
       store(verdict, spans, stored) {
-        if (alertOnly) return;
+        if (storing.alertOnly) return;
         rows.add(verdict, spans, config.keepsAll || stored !== 'all' ? stored : 'some');
       },
       finding(verdict, segmentsPerDay) {
@@ -167,7 +155,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
         );
       },
       seen(segment, verdict) {
-        if (alertOnly) return; // it will be read again
+        if (storing.alertOnly) return; // it will be read again
         (verdict.client.address === null ? unresolved : resolved).add(1);
         spansJudged.add(segment.spanCount);
         inventory.see(segment, verdict, !rows.isReplay(verdict));
@@ -185,16 +173,9 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
 
   async function assigned(assignment: Assignment): Promise<number> {
     const { partition, committed } = assignment;
-    await flushing; // what was given away may still be on its way into the store
+    await storing.settled(); // what was given away may still be on its way into the store
     const start = await untilReached(() => lookBack(partition, committed));
-    partitions.set(partition, {
-      assignment,
-      firstMs: Number.POSITIVE_INFINITY,
-      step: 0,
-      position: start.offset,
-      committed,
-      said: start.offset,
-    });
+    partitions.set(partition, ownedFrom(assignment, start.offset));
     begin(partition, committed, start);
     return start.offset;
   }
@@ -227,6 +208,26 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     core.resume(partition, committed);
   }
 
+  /** From where each partition would be read again; the function given begins that, unless one was handed over meanwhile. */
+  async function prepareReread(): Promise<() => boolean> {
+    const starts: [Owned, Start][] = [];
+    for (const owned of partitions.values()) {
+      starts.push([owned, await lookBack(owned.assignment.partition, owned.committed)]);
+    }
+    return () => {
+      if (starts.length !== partitions.size) return false;
+      if (starts.some(([owned]) => partitions.get(owned.assignment.partition) !== owned)) return false;
+      for (const [owned, start] of starts) {
+        const { partition } = owned.assignment;
+        forget(partition);
+        begin(partition, owned.committed, start);
+        Object.assign(owned, beginningAt(start.offset));
+        consumer?.seek(partition, start.offset);
+      }
+      return true;
+    };
+  }
+
   function forget(partition: number): void {
     core.drop(partition);
     rows.drop(partition);
@@ -255,7 +256,8 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     }
     owned.position = last.offset + 1;
     await say(owned);
-    await afterBatch();
+    lookAtRetention();
+    await storing.afterBatch();
   }
 
   async function idle(partition: number, nowMs: number): Promise<void> {
@@ -266,7 +268,8 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     if (partitions.get(partition) !== owned) return;
     advance(owned, streamMs);
     await say(owned);
-    await afterBatch();
+    lookAtRetention();
+    await storing.afterBatch();
   }
 
   function take(record: LogRecord): void {
@@ -297,13 +300,13 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   async function versionsFor(owned: Owned, fromMs: number, toMs: number): Promise<void> {
     const oldestMs = Math.max(Math.min(owned.firstMs, fromMs), fromMs - core.warmUpMs);
     const began = deps.now();
-    while (!alertOnly) {
+    while (!storing.alertOnly) {
       try {
         return await within(STORE_WAIT_MS, versions.ready(oldestMs, toMs));
       } catch (error) {
         if (stopping) throw new SpanwardenError('STOPPED', 'the detector is stopping', { cause: error });
         if (!isRetryable(error)) throw error;
-        if (deps.now() - began >= 2 * STORE_WAIT_MS) enterAlertOnly();
+        if (deps.now() - began >= 2 * STORE_WAIT_MS) storing.enterAlertOnly();
         else await pause(PROBE_MS);
       }
     }
@@ -335,26 +338,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     }
   }
 
-  // ——— rows ———
-
-  async function afterBatch(): Promise<void> {
-    if (rejected !== undefined) throw rejected;
-    lookAtRetention();
-    const { flushMs, flushSpans, maxUnstoredBytes } = config.detector;
-    const isMuch = (): boolean => rows.spans >= flushSpans || rows.bytes >= maxUnstoredBytes / 2;
-    if (deps.now() - lastFlushMs >= flushMs || (isMuch() && !storeAway)) flush();
-    while (!alertOnly && !storeAway && (rows.spans >= 2 * flushSpans || rows.bytes >= maxUnstoredBytes)) {
-      // reading goes on while rows are inserted, but not much further ahead; a slow store is not yet one that is away
-      const patienceMs = rows.bytes >= maxUnstoredBytes ? AWAY_AFTER_MS : STORE_WAIT_MS;
-      flush(Number.POSITIVE_INFINITY);
-      const leftMs = patienceMs - (deps.now() - lastFlushMs);
-      if (leftMs > 0 && (await settles(leftMs, flushing ?? Promise.resolve()))) continue;
-      storeAway = rows.bytes >= maxUnstoredBytes;
-      break;
-    }
-    if (storeAway && !alertOnly && rows.bytes >= maxUnstoredBytes) enterAlertOnly();
-    if (alertOnly) tryReturn();
-  }
+  // ——— retention ———
 
   /** Beside everything else: records that retention removes before they are committed are lost to a replay. */
   function lookAtRetention(): void {
@@ -374,95 +358,6 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     return to <= from ? 1 : Math.min(1, Math.max(0, committed - from) / (to - from));
   }
 
-  /** What a former owner may still be writing waits, unless there is no room to wait. */
-  function flush(whatMs = deps.now()): void {
-    if (alertOnly || flushing !== undefined) return;
-    lastFlushMs = deps.now();
-    flushing = storeRows(whatMs)
-      .catch((error: unknown) => {
-        if (!isRetryable(error)) rejected = error;
-        else if (!storeAway) logger.warn({ err: error }, 'rows cannot be stored now; they are kept and tried again');
-        storeAway = true;
-      })
-      .then(() => {
-        flushing = undefined;
-      });
-  }
-
-  async function storeRows(whatMs: number): Promise<void> {
-    const before = rows.spans;
-    await rows.flush(whatMs);
-    insertedSpans.add(before);
-    await inventory.flush();
-    storeAway = false;
-    await commit();
-  }
-
-  async function commit(): Promise<void> {
-    for (const [partition, owned] of partitions) {
-      if (alertOnly) return;
-      const floor = Math.min(owned.said, rows.floor(partition));
-      if (floor <= owned.committed) continue;
-      if (!(await consumer?.commit(owned.assignment, floor))) continue;
-      owned.committed = floor;
-      if (partitions.get(partition) === owned) rows.passed(partition, floor);
-    }
-  }
-
-  // ——— alert-only mode ———
-
-  function enterAlertOnly(): void {
-    alertOnly = true;
-    alertOnlyTimes.add(1);
-    rows.clear();
-    logger.error({}, 'ClickHouse is away: traces are scored and alerted, but not stored until it is back');
-  }
-
-  /** Looks, beside the reading, whether the store is back; then everything since the last commit is read again and stored. */
-  function tryReturn(): void {
-    if (back !== undefined) {
-      const leave = back;
-      back = undefined;
-      leave();
-      return;
-    }
-    if (returning !== undefined || deps.now() - lastProbeMs < PROBE_MS) return;
-    lastProbeMs = deps.now();
-    returning = prepareReturn()
-      .catch(() => {}) // not yet
-      .then(() => {
-        returning = undefined;
-      });
-  }
-
-  async function prepareReturn(): Promise<void> {
-    await flushing; // an insert that hangs may still succeed: what it stored must be seen
-    if (!(await store.reachable())) return;
-    const starts: [Owned, Start][] = [];
-    for (const owned of partitions.values()) {
-      starts.push([owned, await lookBack(owned.assignment.partition, owned.committed)]);
-    }
-    back = () => {
-      if (starts.length !== partitions.size) return; // handed over meanwhile: look again
-      if (starts.some(([owned]) => partitions.get(owned.assignment.partition) !== owned)) return;
-      alertOnly = false;
-      storeAway = false;
-      for (const [owned, start] of starts) {
-        const { partition } = owned.assignment;
-        forget(partition);
-        begin(partition, owned.committed, start);
-        Object.assign(owned, {
-          firstMs: Number.POSITIVE_INFINITY,
-          step: 0,
-          position: start.offset,
-          said: start.offset,
-        });
-        consumer?.seek(partition, start.offset);
-      }
-      logger.info({}, 'ClickHouse is back: reading again from the last commit');
-    };
-  }
-
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>();
   ended.catch(() => {}); // whoever waits for it hears of it
 
@@ -472,7 +367,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     async start() {
       metrics.gauge('detector_unstored_bytes', 'Bytes of rows that are not durable yet', () => rows.bytes);
       metrics.gauge('detector_alert_only', '1 while traces are scored and alerted but not stored', () =>
-        alertOnly ? 1 : 0,
+        storing.alertOnly ? 1 : 0,
       );
       metrics.gauge(
         'detector_retention_margin',
@@ -493,15 +388,11 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
       stopping = true;
       const endMs = deps.now() + deadlineMs;
       for (const partition of partitions.keys()) consumer?.pause(partition);
-      const drained = (async () => {
-        await flushing;
-        flush();
-        await flushing;
-      })();
-      await within(deadlineMs, drained).catch(() => {}); // the next run stores it
+      await within(deadlineMs, storing.drain()).catch(() => {}); // the next run stores it
       await consumer?.stop(Math.max(0, endMs - deps.now()));
       if (consumer === undefined) end();
     },
+    owns: (partition) => partitions.has(partition),
     async status() {
       const lag = [...((await consumer?.lag()) ?? new Map<number, number>()).values()];
       const known = segmentsJudged.value({ client: 'known' });
@@ -512,38 +403,10 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
         segments,
         spans: spansJudged.value(),
         clientsResolved: segments === 0 ? 0 : known / segments,
-        alertOnly,
+        alertOnly: storing.alertOnly,
         lag: lag.reduce((a, b) => a + b, 0),
         largestLag: Math.max(0, ...lag),
       };
     },
   };
-}
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** The promise's outcome, or a retryable failure when it takes longer. */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new SpanwardenError('CLICKHOUSE_UNAVAILABLE', `no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** False when the promise, which does not reject, takes longer. */
-async function settles(ms: number, promise: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([promise.then(() => true as const), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
