@@ -22,7 +22,7 @@ show    prints the configuration in force as YAML: defaults, file, environment; 
     const [what, ...extra] = positionals;
     if ((what !== 'check' && what !== 'show') || extra.length > 0) throw new UsageError('config takes check or show');
     const loaded = loadConfig({ file: values.config, env: processEnvironment() });
-    if (what === 'check') checkLog(loaded.log);
+    if (what === 'check') checkLog(loaded);
     process.stdout.write(what === 'check' ? 'ok\n' : stringify(maskConfig(loaded)));
     return ExitCode.ok;
   },

@@ -90,9 +90,13 @@ async function startOn(
   http.app.get('/status', async () => statusOf(statuses));
   http.readiness.register('roles', () => waiting.size === 0 || `still starting: ${[...waiting].join(', ')}`);
 
-  const log = createLog(config.log, { logger, metrics });
-  await log.start();
+  const log = createLog(config, { logger, metrics });
   stops.push('log', (deadlineMs) => log.stop(deadlineMs));
+  // a start that waits for brokers ends; later the log is stopped last
+  const giveUp = () => void log.stop(0);
+  signal?.addEventListener('abort', giveUp);
+  await log.start();
+  signal?.removeEventListener('abort', giveUp);
   await ensureTopics(log, config.log);
 
   const clickhouse = await connectFor(roles, config, logger, http, stops);

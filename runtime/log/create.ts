@@ -1,10 +1,12 @@
 /** Chooses the log by configuration, and names the topics every role relies on. */
+import type { KafkaConfig } from '../../schemas/config/kafka.ts';
 import type { LogConfig } from '../../schemas/config/log.ts';
-import { SpanwardenError } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createWallClock } from './clock.ts';
 import { createEmbeddedStore } from './embedded/store.ts';
+import { createKafkaLog } from './kafka/log.ts';
+import { checkKafkaConfig } from './kafka/settings.ts';
 import { createMemoryLog } from './memory.ts';
 import type { Log } from './port.ts';
 import { createStoredLog } from './stored-log.ts';
@@ -14,20 +16,23 @@ export interface LogDeps {
   readonly metrics?: Metrics | undefined;
 }
 
-/** Throws CONFIG_INVALID for a log that this version has not. */
-export function checkLog(config: LogConfig): void {
-  if (config.brokers.length > 0)
-    throw new SpanwardenError(
-      'CONFIG_INVALID',
-      'this version has no Kafka log: remove log.brokers (KAFKA_BROKERS) to use the embedded one',
-    );
+export interface ChosenLog {
+  readonly log: LogConfig;
+  readonly kafka?: KafkaConfig;
 }
 
-export function createLog(config: LogConfig, deps: LogDeps = {}): Log {
+/** Throws CONFIG_INVALID for settings that do not fit together, before anything is reached. */
+export function checkLog({ kafka }: ChosenLog): void {
+  if (kafka && kafka.brokers.length > 0) checkKafkaConfig(kafka);
+}
+
+/** On Kafka where brokers are named; else on this machine. */
+export function createLog(config: ChosenLog, deps: LogDeps = {}): Log {
   checkLog(config);
-  if (config.kind === 'memory') return createMemoryLog(config, deps);
-  const store = createEmbeddedStore(config);
-  return createStoredLog(config, { store, clock: createWallClock(), ...deps });
+  const { log, kafka } = config;
+  if (kafka && kafka.brokers.length > 0) return createKafkaLog({ kafka, queueBytes: log.queueBytes }, deps);
+  if (log.kind === 'memory') return createMemoryLog(log, deps);
+  return createStoredLog(log, { store: createEmbeddedStore(log), clock: createWallClock(), ...deps });
 }
 
 /** Creates the topics that are missing; any role may start first. */

@@ -8,6 +8,7 @@ import type { LogClock } from './clock.ts';
 import { createStoreConsumer } from './consumer.ts';
 import { decodeFrame, MAX_KEY_BYTES } from './frame.ts';
 import { createLane, type Lane } from './lane.ts';
+import { createLogMetrics } from './metrics.ts';
 import { partitionOf } from './partitioner.ts';
 import type { Consumer, ConsumerOptions, Log, LogRecord, NewRecord, TopicOffsets } from './port.ts';
 import type { LogStore, WriteOp, WriteResult } from './store.ts';
@@ -27,21 +28,6 @@ export interface StoredLogDeps {
 
 /** Reads outside a group ask for at most this much at a time. */
 const READ_BYTES = 1_048_576;
-
-function createLogMetrics(metrics: Metrics | undefined) {
-  if (!metrics) return undefined;
-  return {
-    records: metrics.counter('log_appended_records_total', 'Records that became durable in the log'),
-    bytes: metrics.counter('log_appended_bytes_total', 'Bytes of record values that became durable in the log'),
-    rejected: metrics.counter('log_rejected_total', 'Produce calls that the log refused'),
-    skipped: metrics.counter('log_skipped_records_total', 'Records that retention removed before they were read'),
-    lag: (topic: TopicName, group: string, lags: () => ReadonlyMap<number, number>): (() => void) =>
-      metrics.gauge('log_lag_records', 'Records that a group has not been given yet, by partition', () =>
-        [...lags()].map(([partition, records]) => [records, { topic, group, partition }] as const),
-      ),
-    commit: metrics.histogram('log_transaction_seconds', 'Time of one durable transaction of the log'),
-  };
-}
 
 export interface StoredLog extends Log {
   /** As a killed process: every call from now on is refused, no handler is called again, leases are not released. */

@@ -6,6 +6,7 @@ import { clickhouseSection } from './clickhouse.ts';
 import { collectorSection } from './collector.ts';
 import { detectorSection } from './detector.ts';
 import { httpSection } from './http.ts';
+import { kafkaSection } from './kafka.ts';
 import { learningSection } from './learning.ts';
 import { logSection } from './log.ts';
 import { readingSection } from './reading.ts';
@@ -16,6 +17,7 @@ import { trainerSection } from './trainer.ts';
 
 export const configSchema = z.strictObject({
   log: logSection,
+  kafka: kafkaSection,
   collector: collectorSection,
   assembly: assemblySection,
   reading: readingSection,
@@ -37,5 +39,5 @@ export type Config = z.infer<typeof configSchema>;
 /** Variables that other software gives the same meaning, and the setting each stands for. */
 export const WELL_KNOWN_VARIABLES: Readonly<Record<string, string>> = {
   CLICKHOUSE_URL: 'clickhouse.url',
-  KAFKA_BROKERS: 'log.brokers',
+  KAFKA_BROKERS: 'kafka.brokers',
 };

@@ -29,8 +29,21 @@ export const kafkaSection = z
       .enum(['none', 'lz4', 'zstd'])
       .default('lz4')
       .describe('Compression of record batches; `zstd` is smaller and dearer'),
+    maxMessageBytes: z
+      .number()
+      .int()
+      .min(1_048_576)
+      .max(1_073_741_824)
+      .default(8_388_608)
+      .describe('Largest record batch that topics created by us take; keep `collector.maxRecordBytes` below it')
+      .meta({ unit: 'bytes' }),
     connectTimeoutMs: ms('A broker that does not accept a connection for so long is unavailable', 5_000, 100, 300_000),
-    requestTimeoutMs: ms('A broker that does not answer for so long is unavailable', 15_000, 500, 300_000),
+    requestTimeoutMs: ms(
+      'A broker that does not answer for so long is unavailable; records that could not be written for so long are refused',
+      15_000,
+      500,
+      300_000,
+    ),
     sessionTimeoutMs: ms('A consumer that is silent for so long loses its partitions', 15_000, 1_000, 1_800_000),
     tls: z
       .strictObject({

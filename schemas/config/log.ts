@@ -15,12 +15,8 @@ export const logSection = z
       .enum(['embedded', 'memory'])
       .default('embedded')
       .describe(
-        '`embedded`: files on this machine, shared by its processes; `memory`: one process, nothing survives it',
+        'Without `kafka.brokers`: `embedded` = files on this machine, shared by its processes; `memory` = one process, nothing survives it',
       ),
-    brokers: z
-      .array(z.string().min(1))
-      .default([])
-      .describe('Kafka brokers, host:port. This version has no Kafka log: it refuses to start when any is named'),
     directory: z.string().min(1).default('spanwarden-data/log').describe('Directory of the embedded log'),
     spansPartitions: z
       .number()

@@ -21,7 +21,7 @@ const countingLog: Pick<Log, 'produce'> = {
 };
 async function embeddedLog(): Promise<Pick<Log, 'produce'>> {
   const config = logSection.parse({ directory });
-  const log = createLog(config);
+  const log = createLog({ log: config });
   await log.start();
   await ensureTopics(log, config);
   return log;

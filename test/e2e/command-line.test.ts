@@ -61,14 +61,14 @@ describe('wrong use', () => {
     expect(result.err).not.toMatch(/^\s+at /m);
   });
 
-  test('a misspelt setting names the nearest; Kafka brokers are refused by check and run alike', async () => {
+  test('a misspelt setting names the nearest; Kafka settings that do not fit together are refused by check and run alike', async () => {
     writeFileSync(at('wrong.yaml'), 'collector: { grpcProt: 1 }\n');
     const misspelt = await run('config', 'check', '--config', at('wrong.yaml'));
     expect(misspelt).toMatchObject({ code: 2, err: expect.stringContaining('grpcPort') });
-    writeFileSync(at('kafka.yaml'), 'log: { brokers: ["localhost:9092"] }\n');
+    writeFileSync(at('kafka.yaml'), 'kafka: { brokers: ["localhost:9092"], sasl: { username: "spanwarden" } }\n');
     for (const args of [['config', 'check'], ['run']]) {
       const refused = await run(...args, '--config', at('kafka.yaml'));
-      expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('no Kafka log') });
+      expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('kafka.sasl.mechanism') });
     }
   });
 });

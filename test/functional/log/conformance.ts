@@ -27,6 +27,10 @@ export function describeLogConformance(name: string, createHarness: () => Promis
     const create = (partitions: number, topic: (typeof TOPICS)[number] = 'spans'): Promise<void> =>
       log.ensureTopic(topic, { partitions, retentionMs: HOUR });
 
+    const offsetsOf = async (consumer: Consumer, assignment: Assignment, next: number): Promise<void> => {
+      expect(await consumer.commit(assignment, next)).toBe(true);
+    };
+
     /** Every record of a topic, by partition. */
     async function contents(from: Log = log): Promise<string[][]> {
       const { earliest, latest } = await from.offsets('spans');
@@ -150,10 +154,6 @@ export function describeLogConformance(name: string, createHarness: () => Promis
     });
 
     describe('consumers', () => {
-      const offsetsOf = async (consumer: Consumer, assignment: Assignment, next: number): Promise<void> => {
-        expect(await consumer.commit(assignment, next)).toBe(true);
-      };
-
       test('gets every record in order, one call at a time', async () => {
         await create(4);
         await log.produce('spans', numbered(0, 500));
@@ -320,9 +320,9 @@ export function describeLogConformance(name: string, createHarness: () => Promis
         await create(2);
         await log.produce('spans', numbered(0, 20));
         const [a, b] = [createRecorder(), createRecorder()];
-        const one = await consume(log, 'g', a);
+        const one = await consume(log, 'g', a, { exclusive: true });
         await until(harness, () => a.records.length === 20);
-        const two = await consume(log, 'g', b);
+        const two = await consume(log, 'g', b, { exclusive: true });
         for (let i = 0; i < 5; i++) await harness.turn();
         expect(b.told).toEqual([]);
         const { latest } = await log.offsets('spans');
@@ -333,6 +333,40 @@ export function describeLogConformance(name: string, createHarness: () => Promis
         await until(harness, () => b.records.length === 2);
         expect(b.records.map((r) => r.offset)).toEqual(latest.map((end) => end - 1));
         await two.stop(1_000);
+      });
+
+      test('members that share the partitions have each one owner, keep what they have, and see every record', async ({
+        skip,
+      }) => {
+        if (!harness.shares) return skip('one member is active on this machine');
+        await create(4);
+        await log.produce('spans', numbered(0, 200));
+        const other = await harness.open();
+        const [a, b] = [createRecorder(), createRecorder()];
+        const one = await consume(log, 'g', a);
+        await until(harness, () => a.records.length === 200);
+        const ownedBefore = [...a.assignments.keys()];
+        expect(ownedBefore.toSorted()).toEqual([0, 1, 2, 3]);
+        const { latest } = await log.offsets('spans');
+        for (const assignment of a.assignments.values())
+          await offsetsOf(one, assignment, latest[assignment.partition]!);
+
+        const two = await consume(other, 'g', b);
+        await until(harness, () => a.assignments.size === 2 && b.assignments.size === 2);
+        expect([...a.assignments.keys(), ...b.assignments.keys()].toSorted()).toEqual([0, 1, 2, 3]);
+        expect(a.told.filter(({ what }) => what === 'assigned')).toHaveLength(4); // those it keeps are not told again
+        for (const assignment of a.assignments.values())
+          await offsetsOf(one, assignment, latest[assignment.partition]!);
+        await log.produce('spans', numbered(200, 200));
+        await until(harness, () => a.records.length + b.records.length === 400);
+        expect(new Set([...a.values(), ...b.values()]).size).toBe(400);
+
+        // what a had not committed comes again to b
+        await one.stop(1_000);
+        await until(harness, () => b.assignments.size === 4 && b.records.length === 200);
+        await two.stop(1_000);
+        await other.stop(1_000);
+        expect(a.overlaps() + b.overlaps()).toBe(0);
       });
 
       test('hand-over works between processes, and the generation grows', async () => {
@@ -438,7 +472,8 @@ export function describeLogConformance(name: string, createHarness: () => Promis
         await small.stop(1_000);
       });
 
-      test('records older than the retention go, and offsets stay', async () => {
+      test('records older than the retention go, and offsets stay', async ({ skip }) => {
+        if (harness.slowRetention) return skip('shown with a broker of its own');
         await log.ensureTopic('spans', { partitions: 1, retentionMs: 300 });
         await log.produce('spans', numbered(0, 50));
         await until(harness, async () => (await log.offsets('spans')).earliest[0] === 50);
@@ -447,7 +482,10 @@ export function describeLogConformance(name: string, createHarness: () => Promis
         expect((await log.read('spans', 0, 0, 10)).map((r) => r.offset)).toEqual([50]);
       });
 
-      test('beyond the size of a topic the oldest records go, and a slow consumer goes on with what is left', async () => {
+      test('beyond the size of a topic the oldest records go, and a slow consumer goes on with what is left', async ({
+        skip,
+      }) => {
+        if (harness.slowRetention) return skip('shown with a broker of its own');
         await log.ensureTopic('spans', { partitions: 2, retentionMs: HOUR, retentionBytes: 1_000_000 });
         const value = new Uint8Array(50_000);
         const recorder = createRecorder();

@@ -24,6 +24,10 @@ export interface LogHarness {
   turn(): Promise<void>;
   now(): number;
   close(): Promise<void>;
+  /** Members of a group share the partitions unless they ask for all (Kafka); else one is active (on this machine). */
+  readonly shares?: boolean;
+  /** Old records go when whole files of the broker do, and some time later. */
+  readonly slowRetention?: boolean;
 }
 
 /** Lets time pass until the condition holds. */

@@ -1,0 +1,57 @@
+/** Brokers that cannot be used: one line when that begins, one when it ends, a metric all the while. */
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import type { Failure } from './failures.ts';
+
+interface Episode {
+  readonly sinceMs: number;
+  lastMs: number;
+}
+
+export interface Episodes {
+  failed(broker: string, failure: Failure): void;
+  answered(broker: string): void;
+  /** This broker is no longer one of the cluster. */
+  forget(broker: string): void;
+  stop(): void;
+}
+
+/** An answer so soon after a failure does not end the episode: several connections meet one fault at different times. */
+const SETTLED_MS = 1_000;
+
+export function createEpisodes(deps: {
+  readonly logger: Logger | undefined;
+  readonly metrics: Metrics | undefined;
+  readonly now: () => number;
+}): Episodes {
+  const { logger, now } = deps;
+  const episodes = new Map<string, Episode>();
+  const errors = deps.metrics?.counter('log_kafka_errors_total', 'Connections and requests to Kafka that failed');
+  const hide = deps.metrics?.gauge(
+    'log_kafka_unreachable_brokers',
+    'Kafka brokers that cannot be used at present',
+    () => episodes.size,
+  );
+  return {
+    failed(broker, { reason, what }) {
+      errors?.add(1, { what });
+      const nowMs = now();
+      const episode = episodes.get(broker);
+      if (episode) {
+        episode.lastMs = nowMs;
+        return;
+      }
+      episodes.set(broker, { sinceMs: nowMs, lastMs: nowMs });
+      logger?.warn({ broker, reason }, 'Kafka broker cannot be used; trying again until it answers');
+    },
+    answered(broker) {
+      if (episodes.size === 0) return;
+      const episode = episodes.get(broker);
+      if (!episode || now() - episode.lastMs < SETTLED_MS) return;
+      episodes.delete(broker);
+      logger?.info({ broker, downMs: Math.round(now() - episode.sinceMs) }, 'Kafka broker answers again');
+    },
+    forget: (broker) => void episodes.delete(broker),
+    stop: () => hide?.(),
+  };
+}
