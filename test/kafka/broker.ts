@@ -1,12 +1,14 @@
 /** A real Kafka broker for tests and developers: one KRaft node, or several, as Java processes on loopback. */
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { type Certificates, createCertificates } from './certificates.ts';
+import { type HeldProcess, startHeld } from './held-process.ts';
 import { fetchJars } from './jars.ts';
-import { type JavaProcess, runJava, startJava } from './java.ts';
 import { freePorts } from './ports.ts';
 import { HOST, type NodePorts, type Properties, type Security, scramArguments, serverProperties } from './settings.ts';
 
@@ -144,7 +146,7 @@ function createNode({ node, nodes, directory, removeAlso, jars, certificates, op
   const settingsFile = join(directory, 'server.properties');
   const java = ['-Djava.awt.headless=true', '-Djava.net.preferIPv4Stack=true', ...LOG_FLAGS, '-cp', `${jars}/*`];
   const heap = [`-Xms${Math.min(heapMb, 128)}m`, `-Xmx${heapMb}m`, '-XX:+ExitOnOutOfMemoryError'];
-  let running: JavaProcess | undefined;
+  let running: HeldProcess | undefined;
 
   async function format(): Promise<void> {
     if (existsSync(join(dataDirectory, 'meta.properties'))) return;
@@ -157,7 +159,8 @@ function createNode({ node, nodes, directory, removeAlso, jars, certificates, op
     const text = serverProperties({ node, nodes, dataDirectory, security, certificates, properties });
     await writeFile(settingsFile, text, { mode: 0o600 });
     await format();
-    running = await startJava([...heap, ...jvmFlags, ...java, 'kafka.Kafka', settingsFile], removeAlso);
+    const args = [...heap, ...jvmFlags, ...java, 'kafka.Kafka', settingsFile];
+    running = await startHeld({ what: 'the Kafka broker', command: 'java', args, removeAlso });
     await running.says('Kafka Server started', READY_MS);
   }
 
@@ -194,4 +197,15 @@ function createNode({ node, nodes, directory, removeAlso, jars, certificates, op
     },
     lastLines: () => running?.lastLines() ?? [],
   };
+}
+
+/** Runs a tool of Kafka's to its end. */
+async function runJava(args: readonly string[]): Promise<void> {
+  try {
+    await promisify(execFile)('java', [...args], { maxBuffer: 16 * 1_048_576 });
+  } catch (error) {
+    const { message, stdout = '', stderr = '' } = error as Error & { stdout?: string; stderr?: string };
+    const said = `${stdout}${stderr}`.trim().split('\n').slice(-40).join('\n');
+    throw new Error(`java failed: ${said || message}`);
+  }
 }

@@ -1,13 +1,12 @@
 /**
- * One Java process that cannot outlive us: a shell holds it, and kills it when its own stdin ends, which it does when we
+ * A process that cannot outlive us: a shell holds it, and kills it when its own stdin ends, which it does when we
  * die, however we die (SIGKILL included).
  */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
 
 /**
- * $1: a directory to remove when we die, or nothing; the rest: the command. Its output ends when Java does, as nobody else
+ * $1: a directory to remove when we die, or nothing; the rest: the command. Its output ends when it does, as nobody else
  * holds it; we say so by one line, and only then the shell lets go of the process id. An end without that line is our death.
  */
 const HOLD = `
@@ -24,7 +23,7 @@ if [ -n "$remove" ]; then sleep 1; rm -rf "$remove"; fi
 `;
 const LAST_LINES = 60;
 
-export interface JavaProcess {
+export interface HeldProcess {
   readonly pid: number;
   /** Settles when it has ended, for whatever reason. */
   readonly exited: Promise<void>;
@@ -37,9 +36,17 @@ export interface JavaProcess {
   says(text: string, withinMs: number): Promise<void>;
 }
 
-/** Starts `java` with these arguments; `removeAlso`: a directory that goes when this process dies without stopping it. */
-export async function startJava(args: readonly string[], removeAlso = ''): Promise<JavaProcess> {
-  const shell = spawn('sh', ['-c', HOLD, 'sh', removeAlso, 'java', ...args], {
+export interface HeldOptions {
+  /** For errors: `the Kafka broker`. */
+  readonly what: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** A directory that goes when we die without stopping it. */
+  readonly removeAlso?: string;
+}
+
+export async function startHeld({ what, command, args, removeAlso = '' }: HeldOptions): Promise<HeldProcess> {
+  const shell = spawn('sh', ['-c', HOLD, 'sh', removeAlso, command, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true, // Ctrl-C is for us: we end it
   });
@@ -67,7 +74,7 @@ export async function startJava(args: readonly string[], removeAlso = ''): Promi
   };
   createInterface({ input: shell.stderr }).on('line', hear);
   const pid = await new Promise<number>((resolve, reject) => {
-    exited.then(() => reject(new Error(`java could not be started:\n${lines.join('\n')}`)), reject);
+    exited.then(() => reject(new Error(`${what} could not be started:\n${lines.join('\n')}`)), reject);
     createInterface({ input: shell.stdout }).on('line', (line) => {
       if (line.startsWith('pid ')) resolve(Number(line.slice(4)));
       else hear(line);
@@ -95,8 +102,8 @@ export async function startJava(args: readonly string[], removeAlso = ''): Promi
           listeners.delete(listener);
           how();
         };
-        const fail = (what: string): void =>
-          end(() => reject(new Error(`the Kafka broker ${what}; it said last:\n${lines.join('\n')}`)));
+        const fail = (problem: string): void =>
+          end(() => reject(new Error(`${what} ${problem}; it said last:\n${lines.join('\n')}`)));
         const late = setTimeout(() => fail(`was not ready in ${withinMs / 1_000} s`), withinMs);
         const listener = (line: string): void => {
           if (line.includes(text)) end(resolve);
@@ -107,15 +114,4 @@ export async function startJava(args: readonly string[], removeAlso = ''): Promi
       });
     },
   };
-}
-
-/** Runs a tool of Kafka's to its end. */
-export async function runJava(args: readonly string[]): Promise<void> {
-  try {
-    await promisify(execFile)('java', [...args], { maxBuffer: 16 * 1_048_576 });
-  } catch (error) {
-    const { message, stdout = '', stderr = '' } = error as Error & { stdout?: string; stderr?: string };
-    const said = `${stdout}${stderr}`.trim().split('\n').slice(-LAST_LINES).join('\n');
-    throw new Error(`java failed: ${said || message}`);
-  }
 }
