@@ -90,6 +90,9 @@ async function startOn(
   http.app.get('/status', async () => statusOf(statuses));
   http.readiness.register('roles', () => waiting.size === 0 || `still starting: ${[...waiting].join(', ')}`);
 
+  // first, so that whoever waits for brokers or for ClickHouse can be asked what it waits for
+  const httpAddress = await http.start();
+  stops.push('http', (deadlineMs) => http.stop(deadlineMs));
   const log = createLog(config, { logger, metrics });
   stops.push('log', (deadlineMs) => log.stop(deadlineMs));
   // a start that waits for brokers ends; later the log is stopped last
@@ -100,8 +103,6 @@ async function startOn(
   await ensureTopics(log, config.log);
 
   const clickhouse = await connectFor(roles, config, logger, http, stops);
-  const httpAddress = await http.start();
-  stops.push('http', (deadlineMs) => http.stop(deadlineMs));
 
   let collector: CollectorAddresses | undefined;
   if (roles.includes('collector')) {

@@ -33,7 +33,10 @@ export const CONTROL = 'control';
 export type Call<T> = (connection: Connection, library: Library) => Promise<T>;
 
 export interface Cluster {
-  /** Waits until a broker answers. Rejects with CONFIG_INVALID for what waiting cannot mend, with STOPPED after stop(). */
+  /**
+   * Waits until a broker takes us, and says what keeps it from that. Rejects with CONFIG_INVALID for what is wrong on
+   * our side, with STOPPED after stop().
+   */
   start(): Promise<void>;
   /**
    * One request to a node. An answer with error codes is an answer, not a rejection. Rejects with LOG_UNAVAILABLE when
@@ -55,6 +58,8 @@ export interface Cluster {
 }
 
 const ANY = -1;
+/** Between attempts with credentials or certificates that a broker refused: accounts may be locked by too many. */
+const REFUSED_MS = 5_000;
 
 /** API key → version we speak; all brokers from Kafka 2.4 on do (kafka.apache.org/protocol). */
 const SPOKEN: readonly (readonly [key: number, version: number, name: string])[] = [
@@ -86,8 +91,8 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
   let controllerNode = ANY;
   let options: ConnectionOptions | undefined;
   let withIds = false;
-  /** Some broker has answered: from now on nothing is taken for a wrong configuration. */
-  let reached = false;
+  /** A broker does not take us as we are: no use in asking it every other second. */
+  let refused = false;
   let starting: Promise<void> | undefined;
   let waiting: Pause | undefined;
   let stopped = false;
@@ -102,9 +107,9 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
     if (error instanceof SpanwardenError) return error;
     const failure = explainFailure(error, config);
     episodes.failed(address, failure);
-    const code = failure.fatal && !reached ? 'CONFIG_INVALID' : 'LOG_UNAVAILABLE';
+    if (failure.refused) refused = true;
     // the library's own error is not handed on as cause: it may hold whole requests and answers
-    return new SpanwardenError(code, `Kafka broker ${address}: ${failure.reason}`);
+    return new SpanwardenError('LOG_UNAVAILABLE', `Kafka broker ${address}: ${failure.reason}`);
   }
 
   async function open(key: string, broker: BrokerAddress, timeoutMs: number): Promise<Connection> {
@@ -237,18 +242,18 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
     }
     withIds = apiKeys.some(({ apiKey, maxVersion }) => apiKey === 3 && maxVersion >= METADATA_WITH_IDS);
     await readMetadata([]);
-    reached = true;
   }
 
   async function untilReached(): Promise<void> {
     options = connectionOptions(config);
     for (let attempt = 1; ; attempt++) {
       if (stopped) throw refuse();
+      refused = false;
       try {
         return await greet();
       } catch (error) {
         if (!(error instanceof SpanwardenError) || !error.retryable) throw error;
-        waiting = pauseFor(backoffMs(attempt));
+        waiting = pauseFor(refused ? REFUSED_MS : backoffMs(attempt));
         await waiting.over;
       }
     }

@@ -1,4 +1,4 @@
-/** Brokers that cannot be used: one line when that begins, one when it ends, a metric all the while. */
+/** Brokers that cannot be used: a line when that begins (one a minute for what an operator must mend), one when it ends, a metric. */
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { Failure } from './failures.ts';
@@ -6,6 +6,7 @@ import type { Failure } from './failures.ts';
 interface Episode {
   readonly sinceMs: number;
   lastMs: number;
+  toldMs: number;
 }
 
 export interface Episodes {
@@ -18,6 +19,7 @@ export interface Episodes {
 
 /** An answer so soon after a failure does not end the episode: several connections meet one fault at different times. */
 const SETTLED_MS = 1_000;
+const REFUSED_AGAIN_MS = 60_000;
 
 export function createEpisodes(deps: {
   readonly logger: Logger | undefined;
@@ -33,16 +35,18 @@ export function createEpisodes(deps: {
     () => episodes.size,
   );
   return {
-    failed(broker, { reason, what }) {
+    failed(broker, { reason, what, refused }) {
       errors?.add(1, { what });
       const nowMs = now();
       const episode = episodes.get(broker);
       if (episode) {
         episode.lastMs = nowMs;
-        return;
-      }
-      episodes.set(broker, { sinceMs: nowMs, lastMs: nowMs });
-      logger?.warn({ broker, reason }, 'Kafka broker cannot be used; trying again until it answers');
+        if (!refused || nowMs - episode.toldMs < REFUSED_AGAIN_MS) return;
+        episode.toldMs = nowMs;
+      } else episodes.set(broker, { sinceMs: nowMs, lastMs: nowMs, toldMs: nowMs });
+      // what only an operator can mend is said at a level that somebody looks at, and not once only
+      if (refused) logger?.error({ broker, reason }, 'Kafka broker does not take us; trying again until it does');
+      else logger?.warn({ broker, reason }, 'Kafka broker cannot be used; trying again until it answers');
     },
     answered(broker) {
       if (episodes.size === 0) return;

@@ -35,8 +35,8 @@ export interface Failure {
   readonly reason: string;
   /** Label of the metric: a closed list. */
   readonly what: 'refused' | 'timeout' | 'closed' | 'tls' | 'authentication' | 'name' | 'other';
-  /** Trying again cannot help before somebody changes something. */
-  readonly fatal: boolean;
+  /** Trying again cannot help before somebody changes something, here or there. */
+  readonly refused: boolean;
 }
 
 interface ErrorLike {
@@ -83,17 +83,17 @@ export function explainFailure(error: unknown, config: KafkaConfig): Failure {
     return {
       reason: `the broker does not take ${sasl.mechanism} (kafka.sasl.mechanism)${offered ? `; it takes ${offered}` : ''}`,
       what: 'authentication',
-      fatal: true,
+      refused: true,
     };
   }
   if (has('PLT_KFK_AUTHENTICATION') || says('SASL authentication failed'))
     return {
       reason: `the broker refuses user '${sasl.username}' with ${sasl.mechanism}: check kafka.sasl.username and kafka.sasl.password`,
       what: 'authentication',
-      fatal: true,
+      refused: true,
     };
   if (says('Broker requires TLS'))
-    return { reason: 'the broker demands TLS: set kafka.tls.enabled', what: 'tls', fatal: true };
+    return { reason: 'the broker demands TLS: set kafka.tls.enabled', what: 'tls', refused: true };
   const certificate = codes.find((code) => CERTIFICATE_CODES.test(code));
   if (certificate !== undefined) {
     const wayOut =
@@ -102,29 +102,33 @@ export function explainFailure(error: unknown, config: KafkaConfig): Failure {
         : certificate === 'CERT_HAS_EXPIRED'
           ? 'it has expired'
           : 'name its certificate authority in kafka.tls.caFile';
-    return { reason: `the broker's certificate is not trusted (${certificate}): ${wayOut}`, what: 'tls', fatal: true };
+    return {
+      reason: `the broker's certificate is not trusted (${certificate}): ${wayOut}`,
+      what: 'tls',
+      refused: true,
+    };
   }
   if (codes.some((code) => code.startsWith('ERR_OSSL_')))
-    return { reason: `kafka.tls.certFile or kafka.tls.keyFile cannot be used: ${last}`, what: 'tls', fatal: true };
+    return { reason: `kafka.tls.certFile or kafka.tls.keyFile cannot be used: ${last}`, what: 'tls', refused: true };
   if (codes.some((code) => code.startsWith('ERR_SSL_')) || says('SSL routines'))
     return {
       reason: says('alert')
         ? `the broker refuses our side of TLS: it may ask for kafka.tls.certFile and kafka.tls.keyFile (${last})`
         : 'TLS does not fit: the broker may not speak TLS on this port (kafka.tls.enabled)',
       what: 'tls',
-      fatal: false,
+      refused: false,
     };
   if (says('secure TLS connection was established') || says('verify the broker supports TLS'))
     return {
       reason: 'the broker ended the TLS handshake: it may not speak TLS on this port (kafka.tls.enabled)',
       what: 'tls',
-      fatal: false,
+      refused: false,
     };
-  if (has('ECONNREFUSED')) return { reason: 'nothing listens there', what: 'refused', fatal: false };
+  if (has('ECONNREFUSED')) return { reason: 'nothing listens there', what: 'refused', refused: false };
   if (has('ENOTFOUND') || has('EAI_AGAIN'))
-    return { reason: 'the name of the broker is unknown', what: 'name', fatal: false };
+    return { reason: 'the name of the broker is unknown', what: 'name', refused: false };
   if (says('timed out') || has('PLT_KFK_TIMEOUT') || has('ETIMEDOUT'))
-    return { reason: 'the broker did not answer in time', what: 'timeout', fatal: false };
+    return { reason: 'the broker did not answer in time', what: 'timeout', refused: false };
   if (says('Connection closed') || has('ECONNRESET') || has('EPIPE')) {
     const demands = [
       ...(sasl.mechanism === 'none' ? ['authentication (kafka.sasl.mechanism)'] : []),
@@ -133,8 +137,8 @@ export function explainFailure(error: unknown, config: KafkaConfig): Failure {
     return {
       reason: `the broker closed the connection${demands.length > 0 ? `; if it does so always, it may demand ${demands.join(' or ')}` : ''}`,
       what: 'closed',
-      fatal: false,
+      refused: false,
     };
   }
-  return { reason: last, what: 'other', fatal: false };
+  return { reason: last, what: 'other', refused: false };
 }
