@@ -4,9 +4,9 @@
  * exportMessageAsBuffer.
  */
 import { zstdDecompressSync } from 'node:zlib';
-import { isZstd } from '../../runtime/files/bytes.ts';
 import { otlpText } from '../../runtime/files/otlp-lines.ts';
 import type { TracesPart } from '../../runtime/files/trace-records.ts';
+import { isZstd } from '../../runtime/files/zstd-frames.ts';
 
 /** Parts of one input; `name` is what it is called. What follows a damaged length cannot be found again. */
 export async function* otlpMessages(

@@ -67,11 +67,14 @@ export const text = (value: string): AnyValue => ({ stringValue: value });
 export const toKeyValues = (values: ReadonlyMap<string, AnyValue>): KeyValue[] =>
   Array.from(values, ([key, value]) => ({ key, value }));
 
+const said = ({ name, version }: Scope): { readonly scope?: Partial<Scope> } =>
+  name === '' && version === '' ? {} : { scope: { ...(name !== '' && { name }), ...(version !== '' && { version }) } };
+
 /** TracesData of spans, grouped by resource and scope in the order of their first span. */
 export function toTracesData(spans: readonly ImportedSpan[]): { readonly resourceSpans: readonly object[] } {
   interface Group {
     readonly resource: { readonly attributes: readonly KeyValue[] };
-    readonly scopeSpans: { readonly scope: Scope; readonly spans: OtlpSpan[] }[];
+    readonly scopeSpans: { readonly scope?: Partial<Scope>; readonly spans: OtlpSpan[] }[];
   }
   const groups = new Map<string, Group>();
   const scopes = new Map<string, OtlpSpan[]>();
@@ -87,7 +90,7 @@ export function toTracesData(spans: readonly ImportedSpan[]): { readonly resourc
     if (list === undefined) {
       list = [];
       scopes.set(scopeKey, list);
-      group.scopeSpans.push({ scope, spans: list });
+      group.scopeSpans.push({ ...said(scope), spans: list });
     }
     list.push(span);
   }

@@ -5,8 +5,9 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { SpanwardenError } from '../errors.ts';
+import { isZstd, unzstd } from './zstd-frames.ts';
 
 export interface ReadProgress {
   readonly input: string;
@@ -45,22 +46,19 @@ export async function openInputs(inputs: readonly string[], options: ReadOptions
     async *chunks(input) {
       const source: Readable =
         input === '-' ? (options.stdin ?? process.stdin) : createReadStream(input, { highWaterMark: 1 << 20 });
-      let decoded: Readable | undefined;
       try {
         const raw = counted(source, (count) => {
           bytes += count;
         });
         const { head, rest } = await peek(raw, MAGIC_BYTES);
-        decoded = decoderOf(input, head, rest);
-        for await (const chunk of decoded ?? rest) {
+        for await (const chunk of decompressed(input, head, rest)) {
           if (options.signal?.aborted === true) throw new SpanwardenError('STOPPED', 'stopped while reading');
-          yield chunk as Buffer;
+          yield chunk;
         }
       } catch (error) {
         throw readable(input, error);
       } finally {
         source.destroy();
-        decoded?.destroy();
       }
     },
     told(input) {
@@ -103,22 +101,28 @@ async function* counted(source: Readable, count: (bytes: number) => void): Async
 }
 
 const MAGIC_BYTES = 4;
-const ZSTD_MAGIC = 0xfd2fb528; // RFC 8878 §3.1.1, little-endian
-
-export const isZstd = (head: Uint8Array): boolean =>
-  head.length >= 4 && (head[0]! | (head[1]! << 8) | (head[2]! << 16) | (head[3]! << 24)) >>> 0 === ZSTD_MAGIC;
 
 /** An empty file that calls itself compressed is one that was cut short. */
-function decoderOf(input: string, head: Buffer, rest: AsyncIterable<Buffer>): Readable | undefined {
+function decompressed(input: string, head: Buffer, chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   const empty = head.length === 0;
-  const gzip = (head[0] === 0x1f && head[1] === 0x8b) || (empty && input.endsWith('.gz'));
-  const zstd = isZstd(head) || (empty && input.endsWith('.zst'));
-  if (!gzip && !zstd) return undefined;
-  const decoder = gzip ? createGunzip() : createZstdDecompress();
-  const source = Readable.from(rest);
+  if ((head[0] === 0x1f && head[1] === 0x8b) || (empty && input.endsWith('.gz'))) return gunzip(chunks);
+  if (isZstd(head)) return unzstd(chunks);
+  if (empty && input.endsWith('.zst')) {
+    throw new SpanwardenError('INPUT_UNREADABLE', `${nameOf(input)}: it is damaged or cut short`);
+  }
+  return chunks;
+}
+
+async function* gunzip(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const decoder = createGunzip();
+  const source = Readable.from(chunks);
   source.on('error', (error) => decoder.destroy(error));
-  decoder.on('close', () => source.destroy());
-  return source.pipe(decoder);
+  try {
+    yield* source.pipe(decoder) as AsyncIterable<Buffer>;
+  } finally {
+    source.destroy();
+    decoder.destroy();
+  }
 }
 
 async function totalOf(inputs: readonly string[]): Promise<number> {
