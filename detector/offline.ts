@@ -21,9 +21,9 @@ import { type ClientRecord, type Verdict, VerdictStage } from '../schemas/log/ve
 import type { Assembler, AssemblerSink } from '../traces/assembly/contract.ts';
 import type { PathTemplates } from '../traces/operations/learned-templates.ts';
 import type { Segment, SegmentSpans, Symbols } from '../traces/segment.ts';
-import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './core/attributed.ts';
-import { createLinkOrigins } from './link-origins.ts';
+import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict } from './core/attributed.ts';
 import type { OfflineIncidents } from './offline-incidents.ts';
+import { createOfflineOrigins } from './offline-origins.ts';
 
 export interface ScoreDeps {
   readonly learners: GroupLearners;
@@ -150,7 +150,8 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
   const open = new Map<string, OpenTrace>();
   /** Traces whose line is written, by hash, the oldest forgotten first. */
   const written = new Set<number>();
-  const origins = createLinkOrigins();
+  const { lateMs, absenceGraceMs } = options.assembly;
+  const origins = createOfflineOrigins(Math.max(absenceGraceMs, lateMs - absenceGraceMs), say);
   const shifts = createCollectiveCounter({ partition: PARTITION, windowMs: COLLECTIVE_WINDOW_MS, version, rates });
   const load = createCollectiveCounter({ partition: PARTITION, windowMs: LOAD_MS, version, rates, features: 'self' });
   const judge = createCollectiveJudge();
@@ -167,14 +168,22 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
     const asks = segment.producers.length > 0;
     let verdict = toVerdict(spans, segment, judgement, version, VerdictStage.absenceJudged, asks ? 'pending' : 'none');
     verdict = { ...verdict, anomalous: verdict.p <= alpha };
-    if (asks) verdict = withOrigins(verdict, origins.clientsOf(segment.producers));
-    origins.remember(segment, verdict.origins.length > 0 ? verdict.origins : [verdict.client]);
     if (first) {
       facts.segments++;
       shifts.add(baseline.models.timing, segment, spans.firstOffset);
       load.add(baseline.models.timing, segment, spans.firstOffset);
     }
     keep(verdict);
+    if (asks) origins.ask(segment, verdict);
+    else {
+      origins.remember(segment, [verdict.client]);
+      say(verdict);
+    }
+  }
+
+  /** Whoever caused it is known, or will not be. */
+  function say(verdict: Verdict): void {
+    if (verdict.originState !== 'none') keep(verdict);
     if (isFinding(verdict)) incidents.verdict(verdict, manifest.segmentsPerDay, streamMs);
   }
 
@@ -237,7 +246,8 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
         const verdict = reusedVerdict(partition, offset, appendMs, traceId, options.assembly.maxSegmentsPerTrace);
         incidents.verdict(verdict, 0, streamMs);
       },
-      forgotten(_partition, traceId) {
+      forgotten(_partition, traceId, entrySpanId) {
+        origins.forgotten(traceId, entrySpanId);
         const trace = open.get(traceId);
         if (trace !== undefined && ++trace.forgotten >= trace.verdicts.size) write(traceId);
       },
@@ -246,12 +256,14 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
     advance(now) {
       if (now <= streamMs) return;
       streamMs = now;
+      origins.advance(now);
       incidents.tick(now);
       if (now - windowsTo < LOAD_MS) return;
       windowsTo = now;
       closeWindows(now - WINDOW_LAG_MS);
     },
     end() {
+      origins.end();
       closeWindows(Number.POSITIVE_INFINITY);
       for (const traceId of [...open.keys()]) write(traceId);
     },

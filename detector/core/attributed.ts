@@ -64,18 +64,37 @@ function lastEnd(segment: Segment): number {
   return last;
 }
 
-/** The same verdict with its origin answered: the revision grows by one when it became known. */
-export function withOrigins(verdict: Verdict, clients: readonly ClientRecord[]): Verdict {
+/**
+ * The same verdict with its origins answered: the revision grows by one when one became known. `complete`: a client is known
+ * behind each producer. Of a batch nobody can say whose message a call was made for: a client is named when it is the only
+ * one, else nobody, and all are listed.
+ */
+export function withOrigins(verdict: Verdict, clients: readonly ClientRecord[], complete: boolean): Verdict {
   if (clients.length === 0) return { ...verdict, originState: 'unknown' };
   const origins = clients.map((client) => ({ ...client, source: 'origin' as const }));
+  const first = origins[0]!;
+  const alone = complete && origins.every((one) => isSame(one, first));
   return {
     ...verdict,
-    client: origins[0]!,
+    client: alone ? first : { ...verdict.client, ...SEVERAL },
     origins,
     originState: 'known',
     revision: verdictRevision(verdict.spanCount, verdict.stage, true),
   };
 }
+
+const isSame = (a: ClientRecord, b: ClientRecord): boolean =>
+  a.address === b.address && (a.address !== null || a.user === b.user);
+
+const SEVERAL = {
+  address: null,
+  source: 'origin',
+  confidence: 'none',
+  reason: 'several-origins',
+  hops: [],
+  user: null,
+  session: null,
+} as const;
 
 const NOBODY: ClientRecord = {
   address: null,

@@ -13,7 +13,8 @@ import type { AssemblerSink, CloseStage } from '../../traces/assembly/contract.t
 import type { PathTemplates } from '../../traces/operations/learned-templates.ts';
 import { type Segment, type SegmentSpans, spanIdHex } from '../../traces/segment.ts';
 import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './attributed.ts';
-import { createOriginAnswerer, MAX_ORIGINS } from './origins.ts';
+import { createGathering, type Gathering, type Producer } from './gathering.ts';
+import { createOriginAnswerer } from './origins.ts';
 import { createWindows } from './windows.ts';
 
 const PRODUCER = 4;
@@ -76,10 +77,8 @@ interface Waiting {
   verdict: Verdict;
   readonly segmentsPerDay: number;
   readonly producers: readonly string[];
-  /** Producer spans asked about that nobody answered for yet. */
-  readonly awaited: Set<string>;
   /** Clients answered so far; they amend the verdict at once when all have answered, or when the wait is over. */
-  gathered: ClientRecord[];
+  readonly gathering: Gathering;
   /** Stream time at which its findings are said whether or not the origin is known. */
   readonly dueMs: number;
   /** Stream time until which an answer may still come: the question stands at the end of the log. */
@@ -130,7 +129,6 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   }
 
   const keyOf = (traceId: string, entrySpanId: string): string => traceId + entrySpanId;
-  const entryOf = (client: ClientRecord): string => `${client.entryTraceId} ${client.entrySpanId}`;
 
   function closed(spans: SegmentSpans, stage: CloseStage, absent: boolean): void {
     const baseline = deps.versionAt(spans.appendMs);
@@ -143,10 +141,11 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     const asks = segment.producers.length > 0;
     const key = keyOf(spans.traceId, spans.entrySpanId);
     const before = waiting.get(key);
+    const unasked = before?.gathering.add(segment.producers) ?? [];
     const originState = asks ? (before?.verdict.originState ?? 'pending') : 'none';
     let verdict = toVerdict(spans, segment, judged, baseline?.version ?? '', verdictStage, originState);
     if (before !== undefined && before.verdict.originState === 'known')
-      verdict = withOrigins(verdict, before.verdict.origins);
+      verdict = withOrigins(verdict, before.gathering.clients, before.gathering.complete);
     const told = toldOf(spans.partition);
     const saidBefore = told.get(key);
     const first = saidBefore === undefined;
@@ -167,7 +166,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       effects.store(verdict, spans, overlaps ? 'some' : first ? 'new' : 'all');
     }
     remember(spans, verdict);
-    if (asks) question(spans, key, verdict, baseline, finding);
+    if (asks) question(spans, key, verdict, baseline, finding, unasked);
     else if (finding || saidBefore === true) effects.finding(verdict, baseline?.manifest.segmentsPerDay ?? 0);
     told.set(key, finding || saidBefore === true);
   }
@@ -194,11 +193,13 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     verdict: Verdict,
     baseline: Baseline | null,
     finding: boolean,
+    unasked: readonly Producer[],
   ): void {
     const segmentsPerDay = baseline?.manifest.segmentsPerDay ?? 0;
     const before = waiting.get(key);
     if (before !== undefined) {
       before.verdict = verdict;
+      askFor(spans, unasked);
       if (before.told || (finding && verdict.originState !== 'pending')) {
         before.told = true;
         effects.finding(verdict, segmentsPerDay);
@@ -210,8 +211,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       verdict,
       segmentsPerDay,
       producers: producerSpans(),
-      awaited: new Set(),
-      gathered: [],
+      gathering: createGathering(),
       dueMs: streamMs + config.originWaitMs,
       keepMs: Math.max(streamMs, logNowMs) + config.originWaitMs,
       told: false,
@@ -219,13 +219,13 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     };
     waiting.set(key, entry);
     pending.add(entry);
-    for (const { traceId, spanId } of segment.producers) {
-      const { traceId: asker, entrySpanId } = spans;
-      const ask = { traceId: asker, entrySpanId, depth: 1, producerTraceId: traceId, producerSpanId: spanId };
-      entry.awaited.add(traceId + spanId);
-      effects.ask(ask);
-    }
+    askFor(spans, entry.gathering.add(segment.producers));
     if (pending.size > MAX_WAITING) leave(pending.values().next().value!);
+  }
+
+  function askFor({ traceId, entrySpanId }: SegmentSpans, producers: readonly Producer[]): void {
+    for (const { traceId: producerTraceId, spanId: producerSpanId } of producers)
+      effects.ask({ traceId, entrySpanId, depth: 1, producerTraceId, producerSpanId });
   }
 
   /** Span ids of the PRODUCER spans of the segment just read. */
@@ -239,20 +239,17 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   function answered(answer: OriginAnswer): void {
     const entry = waiting.get(keyOf(answer.traceId, answer.entrySpanId));
     if (entry === undefined) return;
-    entry.awaited.delete(answer.producerTraceId + answer.producerSpanId);
-    const known = new Set(entry.gathered.map(entryOf));
-    const fresh = answer.clients.filter((client) => !known.has(entryOf(client)));
-    entry.gathered.push(...fresh.slice(0, MAX_ORIGINS - entry.gathered.length));
-    if (entry.gathered.length === 0) return; // unknown so far: the wait says so
+    const { gathering } = entry;
+    const fresh = gathering.take(answer);
+    if (gathering.clients.length === 0) return; // unknown so far: the wait says so
     const { originState } = entry.verdict;
-    const complete = entry.awaited.size === 0 || originState !== 'pending';
-    if (complete && (fresh.length > 0 || originState === 'pending')) amend(entry);
-    if (entry.awaited.size === 0) leave(entry);
+    const answeredAll = gathering.awaited === 0 || originState !== 'pending';
+    if (answeredAll && (fresh || originState === 'pending')) amend(entry);
+    if (gathering.awaited === 0) leave(entry);
   }
 
   function amend(entry: Waiting): void {
-    entry.gathered.sort((a, b) => (entryOf(a) < entryOf(b) ? -1 : 1)); // the same whoever answered first
-    entry.verdict = withOrigins(entry.verdict, entry.gathered);
+    entry.verdict = withOrigins(entry.verdict, entry.gathering.clients, entry.gathering.complete);
     tellAmended(entry);
     rememberOrigin(entry);
   }

@@ -5,8 +5,8 @@
  */
 import type { OriginAnswer, OriginAsk } from '../../schemas/log/origin.ts';
 import type { ClientRecord, OriginState } from '../../schemas/log/verdict.ts';
+import { MAX_ORIGINS } from './gathering.ts';
 
-export const MAX_ORIGINS = 64;
 const MAX_DEPTH = 16;
 
 /** A closed segment as the answerer remembers it. */
