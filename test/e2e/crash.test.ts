@@ -4,8 +4,7 @@ import { noClickHouse, removeDirectory, temporaryDirectory } from '../functional
 import { SECRET, startBodyReceiver } from '../functional/roles/receiver.ts';
 import {
   attach,
-  keyOf,
-  post,
+  createTraffic,
   publish,
   type Running,
   rowsOf,
@@ -13,15 +12,11 @@ import {
   start,
   until,
 } from '../functional/roles/running.ts';
-import { orderTrace, searchTrace } from '../unit/detector/traffic.ts';
-import { EPOCH_MS, type WireSpan } from '../unit/traces/otlp.ts';
 
 const cleanups: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-const now = (): number => Date.now() - EPOCH_MS;
 
 describe.skipIf(noClickHouse)('kill -9 in the middle of traffic', () => {
   it('every acknowledged span is stored exactly once, no alert has two bodies, an attack is alerted', async () => {
@@ -39,36 +34,11 @@ describe.skipIf(noClickHouse)('kill -9 in the middle of traffic', () => {
       await running?.ended;
     });
 
-    const acknowledged = new Set<string>();
-    const offered = new Set<string>();
-    let trace = 0;
-    let stopped = false;
-    const traffic = async (): Promise<void> => {
-      while (!stopped) {
-        const spans: WireSpan[] = [];
-        for (let i = 0; i < 10; i++) {
-          trace++;
-          const client = `198.51.100.${trace % 40}`;
-          const odd = trace % 211 === 0;
-          if (odd) spans.push(...searchTrace(trace, now() - 60, '203.0.113.7', trace % 2 === 0 ? 'pair' : 'statement'));
-          else if (trace % 3 === 0) spans.push(...orderTrace(trace, now() - 60, client));
-          else spans.push(...searchTrace(trace, now() - 60, client));
-        }
-        for (const span of spans) offered.add(keyOf(span));
-        // as SDKs send: the spans of one trace in two requests
-        const halves = [spans.filter((_, i) => i % 2 === 0), spans.filter((_, i) => i % 2 === 1)];
-        for (const half of halves) {
-          if (running === undefined || (await post(running.otlp, half)) !== 200) continue;
-          for (const span of half) acknowledged.add(keyOf(span));
-        }
-        await new Promise((resolve) => setTimeout(resolve, 15));
-      }
-    };
-
     running = await start(directory, settings, [], 'roles started');
     const first = await attach(directory);
     const version = await publish(directory, first);
-    const sending = traffic();
+    const traffic = createTraffic(() => running?.otlp);
+    cleanups.push(() => traffic.stop());
     await until('the version judges', async () => {
       const rows = await rowsOf(first, `SELECT 1 FROM spanwarden.verdicts WHERE version = '${version}' LIMIT 1`);
       return rows.length > 0;
@@ -83,8 +53,8 @@ describe.skipIf(noClickHouse)('kill -9 in the middle of traffic', () => {
     }
     await until('an attack after all that', () => receiver.bodies.size > 0);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
-    stopped = true;
-    await sending;
+    await traffic.stop();
+    const { acknowledged, offered } = traffic;
 
     const clickhouse = await attach(directory);
     cleanups.push(() => clickhouse.stop());

@@ -10,11 +10,12 @@ import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../../runti
 import { ADMIN_USER } from '../../../runtime/clickhouse/embedded-settings.ts';
 import { createLog } from '../../../runtime/log/create.ts';
 import { clickhouseSection } from '../../../schemas/config/clickhouse.ts';
+import { kafkaSection } from '../../../schemas/config/kafka.ts';
 import { logSection } from '../../../schemas/config/log.ts';
 import { encodeJson } from '../../../schemas/log/codecs.ts';
 import { RecordKind } from '../../../schemas/log/topics.ts';
-import { loadedBaseline } from '../../unit/detector/traffic.ts';
-import { tracesData, type WireSpan } from '../../unit/traces/otlp.ts';
+import { loadedBaseline, orderTrace, searchTrace } from '../../unit/detector/traffic.ts';
+import { EPOCH_MS, tracesData, type WireSpan } from '../../unit/traces/otlp.ts';
 import { storeOf } from '../clickhouse/server.ts';
 
 /** The key under which the tests' baseline was learned. */
@@ -59,6 +60,7 @@ export const settingsOf = (directory: string, more: Record<string, object> = {})
   http: { port: 0, ...more.http },
   assembly: { graceMs: 500, absenceGraceMs: 1_500, idleMs: 2_000, maxAgeMs: 6_000, lateMs: 2_000, ...more.assembly },
   detector: { flushMs: 200, originWaitMs: 500, handOverMs: 200, ...more.detector },
+  kafka: more.kafka ?? {},
   redaction: { key: LEARNED_KEY },
   clickhouse: { embedded: { directory: join(directory, 'clickhouse') }, ...more.clickhouse },
   incidents: more.incidents ?? {},
@@ -163,11 +165,15 @@ export async function rowsOf<T>(clickhouse: ClickHouse, query: string): Promise<
 }
 
 /** Publishes a version that can raise alerts, as a trainer would, and announces it. */
-export async function publish(directory: string, clickhouse: ClickHouse): Promise<string> {
+export async function publish(
+  directory: string,
+  clickhouse: ClickHouse,
+  settings = settingsOf(directory),
+): Promise<string> {
   const { baseline, entries } = loadedBaseline();
   // its traffic is of another year: the row must not be past its time to live
   await storeOf(clickhouse).insertVersion({ manifest: { ...baseline.manifest, createdMs: Date.now() }, entries });
-  const log = createLog(logSection.parse({ directory: join(directory, 'log'), spansPartitions: 2 }));
+  const log = createLog({ log: logSection.parse(settings.log), kafka: kafkaSection.parse(settings.kafka) });
   await log.start();
   const { version, manifest } = baseline;
   const { parent, offsets, segments, alerting } = manifest;
@@ -184,3 +190,43 @@ export async function publish(directory: string, clickhouse: ClickHouse): Promis
 
 /** A span, whatever else it says. */
 export const keyOf = (span: WireSpan): string => span.traceId! + span.spanId;
+
+/** Requests of many clients, some of them odd, in halves as SDKs send, until it is stopped; what was answered with 200. */
+export function createTraffic(otlp: () => string | undefined) {
+  const acknowledged = new Set<string>();
+  const offered = new Set<string>();
+  const now = (): number => Date.now() - EPOCH_MS;
+  let trace = 0;
+  let stopped = false;
+
+  function request(): WireSpan[] {
+    trace++;
+    const client = `198.51.100.${trace % 40}`;
+    if (trace % 211 === 0) return searchTrace(trace, now() - 60, '203.0.113.7', trace % 2 === 0 ? 'pair' : 'statement');
+    return trace % 3 === 0 ? orderTrace(trace, now() - 60, client) : searchTrace(trace, now() - 60, client);
+  }
+
+  async function send(): Promise<void> {
+    while (!stopped) {
+      const spans = Array.from({ length: 10 }, request).flat();
+      for (const span of spans) offered.add(keyOf(span));
+      for (const parity of [0, 1]) {
+        const half = spans.filter((_, i) => i % 2 === parity);
+        const url = otlp();
+        if (url === undefined || (await post(url, half)) !== 200) continue;
+        for (const span of half) acknowledged.add(keyOf(span));
+      }
+      await pause(15);
+    }
+  }
+
+  const sending = send();
+  return {
+    acknowledged,
+    offered,
+    async stop(): Promise<void> {
+      stopped = true;
+      await sending;
+    },
+  };
+}
