@@ -3,6 +3,7 @@
 import { createLearners } from '../baseline/all-learners.ts';
 import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
 import type { BaselineEntry } from '../baseline/model.ts';
+import { createClosedDays } from '../runtime/clickhouse/closed-days.ts';
 import { createStore } from '../runtime/clickhouse/store.ts';
 import type { Platform } from '../runtime/platform.ts';
 import { observeAssembly, observeReading } from '../runtime/telemetry/observed.ts';
@@ -29,7 +30,7 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
   };
   const versions = createVersions({ log, logger, now: Date.now, load });
   const isEdge = createEdgeTest(versions.at, reader.labelAt);
-  return createDetector(
+  const detector = createDetector(
     { assembly: config.assembly, detector: config.detector, keepsAll: config.clickhouse.keep === 'all' },
     {
       log,
@@ -56,4 +57,18 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
       now: Date.now,
     },
   );
+  const closedDays = createClosedDays(
+    { lateMs: config.assembly.lateMs },
+    { clickhouse, owns: () => detector.owns(0), now: Date.now, logger },
+  );
+  return {
+    ...detector,
+    async start() {
+      await detector.start();
+      await closedDays.start();
+    },
+    async stop(deadlineMs) {
+      await Promise.all([closedDays.stop(deadlineMs), detector.stop(deadlineMs)]);
+    },
+  };
 }
