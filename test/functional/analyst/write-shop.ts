@@ -1,6 +1,7 @@
 /** Writes the shop's days into a database, through the store as the detector and the responder do; and again, as replays are. */
 import type { ClickHouse } from '../../../runtime/clickhouse/client.ts';
 import { applySchema } from '../../../runtime/clickhouse/schema.ts';
+import { dateTime, insertRows } from '../../../runtime/clickhouse/statements.ts';
 import type { Store } from '../../../runtime/clickhouse/store.ts';
 import type { InventoryRows } from '../../../schemas/clickhouse/inventory-row.ts';
 import { type Verdict, verdictId, verdictRevision } from '../../../schemas/log/verdict.ts';
@@ -8,7 +9,18 @@ import { jsonToTracesData } from '../../../schemas/otlp/json.ts';
 import type { SegmentSpans } from '../../../traces/segment.ts';
 import { placesOf } from '../clickhouse/segments.ts';
 import { storeOf } from '../clickhouse/server.ts';
-import { ALERTS, DELIVERIES, flatten, INCIDENTS, type Node, REQUESTS, type Request, spanOf } from './shop-days.ts';
+import {
+  ALERTS,
+  DELIVERIES,
+  flatten,
+  INCIDENTS,
+  type Node,
+  REQUESTS,
+  type Request,
+  spanOf,
+  TODAY,
+  YESTERDAY,
+} from './shop-days.ts';
 
 const KINDS = { Server: 2, Client: 3, Producer: 4, Consumer: 5 } as const;
 /** From the start of a request to the log-append time of its first record. */
@@ -166,7 +178,21 @@ export async function writeShop(clickhouse: ClickHouse): Promise<Store> {
   await store.insertIncidents(Object.values(INCIDENTS));
   await store.insertAlerts(Object.values(ALERTS));
   await store.insertDeliveries(DELIVERIES);
+  await writeVersions(clickhouse, store);
   return store;
+}
+
+/** The versions in the verdicts, and yesterday's check. */
+async function writeVersions(clickhouse: ClickHouse, store: Store): Promise<void> {
+  const facts = { offsets: [80, 80], segments: 400 };
+  for (const [version, parent, createdMs] of [
+    ['v1', '', YESTERDAY + 10 * HOUR_MS],
+    ['v2', 'v1', TODAY + 9 * HOUR_MS],
+  ] as const)
+    await store.insertVersion({ manifest: { version, parent, createdMs, alerting: true, ...facts }, entries: [] });
+  await insertRows(clickhouse, 'closed_days', [
+    { day: '2026-11-19', checked: dateTime(TODAY + 3 * HOUR_MS), rows: 251, duplicates: 12, took_ms: 40 },
+  ]);
 }
 
 /**
@@ -177,7 +203,17 @@ export async function writeShop(clickhouse: ClickHouse): Promise<Store> {
 export async function writeReplays(clickhouse: ClickHouse, store: Store): Promise<void> {
   const { client, database } = clickhouse;
   await client.command({ query: `SYSTEM STOP MERGES ${database}.otel_traces` });
-  for (const table of ['verdicts', 'incidents', 'alerts', 'deliveries', 'operations', 'edges', 'inventory_calls'])
+  for (const table of [
+    'verdicts',
+    'incidents',
+    'alerts',
+    'deliveries',
+    'operations',
+    'edges',
+    'inventory_calls',
+    'baseline_versions',
+    'closed_days',
+  ])
     await client.command({ query: `SYSTEM STOP MERGES ${database}.${table}` });
   await client.command({
     query: `INSERT INTO ${database}.otel_traces SELECT * FROM ${database}.otel_traces`,
@@ -211,6 +247,7 @@ export async function writeReplays(clickhouse: ClickHouse, store: Store): Promis
     );
     await store.insertAlerts(Object.values(ALERTS));
   }
+  await writeVersions(clickhouse, store);
   const { operations, edges, calls } = inventoryOf(REQUESTS);
   await store.upsertInventory({
     operations,
