@@ -5,6 +5,7 @@ import { type Command, ExitCode, failureOf } from './command.ts';
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./run.ts')).run,
   demo: async () => (await import('./demo.ts')).demo,
+  shop: async () => (await import('./shop.ts')).shop,
   train: async () => (await import('./train.ts')).train,
   score: async () => (await import('./score.ts')).score,
   status: async () => (await import('./status.ts')).status,
