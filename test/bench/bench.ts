@@ -14,7 +14,7 @@ export interface BenchResult {
   readonly low: number;
   readonly high: number;
   readonly samples: number;
-  /** What the project promises; higher is better unless `unit` is bytes. */
+  /** What the project promises; higher is better unless `unit` is bytes or ms. */
   readonly target?: number;
   /** Value by value / reference value, and what the reference is, measured in the same minute. */
   readonly ratio?: number;
@@ -23,7 +23,21 @@ export interface BenchResult {
   readonly spanBytes?: number;
   readonly attributes?: number;
   readonly note?: string;
+  /** Why there is no value: something it needs is not here. Then `value` is NaN. */
+  readonly notMeasured?: string;
 }
+
+/** A row for what could not be measured, said as loudly as one that was. */
+export const notMeasured = (name: string, shape: string, unit: string, why: string): BenchResult => ({
+  name,
+  shape,
+  unit,
+  value: Number.NaN,
+  low: Number.NaN,
+  high: Number.NaN,
+  samples: 0,
+  notMeasured: why,
+});
 
 export interface Bench {
   /** `npm run bench NAME` runs those whose name begins so. */

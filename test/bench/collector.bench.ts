@@ -4,15 +4,10 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import * as grpc from '@grpc/grpc-js';
 import { type Bench, type BenchResult, MIN_SAMPLES, type Spread, spread } from './bench.ts';
+import { createGrpcSender, type GrpcSender } from './grpc-sender.ts';
 import type { LoadRequest } from './load.ts';
 import { shapes, spanBytesOf } from './otlp.bench.ts';
-
-const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
-const CONNECTIONS = 4;
-const IN_FLIGHT = 2;
-const asIs = (bytes: Buffer): Buffer => bytes;
 
 interface Usage {
   readonly cpuSeconds: number;
@@ -23,7 +18,7 @@ interface Usage {
 
 interface Target {
   readonly child: ChildProcess;
-  readonly clients: grpc.Client[];
+  readonly sender: GrpcSender;
   /** Settles when the child has exited. */
   readonly ended: Promise<unknown>;
   usage(): Promise<Usage>;
@@ -32,16 +27,9 @@ interface Target {
 async function startTarget(file: string, args: string[] = []): Promise<Target> {
   const child = fork(join(import.meta.dirname, file), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-  const clients = Array.from(
-    { length: CONNECTIONS },
-    () =>
-      new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
-        'grpc.use_local_subchannel_pool': 1,
-      }),
-  );
   return {
     child,
-    clients,
+    sender: createGrpcSender(port),
     ended: once(child, 'exit'),
     async usage() {
       const answer = once(child, 'message') as Promise<[Usage]>;
@@ -49,22 +37,6 @@ async function startTarget(file: string, args: string[] = []): Promise<Target> {
       return (await answer)[0];
     },
   };
-}
-
-/** Sends `count` requests over all connections; rejects when one is not acknowledged. */
-async function send(target: Target, bodies: readonly Buffer[], count: number): Promise<void> {
-  let next = 0;
-  const one = (client: grpc.Client, body: Buffer): Promise<void> =>
-    new Promise((resolve, reject) => {
-      client.makeUnaryRequest(EXPORT, asIs, asIs, body, (error) => (error ? reject(error) : resolve()));
-    });
-  await Promise.all(
-    target.clients.flatMap((client) =>
-      Array.from({ length: IN_FLIGHT }, async () => {
-        while (next < count) await one(client, bodies[next++ % bodies.length]!);
-      }),
-    ),
-  );
 }
 
 /** CPU rates of the targets, interleaved, and the most memory the first one had. */
@@ -83,7 +55,7 @@ async function measureAll(
       for (let i = 0; i < targets.length; i++) {
         const target = targets[i]!;
         const before = await target.usage();
-        await send(target, bodies, count);
+        await target.sender.send(bodies, count);
         const after = await target.usage();
         if (after.spans >= 0 && after.spans - before.spans !== spans)
           throw new Error(`${spans} spans were sent, ${after.spans - before.spans} acknowledged`);
@@ -92,7 +64,7 @@ async function measureAll(
       }
   } finally {
     for (const target of targets) {
-      for (const client of target.clients) client.close();
+      target.sender.close();
       target.child.disconnect();
     }
   }

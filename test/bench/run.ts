@@ -49,6 +49,7 @@ function number(value: number): string {
 }
 
 function lineOf(result: BenchResult): string {
+  if (result.notMeasured !== undefined) return `${result.name}, ${result.shape}: NOT MEASURED: ${result.notMeasured}`;
   const span =
     result.spanBytes === undefined
       ? ''
@@ -57,9 +58,11 @@ function lineOf(result: BenchResult): string {
 }
 
 function rowOf(result: BenchResult): string {
+  if (result.notMeasured !== undefined)
+    return `${result.name.padEnd(44)}${result.shape.padEnd(16)}${'not measured'.padStart(12)}  ${result.notMeasured}`;
   const reached =
     result.target === undefined ||
-    (result.unit.startsWith('bytes') ? result.value <= result.target : result.value >= result.target);
+    (/^(bytes|ms)\b/.test(result.unit) ? result.value <= result.target : result.value >= result.target);
   const target = result.target === undefined ? '–' : `${number(result.target)}${reached ? '' : ' MISSED'}`;
   const ratio = result.ratio === undefined ? '' : `${result.ratio.toFixed(2)} × ${result.reference}`;
   return `${result.name.padEnd(44)}${result.shape.padEnd(16)}${number(result.value).padStart(12)}  ${result.unit.padEnd(14)}${target.padStart(12)}  ${ratio}`;
