@@ -131,15 +131,19 @@ function story(row: Row): string {
   const client = JSON.parse(row.client) as ClientRecord;
   const findings = JSON.parse(row.findings) as IncidentFinding[];
   const hops = client.hops.length > 0 ? `, through ${client.hops.join(', ')}` : '';
+  const others = row.clients.filter((address) => address !== client.address).join(', ');
+  const also = others === '' ? '' : `; also ${others}`;
   const known =
-    client.address === null
-      ? `unknown (${client.reason})`
-      : `${client.address} (${client.source}, ${client.confidence} confidence${hops})`;
+    client.address !== null
+      ? `${client.address} (${client.source}, ${client.confidence} confidence${hops})${also}`
+      : client.reason === 'several-origins'
+        ? `one of ${others}`
+        : `unknown (${client.reason})${also}`;
   return [
     `${row.title}`,
     `  ${row.id}  ${row.state}  ${row.class}  ${row.kind}  severity ${row.severity.toFixed(1)}  p ${row.p.toExponential(1)}`,
     `  from ${row.start} to ${row.end}, ${row.trace_count} traces, ${row.occurrences} occurrences, baseline ${row.version}`,
-    `  client    ${known}${row.clients.length > 1 ? `; also ${row.clients.filter((c) => c !== client.address).join(', ')}` : ''}`,
+    `  client    ${known}`,
     `  match     ${row.match_text}`,
     ...findings.map(
       ({ kind, service, operation, expected, seen, count }) =>

@@ -60,7 +60,7 @@ export function createOfflineOrigins(waitMs: number, settled: (verdict: Verdict)
     producerSpans: readonly string[],
   ) {
     if (producerSpans.length === 0) return;
-    const clients = state === 'known' ? origins : [client];
+    const clients = origins.length > 0 ? origins : [client];
     answerer.remember(PARTITION, traceId, { entrySpanId, producerSpans, clients, state });
   }
 

@@ -65,9 +65,9 @@ function lastEnd(segment: Segment): number {
 }
 
 /**
- * The same verdict with its origins answered: the revision grows by one when one became known. `complete`: a client is known
- * behind each producer. Of a batch nobody can say whose message a call was made for: a client is named when it is the only
- * one, else nobody, and all are listed.
+ * The same verdict with its origins answered. They are known when `complete`: a client is known behind each producer; then
+ * the revision grows by one. Of a batch nobody can say whose message a call was made for: a client is named when it is the
+ * only one, else nobody, and all are listed.
  */
 export function withOrigins(verdict: Verdict, clients: readonly ClientRecord[], complete: boolean): Verdict {
   if (clients.length === 0) return { ...verdict, originState: 'unknown' };
@@ -78,8 +78,8 @@ export function withOrigins(verdict: Verdict, clients: readonly ClientRecord[], 
     ...verdict,
     client: alone ? first : { ...verdict.client, ...SEVERAL },
     origins,
-    originState: 'known',
-    revision: verdictRevision(verdict.spanCount, verdict.stage, true),
+    originState: complete ? 'known' : 'unknown',
+    revision: verdictRevision(verdict.spanCount, verdict.stage, complete),
   };
 }
 

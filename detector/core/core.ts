@@ -144,7 +144,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     const unasked = before?.gathering.add(segment.producers) ?? [];
     const originState = asks ? (before?.verdict.originState ?? 'pending') : 'none';
     let verdict = toVerdict(spans, segment, judged, baseline?.version ?? '', verdictStage, originState);
-    if (before !== undefined && before.verdict.originState === 'known')
+    if (before !== undefined && before.verdict.originState !== 'pending')
       verdict = withOrigins(verdict, before.gathering.clients, before.gathering.complete);
     const told = toldOf(spans.partition);
     const saidBefore = told.get(key);
@@ -182,7 +182,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     origins.remember(spans.partition, spans.traceId, {
       entrySpanId: spans.entrySpanId,
       producerSpans: producers,
-      clients: verdict.originState === 'known' ? verdict.origins : [verdict.client],
+      clients: verdict.origins.length > 0 ? verdict.origins : [verdict.client],
       state: verdict.originState,
     });
   }

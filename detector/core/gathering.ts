@@ -12,7 +12,7 @@ export interface Producer {
 export interface Gathering {
   /** Producers nobody answered for yet. */
   readonly awaited: number;
-  /** A client is known behind every producer. */
+  /** It is known who is behind every producer. */
   readonly complete: boolean;
   /** Distinct by their entry spans, at most 64, in an order that does not depend on who answered first. */
   readonly clients: readonly ClientRecord[];
@@ -49,12 +49,12 @@ export function createGathering(): Gathering {
       }
       return fresh;
     },
-    take({ producerTraceId, producerSpanId, clients: found }) {
+    take({ producerTraceId, producerSpanId, clients: found, state }) {
       const producer = keyOf({ traceId: producerTraceId, spanId: producerSpanId });
       const wasComplete = gathering.complete;
       const before = clients.size;
       awaited.delete(producer);
-      if (found.length === 0) unknown.add(producer);
+      if (state === 'unknown') unknown.add(producer);
       else unknown.delete(producer); // a later answer may know what an earlier one did not
       for (const client of found) {
         if (clients.size < MAX_ORIGINS && !clients.has(entryOf(client))) clients.set(entryOf(client), client);

@@ -76,11 +76,12 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
   function tryAnswer(ask: OriginAsk): boolean {
     const segment = segmentFor(ask);
     if (segment === undefined || segment.state === 'pending') return false;
-    send(ask, segment.clients);
+    send(ask, segment);
     return true;
   }
 
-  function send(ask: OriginAsk, clients: readonly ClientRecord[]): void {
+  function send(ask: OriginAsk, segment: Pick<OriginSegment, 'clients' | 'state'> | undefined): void {
+    const clients = segment?.clients ?? [];
     const known = clients.filter((client) => client.address !== null || client.user !== null).slice(0, MAX_ORIGINS);
     sink.answer({
       traceId: ask.traceId,
@@ -88,7 +89,7 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
       producerTraceId: ask.producerTraceId,
       producerSpanId: ask.producerSpanId,
       clients: known,
-      state: known.length > 0 ? 'known' : 'unknown',
+      state: known.length > 0 && (segment?.state === 'none' || segment?.state === 'known') ? 'known' : 'unknown',
     });
   }
 
@@ -120,7 +121,7 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
       settleParked(traceId, ({ ask }) => !tryAnswer(ask));
     },
     ask(ask, partition, offset, streamMs, open) {
-      if (ask.depth > MAX_DEPTH) return send(ask, []);
+      if (ask.depth > MAX_DEPTH) return send(ask, undefined);
       if (!open && tryAnswer(ask)) return;
       const looked = !open && segmentFor(ask) === undefined;
       park({ ask, partition, offset, dueMs: streamMs + config.waitMs, looked });
@@ -130,7 +131,7 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
       if (clients.length === 0) return; // it may still come: the wait decides
       settleParked(ask.producerTraceId, (entry) => {
         if (entry.ask !== ask) return true;
-        send(ask, clients);
+        send(ask, { clients, state: 'known' });
         return false;
       });
     },
@@ -147,7 +148,7 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
             sink.lookUp(entry.ask);
             return true;
           }
-          send(entry.ask, segment?.clients ?? []);
+          send(entry.ask, segment);
           return false;
         });
       }

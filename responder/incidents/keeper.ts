@@ -15,6 +15,7 @@ import {
   type IncidentState,
   leadFields,
   MAX_TRACES,
+  nameClient,
   newIncident,
   takeIn,
   toIncident,
@@ -101,6 +102,7 @@ export function createIncidentKeeper(
   let lastStep = 0;
   let lastSecond = 0;
   for (const state of snapshot?.incidents ?? []) {
+    state.suspects ??= []; // a snapshot of an earlier release
     incidents.set(state.id, state);
     if (state.state !== 'open') continue;
     openCount++;
@@ -138,7 +140,8 @@ export function createIncidentKeeper(
     add(byTrace.get(verdict.traceId));
     for (const finding of findings) if (finding.hard) add(byNovelty.get(noveltyKey(finding)));
     add(byNovelty.get(noveltyKey(lead)));
-    for (const { address } of [verdict.client, ...verdict.origins]) if (address !== null) add(byClient.get(address));
+    const { address } = verdict.client;
+    if (address !== null) add(byClient.get(address));
     const found = [...ids].map((id) => incidents.get(id)!).filter((state) => state.state === 'open');
     return found.sort((a, b) => a.openedMs - b.openedMs || (a.id < b.id ? -1 : 1));
   }
@@ -181,21 +184,25 @@ export function createIncidentKeeper(
   ): void {
     const isNew = claim(state, verdict);
     const namedBefore = state.client.address !== null;
+    const suspectedBefore = state.suspects.length > 0;
     const victim = isVictim(state, lead);
     absorb(state, verdict, findings, appendMs);
     if (victim && lead.endMs < state.clientEvidenceEndMs) {
       state.client = verdict.client;
       state.clientEvidenceEndMs = lead.endMs;
-    } else if (!namedBefore && verdict.client.address !== null) {
-      state.client = verdict.client; // a later origin amends the incident without a second alert
     }
+    nameClient(state, verdict, isNew); // a later origin amends the incident without a second alert
     for (const other of others) mergeInto(state, other, appendMs);
     index(state);
     const event = hardened(state, verdict, lead);
     sink.incident(toIncident(state));
     const told = clientsTold(state);
     if (event !== null) sink.alert(event, toIncident(state), `${state.occurrences}:hard`, appendMs, []);
-    else if (others.length > 0 || (told > state.toldClients && isNew && namedBefore && !victim)) {
+    else if (
+      others.length > 0 ||
+      (told > state.toldClients && isNew && namedBefore && !victim) ||
+      (suspectedBefore && !namedBefore && state.client.address !== null) // of several, now it is known who
+    ) {
       tellUpdate(state, appendMs);
     }
     state.toldClients = Math.max(state.toldClients, told);
@@ -243,6 +250,7 @@ export function createIncidentKeeper(
     const state = opened(lead, verdict, appendMs);
     claim(state, verdict);
     absorb(state, verdict, findings, appendMs);
+    nameClient(state, verdict, true);
     state.toldClients = clientsTold(state);
     index(state);
     sink.incident(toIncident(state));

@@ -30,6 +30,8 @@ export interface IncidentState {
   /** End of the evidence of the node that named the client: of overlapping slow nodes the first to end is the cause. */
   clientEvidenceEndMs: number;
   clients: string[];
+  /** While nobody is named: clients of whom each may have been it, as they are behind every batch that showed it so far. */
+  suspects: string[];
   /** Clients that people were told of, as a power of two. */
   toldClients: number;
   users: string[];
@@ -66,6 +68,7 @@ export function newIncident(id: string, verdict: Verdict, lead: Finding, appendM
     client: verdict.client,
     clientEvidenceEndMs: lead.endMs,
     clients: [],
+    suspects: [],
     toldClients: 0,
     users: [],
     services: [],
@@ -120,7 +123,7 @@ export const toIncident = (s: IncidentState): Incident => ({
   severity: s.severity,
   p: s.p,
   client: s.client,
-  clients: [...s.clients],
+  clients: [...s.clients, ...s.suspects.filter((address) => !s.clients.includes(address))].slice(0, MAX_CLIENTS),
   users: [...s.users],
   services: [...s.services],
   startMs: s.startMs,
@@ -142,8 +145,40 @@ export function addDistinct(list: string[], value: string | null, most: number):
 }
 
 export function addClients(state: IncidentState, verdict: Verdict): void {
-  for (const client of [verdict.client, ...verdict.origins]) addDistinct(state.clients, client.address, MAX_CLIENTS);
+  addDistinct(state.clients, verdict.client.address, MAX_CLIENTS);
   addDistinct(state.users, verdict.client.user, MAX_CLIENTS);
+}
+
+/**
+ * Names the client of an incident that has none: whoever alone is behind a verdict, or, as of a batch nobody can say whose
+ * message it was, whoever alone is behind all of them. `isNew`: not an amendment, which tells the same batch again.
+ */
+export function nameClient(state: IncidentState, verdict: Verdict, isNew: boolean): void {
+  if (state.client.address !== null) return;
+  if (verdict.client.address !== null) {
+    name(state, verdict.client);
+    return;
+  }
+  const behind: string[] = [];
+  for (const { address } of verdict.origins) addDistinct(behind, address, MAX_CLIENTS);
+  if (behind.length === 0 || verdict.originState !== 'known') return; // others may have been it too
+  state.client = verdict.client; // says why nobody is named
+  if (state.suspects.length === 0) {
+    state.suspects = behind;
+    return;
+  }
+  if (!isNew) return;
+  const common = state.suspects.filter((address) => behind.includes(address));
+  state.suspects = common.length === 0 ? behind : common;
+  const only = common.length === 1 ? verdict.origins.find(({ address }) => address === common[0]) : undefined;
+  if (only !== undefined) name(state, { ...only, confidence: 'medium', reason: 'several-origins' });
+}
+
+function name(state: IncidentState, client: ClientRecord): void {
+  state.client = client;
+  state.suspects = [];
+  addDistinct(state.clients, client.address, MAX_CLIENTS);
+  addDistinct(state.users, client.user, MAX_CLIENTS);
 }
 
 /** The evidence of one verdict. */
@@ -200,6 +235,8 @@ export function takeIn(kept: IncidentState, other: IncidentState): void {
     kept.class = other.class;
     if (client.address !== null) kept.client = client;
   } else if (kept.client.address === null) kept.client = other.client;
+  if (kept.client.address !== null) kept.suspects = [];
+  else for (const suspect of other.suspects) addDistinct(kept.suspects, suspect, MAX_CLIENTS);
   for (const client of other.clients) addDistinct(kept.clients, client, MAX_CLIENTS);
   for (const user of other.users) addDistinct(kept.users, user, MAX_CLIENTS);
   for (const service of other.services) addDistinct(kept.services, service, MAX_SERVICES);

@@ -20,5 +20,6 @@ export interface OriginAnswer {
   readonly producerSpanId: string;
   /** Distinct clients, at most 64; empty when unknown. */
   readonly clients: readonly ClientRecord[];
+  /** `unknown`: nobody is known, or others than these may have caused it too. */
   readonly state: 'known' | 'unknown';
 }

@@ -98,6 +98,82 @@ describe('incident keeper', () => {
     expect([...rows.values()][0]!.traceCount).toBe(1);
   });
 
+  describe('of a batch nobody can say whose message it was', () => {
+    const batchOf = (...addresses: string[]): Verdict => {
+      const origins = addresses.map((address) => ({ ...clientOf(address), source: 'origin' as const }));
+      const client = { ...clientOf(null), source: 'origin' as const, reason: 'several-origins' };
+      return { ...verdictOf({ client: null }), client, origins, originState: 'known', asynchronous: true };
+    };
+
+    it('until one client is behind every batch that showed it: then an update names it', () => {
+      const { feed, alerts, rows } = keeperOf();
+      feed(batchOf('203.0.113.7', '203.0.113.8', '203.0.113.9'));
+      expect(alerts[0]!.incident.client).toMatchObject({ address: null, reason: 'several-origins' });
+      expect(alerts[0]!.incident.clients).toEqual(['203.0.113.7', '203.0.113.8', '203.0.113.9']);
+      feed(batchOf('203.0.113.5', '203.0.113.8', '203.0.113.9'));
+      expect(alerts).toHaveLength(1);
+      feed(batchOf('203.0.113.9', '203.0.113.4'));
+      feed(batchOf('203.0.113.9', '203.0.113.3'));
+      expect(alerts.map((a) => a.event)).toEqual(['opened', 'updated']);
+      expect(alerts[1]!.incident.client).toMatchObject({
+        address: '203.0.113.9',
+        confidence: 'medium',
+        reason: 'several-origins',
+      });
+      expect([...rows.values()].map(({ clients }) => clients)).toEqual([['203.0.113.9']]);
+    });
+
+    it('or somebody did it alone', () => {
+      const { feed, alerts } = keeperOf();
+      feed(batchOf('203.0.113.7', '203.0.113.8'));
+      feed(verdictOf({ client: '203.0.113.8' }));
+      expect(alerts.map(({ event, incident }) => [event, incident.client.address])).toEqual([
+        ['opened', null],
+        ['updated', '203.0.113.8'],
+      ]);
+    });
+
+    it('and an amendment of the same batch is no second one', () => {
+      const { feed, alerts, rows } = keeperOf();
+      const batch = batchOf('203.0.113.7', '203.0.113.8');
+      feed(batch);
+      feed({ ...batch, origins: batch.origins.slice(1), revision: batch.revision + 2 });
+      expect(alerts).toHaveLength(1);
+      expect([...rows.values()][0]!.client.address).toBe(null);
+    });
+
+    it('nor does it say anything while nobody knows who else was in it', () => {
+      const { feed, alerts, rows } = keeperOf();
+      const unknown = { originState: 'unknown' as const };
+      feed({ ...batchOf('203.0.113.7'), ...unknown });
+      feed({ ...batchOf('203.0.113.7'), ...unknown });
+      expect(alerts).toHaveLength(1);
+      expect([...rows.values()][0]).toMatchObject({ client: { address: null }, clients: [] });
+    });
+
+    it('so what those who shared it do elsewhere is no part of it', () => {
+      const { feed, alerts } = keeperOf();
+      feed(batchOf('203.0.113.7', '203.0.113.8'));
+      feed(
+        verdictOf({ client: '203.0.113.8', findings: [findingOf({ kind: 'egress', explanationKey: 'elsewhere' })] }),
+      );
+      expect(alerts.map(({ event, incident }) => [event, incident.kind])).toEqual([
+        ['opened', 'statement'],
+        ['opened', 'egress'],
+      ]);
+    });
+
+    it('and a snapshot of a release that did not know suspects is read', () => {
+      const first = keeperOf();
+      first.feed(verdictOf({ client: null }));
+      const snapshot = JSON.parse(JSON.stringify(first.keeper.snapshot())) as KeeperSnapshot;
+      for (const state of snapshot.incidents) delete (state as { suspects?: string[] }).suspects;
+      const second = keeperOf({}, snapshot);
+      second.feed(batchOf('203.0.113.7', '203.0.113.8'));
+      expect([...second.rows.values()][0]!.clients).toEqual(['203.0.113.7', '203.0.113.8']);
+    });
+  });
+
   describe('a hard finding is not swallowed', () => {
     const soft = findingOf({ kind: 'whole-tree', hard: false, explanationKey: 'GET /search · catalog' });
     const errors = findingOf({ kind: 'status', hard: false, explanationKey: 'GET /search · 500' });
