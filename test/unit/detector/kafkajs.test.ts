@@ -113,7 +113,7 @@ describe('kafkajs eachMessage', () => {
       { traceId: request!.verdict.traceId, spanId: request!.segment.producerSpans[0] },
     ]);
     expect(request!.segment).toMatchObject({ reason: 'root', asynchronous: false });
-    expect(request!.segment.tree.at(-1)).toBe('        auth producer:kafka send spanwarden-shop.avatars');
+    expect(request!.segment.tree.at(-1)).toBe('      auth producer:kafka send spanwarden-shop.avatars');
   });
 
   it('is attributed to the client of the request, though its spans came first', () => {
