@@ -1,6 +1,7 @@
 // Builds what the package holds into dist/: `npm run build`. Node strips no types under node_modules, so an installed
 // Spanwarden must be JavaScript: tsc's, unbundled, file by file, comments kept, one target (Node 24), so that a stack trace
 // names a file that can be read; hence no source maps. Files that are read at run time (SQL, JSON, …) go along.
+// --no-check where not all packages are installed, as in an image: types are checked elsewhere.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,6 +15,8 @@ export const FOLDERS = JSON.parse(readFileSync(PROJECT, 'utf8')).include.map((gl
 /** The command: checks Node's version before anything is loaded that an old one cannot read. */
 const COMMAND = 'cli/bin.mjs';
 
+const unchecked = process.argv.includes('--no-check');
+
 const filesBelow = (folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -21,10 +24,8 @@ const filesBelow = (folder) =>
 
 function compile(out) {
   const types = dirname(createRequire(import.meta.url).resolve('typescript/package.json'));
-  const done = spawnSync(process.execPath, [join(types, 'bin/tsc'), '-p', PROJECT, '--outDir', out], {
-    cwd: ROOT,
-    stdio: 'inherit',
-  });
+  const args = [join(types, 'bin/tsc'), '-p', PROJECT, '--outDir', out, ...(unchecked ? ['--noCheck'] : [])];
+  const done = spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
   if (done.status !== 0) throw new Error(`tsc ended with ${done.status ?? done.signal}`);
 }
 

@@ -11,6 +11,8 @@ export interface Place {
   readonly tarball: string;
   /** The installed command. */
   readonly command: string;
+  /** Of `npm` itself: it finds the registry as on this machine. */
+  readonly installEnv: NodeJS.ProcessEnv;
   /** Of commands that are tried: plain Node 24, nothing else of ours. */
   readonly env: NodeJS.ProcessEnv;
   /** The temporary directory of what runs there. */
@@ -52,7 +54,8 @@ export async function preparePlace(): Promise<Place> {
     const node = join(directory('bin'), 'node');
     symlinkSync(realpathSync(process.execPath), node);
     const npm = npmFile();
-    const installing = { ...outsideEnvironment(), PATH: [join(folder, 'bin'), '/usr/bin', '/bin'].join(delimiter) };
+    symlinkSync(npm, join(folder, 'bin/npm'));
+    const installEnv = { ...outsideEnvironment(), PATH: [join(folder, 'bin'), '/usr/bin', '/bin'].join(delimiter) };
 
     const packing = await run(process.execPath, [npm, 'pack', '--pack-destination', directory('packed')], {
       cwd: ROOT,
@@ -75,7 +78,7 @@ export async function preparePlace(): Promise<Place> {
         '--fetch-retries=2',
         tarball,
       ],
-      { cwd: installed, env: installing, withinMs: 600_000 },
+      { cwd: installed, env: installEnv, withinMs: 600_000 },
     );
     mustBe('npm install', install.code, 0, install.out + install.err);
 
@@ -84,6 +87,7 @@ export async function preparePlace(): Promise<Place> {
       folder,
       tarball,
       command: join(installed, 'node_modules/.bin/spanwarden'),
+      installEnv,
       env: { PATH: join(folder, 'bin'), HOME: directory('home'), TMPDIR: temporary },
       temporary,
       directory,

