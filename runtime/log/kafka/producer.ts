@@ -494,7 +494,6 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
     own.batch = undefined;
     if (batch.records.length === 1) {
       const record = batch.records[0]!;
-      meters?.rejected.add(1, { topic: topic.topic, reason: 'RECORD_TOO_LARGE' });
       logger?.error(
         { topic: topic.name, bytes: record.value.length },
         'a record is larger than the topic takes and was refused: raise its max.message.bytes, or lower collector.maxRecordBytes',
