@@ -29,6 +29,8 @@ export interface ForeignReader extends Service {
 }
 
 const MAX_BATCH_BYTES = 4 * 1_048_576;
+/** Of one span each, if it must be: records are joined within a batch. */
+const MAX_BATCH_RECORDS = 10_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 10_000;
 
@@ -91,7 +93,14 @@ export function createForeignReader(config: ReaderConfig, deps: ReaderDeps): For
     for (let attempt = 0; !stopping.signal.aborted; attempt++) {
       const startedAt = performance.now();
       try {
-        consumer = foreign.consumer({ topic, group, handler, from, maxBatchBytes: MAX_BATCH_BYTES });
+        consumer = foreign.consumer({
+          topic,
+          group,
+          handler,
+          from,
+          maxBatchBytes: MAX_BATCH_BYTES,
+          maxBatchRecords: MAX_BATCH_RECORDS,
+        });
         await consumer.start();
         await consumer.ended;
         if (stopping.signal.aborted) return;

@@ -14,6 +14,8 @@ export interface TestKafka {
   write(topic: string, records: readonly TopicRecord[], compression?: CompressionTypes): Promise<void>;
   /** All records between the topic's ends as they are now, partition by partition. */
   readAll(topic: string): Promise<TopicRecord[]>;
+  /** Offset of the next record, by partition. */
+  ends(topic: string): Promise<number[]>;
   /** Offsets that a group has committed, by partition; −1 = none. */
   committed(group: string, topic: string): Promise<number[]>;
   stop(): Promise<void>;
@@ -53,6 +55,7 @@ export function connectTestKafka(brokers: readonly string[]): TestKafka {
       await consumer.connect();
       await consumer.subscribe({ topic, fromBeginning: true });
       const done = Promise.withResolvers<void>();
+      consumer.on(consumer.events.CRASH, ({ payload }) => done.reject(payload.error));
       await consumer.run({
         eachMessage: async ({ partition, message }) => {
           found.push({ partition, key: message.key?.toString() ?? null, value: message.value });
@@ -61,9 +64,17 @@ export function connectTestKafka(brokers: readonly string[]): TestKafka {
           if (missing.size === 0) done.resolve();
         },
       });
-      await done.promise;
-      await consumer.disconnect();
+      try {
+        await done.promise;
+      } finally {
+        await consumer.disconnect();
+      }
       return found.sort((a, b) => a.partition - b.partition);
+    },
+    async ends(topic) {
+      await connected;
+      const ends = await admin.fetchTopicOffsets(topic);
+      return ends.sort((a, b) => a.partition - b.partition).map(({ high }) => Number(high));
     },
     async committed(group, topic) {
       await connected;

@@ -76,9 +76,13 @@ export const sentBodies = (): Buffer[] => SENT.map((request) => Buffer.from(enco
 
 const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('hex');
 
-/** The Collector writes a root's parent as empty bytes; absent and empty are the same in proto3. */
-function withoutEmptyParent({ parentSpanId, ...span }: ProtoSpan): ProtoSpan {
-  return { ...span, ...(parentSpanId !== undefined && parentSpanId.length > 0 && { parentSpanId }) };
+/** The Collector writes a root's parent as empty bytes and an unset status as an empty message: the same as absent. */
+function withoutEmpty({ parentSpanId, status, ...span }: ProtoSpan): ProtoSpan {
+  return {
+    ...span,
+    ...(parentSpanId !== undefined && parentSpanId.length > 0 && { parentSpanId }),
+    ...(status !== undefined && Object.keys(status).length > 0 && { status }),
+  };
 }
 
 /** Each span with its resource and scope as one text, by span id. */
@@ -89,7 +93,7 @@ export function spansOf(requests: readonly ProtoTracesData[]): Map<string, strin
       for (const { scope = {}, spans = [] } of scopeSpans)
         for (const span of spans) {
           const id = hex(span.spanId);
-          const one = { resource, scopeSpans: [{ scope, spans: [withoutEmptyParent(span)] }] };
+          const one = { resource, scopeSpans: [{ scope, spans: [withoutEmpty(span)] }] };
           const text = Buffer.from(encodeTracesData({ resourceSpans: [one] })).toString('base64');
           found.set(id, [...(found.get(id) ?? []), text]);
         }
