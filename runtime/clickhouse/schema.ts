@@ -19,6 +19,8 @@ export interface SchemaFile {
   readonly checksum: string;
   /** A view or comments: nothing is lost when it is applied again. */
   readonly replaceable: boolean;
+  /** Checksums of earlier texts that may stand: `-- also stands for <checksum>: why` in the file. */
+  readonly also: readonly string[];
 }
 
 const DIRECTORY = new URL('../../schemas/clickhouse/', import.meta.url);
@@ -36,6 +38,7 @@ export async function readSchemaFiles(): Promise<SchemaFile[]> {
         sql,
         checksum: createHash('sha256').update(sql).digest('hex'),
         replaceable: /^(CREATE OR REPLACE VIEW |ALTER TABLE \S+\s+COMMENT COLUMN )/m.test(sql),
+        also: [...sql.matchAll(/^-- also stands for ([0-9a-f]{64}):/gm)].map((found) => found[1]!),
       };
     }),
   );
@@ -134,6 +137,7 @@ async function appliedFiles(clickhouse: ClickHouse): Promise<ReadonlyMap<string,
 function outdated(applied: ReadonlyMap<string, string>, files: readonly SchemaFile[]): SchemaFile[] {
   return files.filter((file) => {
     const checksum = applied.get(file.name);
+    if (checksum !== undefined && file.also.includes(checksum)) return false;
     if (checksum !== undefined && checksum !== file.checksum && !file.replaceable)
       throw new SpanwardenError(
         'SCHEMA_MISMATCH',

@@ -1,6 +1,9 @@
 -- Spans, with the columns of the OTel Collector's ClickHouse exporter, so that what reads its table reads this one.
 -- A replay is removed before it is inserted; the engine covers a crash between spans and verdicts (ARCHITECTURE
--- decision 8), the deduplication window an insert whose answer was lost.
+-- decision 8), the deduplication window an insert whose answer was lost. A trace's spans lie in as many granules as it has
+-- operations, so granules of 2,048 rows, not 8,192, make a look-up by trace id 1.7 times as fast, and cost nothing that
+-- was seen elsewhere (`npm run bench lookup`, docs/performance.md).
+-- also stands for 3dfd0b955d5444e2791cda1b9bf08dacc6d2ce95bc026cafeaaf5f276f59f45b: granules of 8,192 rows, which a table that exists keeps
 CREATE TABLE IF NOT EXISTS {database}.otel_traces (
   Timestamp DateTime64(9) COMMENT 'Start; clamped to the log-append time where the span''s own is out of range' CODEC(Delta(8), ZSTD(1)),
   TraceId String COMMENT '32 lowercase hex digits' CODEC(ZSTD(1)),
@@ -40,5 +43,5 @@ PARTITION BY toDate(Timestamp)
 PRIMARY KEY (ServiceName, SpanName, toDateTime(Timestamp))
 ORDER BY (ServiceName, SpanName, toDateTime(Timestamp), TraceId, SpanId)
 TTL toDateTime(Timestamp) + toIntervalDay({spansTtlDays})
-SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 1000
+SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1, non_replicated_deduplication_window = 1000
 COMMENT 'Spans, in the table layout of the OTel Collector''s ClickHouse exporter'

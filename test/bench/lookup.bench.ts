@@ -3,6 +3,8 @@
  * otel_traces_trace_id_ts) and as we do, after a replay of 5 % of the rows that nothing had removed.
  */
 import { createClient } from '@clickhouse/client';
+import { pino } from 'pino';
+import { createClosedDays } from '../../runtime/clickhouse/closed-days.ts';
 import { READER_USER } from '../../runtime/clickhouse/embedded-settings.ts';
 import { grafanaTrace, ownTrace } from '../functional/analyst/grafana-queries.ts';
 import { startTestServer, type TestServer } from '../functional/clickhouse/server.ts';
@@ -14,6 +16,7 @@ const DAYS = 5;
 const INSERT_ROWS = 100_000;
 const REPLAYED_SHARE = 20; // one trace in twenty
 const LOOKUPS = 50;
+const WARM_UP = 5;
 const TARGET_MS = 100;
 const FIRST_DAY_MS = Date.UTC(2026, 10, 15);
 
@@ -75,6 +78,27 @@ const ms = (times: readonly number[]): Spread & { p95: number } => ({
   p95: [...times].sort((a, b) => a - b)[Math.floor(times.length * 0.95)]!,
 });
 
+/** What the hourly check takes for each of the days, all of which hold duplicates. */
+async function checkDays(server: TestServer): Promise<number[]> {
+  const times: number[] = [];
+  for (let day = 1; day <= DAYS; day++) {
+    const closedDays = createClosedDays(
+      { lateMs: 60_000 },
+      {
+        clickhouse: server.clickhouse,
+        owns: () => true,
+        now: () => FIRST_DAY_MS + (day + 0.5) * 86_400_000,
+        logger: pino({ level: 'silent' }),
+      },
+    );
+    const start = performance.now();
+    const checked = await closedDays.check();
+    times.push(performance.now() - start);
+    if (checked.length !== 1) throw new Error(`${checked.length} days checked at once`);
+  }
+  return times;
+}
+
 const lookup: Bench = {
   name: 'lookup',
   question: 'how long does it take to find a trace by its id among ten million spans, in the embedded ClickHouse?',
@@ -100,28 +124,29 @@ const lookup: Bench = {
         if (rows.length < expected) throw new Error(`${rows.length} of ${expected} spans found`);
         return took;
       };
-      /** Traces all over the days; one in twenty of them was replayed. */
-      const traces = Array.from({ length: LOOKUPS + 5 }, (_, i) => Math.floor(((i + 0.5) * TRACES) / (LOOKUPS + 5)));
-      const idOf = async (trace: number): Promise<string> =>
-        (await server.rows<{ id: string }>(`SELECT lower(hex(MD5('${trace}'))) AS id`))[0]!.id;
-      const ids = await Promise.all(traces.map(idOf));
-      const measure = async (query: (id: string) => string, expected: number): Promise<number[]> => {
+      /** Traces all over the days, others for every way of asking; one in twenty was replayed. */
+      const idsOf = (way: number): Promise<string[]> =>
+        Promise.all(
+          Array.from({ length: LOOKUPS + WARM_UP }, async (_, i) => {
+            const trace = Math.floor(((i + 0.2 * way + 0.1) * TRACES) / (LOOKUPS + WARM_UP));
+            return (await server.rows<{ id: string }>(`SELECT lower(hex(MD5('${trace}'))) AS id`))[0]!.id;
+          }),
+        );
+      const measure = async (way: number, query: (id: string) => string, expected: number): Promise<number[]> => {
         const times: number[] = [];
-        for (const id of ids) times.push(await timed(query(id), expected));
-        return times.slice(5); // the first ones open connections and load marks
+        for (const id of await idsOf(way)) times.push(await timed(query(id), expected));
+        return times.slice(WARM_UP); // the first ones open connections and load marks
       };
       const results: BenchResult[] = [];
       const report = (name: string, shape: string, times: readonly number[], more: Partial<BenchResult> = {}): void => {
         const { p95, ...median } = ms(times);
         results.push({ name, shape, unit: 'ms', ...median, note: `p95 ${p95.toFixed(0)} ms; ${note}`, ...more });
       };
-      const grafana = await measure((id) => grafanaTrace('spanwarden', id), SPANS_A_TRACE);
-      const own = await measure((id) => ownTrace('spanwarden', id), SPANS_A_TRACE);
-      const direct = await measure(
-        (id) => `SELECT * FROM spanwarden.otel_traces WHERE TraceId = '${id}'`,
-        SPANS_A_TRACE,
-      );
-      const absent = await measure((id) => grafanaTrace('spanwarden', `${id.slice(1)}f`), 0);
+      const grafana = await measure(0, (id) => grafanaTrace('spanwarden', id), SPANS_A_TRACE);
+      const own = await measure(1, (id) => ownTrace('spanwarden', id), SPANS_A_TRACE);
+      const all = (id: string): string => `SELECT * FROM spanwarden.otel_traces WHERE TraceId = '${id}'`;
+      const direct = await measure(2, all, SPANS_A_TRACE);
+      const absent = await measure(3, (id) => grafanaTrace('spanwarden', `${id.slice(1)}f`), 0);
       report("trace by id, Grafana's two steps", '14 spans', grafana, { target: TARGET_MS });
       report('trace by id, LIMIT 1 BY SpanId', '14 spans', own, { target: TARGET_MS });
       report('trace by id, without its time', '14 spans', direct, {
@@ -129,6 +154,7 @@ const lookup: Bench = {
         reference: 'two steps',
       });
       report('an id that is not there', '0 spans', absent, { target: TARGET_MS });
+      report('closed day checked, 5 % removed', '2 M spans', await checkDays(server));
       return results;
     } finally {
       await reader.close();
