@@ -1,5 +1,6 @@
 /** `spanwarden config check|show`: is the configuration right, and what is in force? */
 import { stringify } from 'yaml';
+import { planForeign } from '../collector/foreign/plan.ts';
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { maskConfig } from '../runtime/config/mask.ts';
@@ -22,7 +23,10 @@ show    prints the configuration in force as YAML: defaults, file, environment; 
     const [what, ...extra] = positionals;
     if ((what !== 'check' && what !== 'show') || extra.length > 0) throw new UsageError('config takes check or show');
     const loaded = loadConfig({ file: values.config, env: processEnvironment() });
-    if (what === 'check') checkLog(loaded);
+    if (what === 'check') {
+      checkLog(loaded);
+      planForeign(loaded.collector, loaded.kafka);
+    }
     process.stdout.write(what === 'check' ? 'ok\n' : stringify(maskConfig(loaded)));
     return ExitCode.ok;
   },

@@ -1,5 +1,6 @@
 /** Builds and starts roles on shared plumbing: log, ClickHouse, HTTP server. The only place that knows all of them. */
 import { COLLECTIVE_DEFAULTS, type CollectiveSnapshot, createCollectiveJudge } from '../baseline/timing/collective.ts';
+import { type ForeignPlan, planForeign } from '../collector/foreign/plan.ts';
 import { type CollectorAddresses, createCollector } from '../collector/service.ts';
 import { createDetectorRole } from '../detector/main.ts';
 import type { DetectorStatus } from '../detector/service.ts';
@@ -11,6 +12,7 @@ import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import { createHttpServer, type HttpServer } from '../runtime/http/server.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import { createLog, ensureTopics } from '../runtime/log/create.ts';
+import { createForeignTopics } from '../runtime/log/kafka/foreign.ts';
 import type { Log } from '../runtime/log/port.ts';
 import type { Platform } from '../runtime/platform.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
@@ -84,6 +86,7 @@ async function startOn(
   metrics: Metrics,
   stops: Stops,
 ): Promise<RunningRoles> {
+  const foreign = roles.includes('collector') ? planForeign(config.collector, config.kafka) : undefined;
   const http = createHttpServer(config.http, { logger, metrics });
   const statuses: Record<string, () => Promise<unknown>> = {};
   const waiting = new Set<string>(roles);
@@ -106,7 +109,7 @@ async function startOn(
 
   let collector: CollectorAddresses | undefined;
   if (roles.includes('collector')) {
-    collector = await startCollector(config, { log, logger, metrics }, statuses, stops);
+    collector = await startCollector(config, foreign, { log, logger, metrics }, statuses, stops);
     waiting.delete('collector');
   }
   const failures: Promise<never>[] = [];
@@ -165,11 +168,13 @@ async function connectFor(
 
 async function startCollector(
   config: Config,
+  plan: ForeignPlan | undefined,
   deps: { readonly log: Log; readonly logger: Logger; readonly metrics: Metrics },
   statuses: Record<string, () => Promise<unknown>>,
   stops: Stops,
 ): Promise<CollectorAddresses> {
-  const service = createCollector(config.collector, deps);
+  const foreign = plan && { plan, topics: createForeignTopics(config.kafka, deps) };
+  const service = createCollector(config.collector, { ...deps, ...(foreign && { foreign }) });
   const addresses = await service.start();
   stops.push('collector', (deadlineMs) => service.stop(deadlineMs));
   const accepted = deps.metrics.counter('collector_spans_accepted_total', 'Spans accepted');
