@@ -57,6 +57,8 @@ export interface OriginConfig {
   readonly maxRemembered: number;
 }
 
+const isKnown = ({ address, user }: ClientRecord): boolean => address !== null || user !== null;
+
 export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): OriginAnswerer {
   const closed = new Map<string, { partition: number; segments: OriginSegment[] }>();
   const parked = new Map<string, Parked[]>();
@@ -82,7 +84,7 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
 
   function send(ask: OriginAsk, segment: Pick<OriginSegment, 'clients' | 'state'> | undefined): void {
     const clients = segment?.clients ?? [];
-    const known = clients.filter((client) => client.address !== null || client.user !== null).slice(0, MAX_ORIGINS);
+    const known = clients.filter(isKnown).slice(0, MAX_ORIGINS);
     sink.answer({
       traceId: ask.traceId,
       entrySpanId: ask.entrySpanId,
@@ -128,7 +130,7 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
       if (looked) sink.lookUp(ask);
     },
     found(ask, clients) {
-      if (clients.length === 0) return; // it may still come: the wait decides
+      if (!clients.some(isKnown)) return; // it may still come, or be amended: the wait decides
       settleParked(ask.producerTraceId, (entry) => {
         if (entry.ask !== ask) return true;
         send(ask, { clients, state: 'known' });

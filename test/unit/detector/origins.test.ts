@@ -64,6 +64,7 @@ describe('a question about who caused asynchronous work', () => {
     answerer.ask(ask(), 0, 7, 1_000, false);
     expect(looked).toHaveLength(1);
     answerer.found(looked[0]!, []); // not stored yet: the wait decides
+    answerer.found(looked[0]!, [clientOf(null)]); // stored, its own origin still pending
     expect(said()).toEqual([]);
     answerer.found(looked[0]!, [clientOf('203.0.113.9')]);
     expect(said()).toEqual(['known 203.0.113.9']);
@@ -88,6 +89,13 @@ describe('a question about who caused asynchronous work', () => {
     answerer.advance(0, 4_000);
     expect(said()).toEqual(['unknown']);
     expect(answerer.floor(0)).toBe(Infinity);
+  });
+
+  it('says that others may have caused it too when the segment it found does not know all its own origins', () => {
+    const { answerer, answers } = create();
+    answerer.remember(0, PRODUCER_TRACE, segment({ state: 'unknown' }));
+    answerer.ask(ask(), 0, 7, 1_000, false);
+    expect(answers[0]).toMatchObject({ state: 'unknown', clients: [{ address: '203.0.113.7' }] });
   });
 
   it('names at most 64 clients, and none that is unknown', () => {
