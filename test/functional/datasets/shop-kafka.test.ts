@@ -5,7 +5,8 @@ import { type ClientConnection, createClientConnection } from '../../../datasets
 import { tracesJson } from '../../../datasets/load/otlp-json.ts';
 import { type Sink, startSink } from '../../../datasets/load/sink.ts';
 import { accountEmail, accountPassword } from '../../../datasets/shop/database/schema.ts';
-import type { ConsumerStyle } from '../../../datasets/shop/jobs/settings.ts';
+import { createTopics, removeTopics } from '../../../datasets/shop/jobs/kafka-topics.ts';
+import { type ConsumerStyle, groupOf, type ShopKafka, topicOf } from '../../../datasets/shop/jobs/settings.ts';
 import { type Shop, startShop } from '../../../datasets/shop/supervisor.ts';
 import type { Verdict } from '../../../schemas/log/verdict.ts';
 import { startBroker } from '../../kafka/broker.ts';
@@ -248,6 +249,32 @@ describe.skipIf(noKafka)('the shop on Kafka', () => {
       expect(found).toBe(addresses.length);
       expect(together).toBeGreaterThan(0);
     });
+  });
+
+  it('makes topics anew that a killed shop left, and leaves those of a running one alone', async () => {
+    const kafka: ShopKafka = { brokers, prefix: `${freshPrefix()}shop` };
+    const client = new Kafka({ brokers, logLevel: logLevel.NOTHING });
+    const [admin, producer] = [client.admin(), client.producer()];
+    const consumer = client.consumer({ groupId: groupOf(kafka), sessionTimeout: 10_000 });
+    await Promise.all([admin.connect(), producer.connect(), consumer.connect()]);
+    try {
+      await createTopics(admin, kafka);
+      await producer.send({ topic: topicOf(kafka, 'avatars'), messages: [{ value: 'of a shop that was killed' }] });
+      await createTopics(admin, kafka);
+      const ends = await admin.fetchTopicOffsets(topicOf(kafka, 'avatars'));
+      expect(ends.map(({ high }) => high)).toEqual(['0', '0']);
+
+      const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));
+      await consumer.subscribe({ topic: topicOf(kafka, 'avatars') });
+      await consumer.run({ eachMessage: async () => undefined });
+      await joined;
+      await expect(createTopics(admin, kafka)).rejects.toThrow(`another shop uses the consumer group`);
+    } finally {
+      await consumer.disconnect();
+      await removeTopics(admin, kafka);
+      await Promise.all([admin.disconnect(), producer.disconnect()]);
+    }
+    expect(await leftOn(kafka.prefix!)).toEqual([]);
   });
 
   it('says that a topic of its name is not its own, and leaves it alone', async () => {
