@@ -11,7 +11,8 @@ CREATE OR REPLACE VIEW {database}.inventory (
   calls UInt64 COMMENT 'Calls counted, over the retention of verdicts',
   errors UInt64 COMMENT 'Those that failed'
 )
-AS SELECT o.service AS service, o.kind AS kind, o.operation AS operation, o.first_seen AS first_seen, o.last_seen AS last_seen,
+AS SELECT o.service AS service, o.kind AS kind, o.operation AS operation, toDateTime64(o.first_seen, 3, 'UTC') AS first_seen,
+  toDateTime64(o.last_seen, 3, 'UTC') AS last_seen,
   arraySort(o.callers) AS callers, CAST(o.exposed, 'Bool') AS exposed, arraySort(o.versions) AS versions, c.calls AS calls, c.errors AS errors
 FROM (SELECT * FROM {database}.operations FINAL) AS o
 LEFT JOIN (

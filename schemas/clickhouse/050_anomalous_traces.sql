@@ -36,7 +36,7 @@ AS SELECT
   argMax(v.operation, v.score) AS operation,
   argMax(v.match_text, v.score) AS match_text,
   arraySort(groupUniqArrayArray(v.findings.kind)) AS kinds,
-  max(has(v.findings.hard, true)) AS hard,
+  CAST(max(has(v.findings.hard, true)), 'Bool') AS hard,
   arraySort(groupUniqArrayArray(arrayMap(
     (kind, service, operation, parameter, expected, seen) -> concat(
       kind, ' in ', service, ' ', operation, if(parameter = '', '', concat(' ', parameter)), ': expected ', expected, '; seen ', seen),
@@ -53,4 +53,5 @@ AS SELECT
 FROM {database}.verdicts AS v FINAL
 WHERE v.state = 'scored' AND (v.anomalous OR has(v.findings.hard, true))
 GROUP BY v.day, v.trace_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'Traces with a segment that did not fit: what deviated, how much, who caused it'

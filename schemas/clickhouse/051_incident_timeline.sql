@@ -31,6 +31,7 @@ SELECT e.story, v.start, 'request', v.match_text, v.service, toString(v.operatio
 FROM (
   SELECT * FROM {database}.verdicts FINAL
   WHERE state = 'scored' AND (anomalous OR notEmpty(findings.kind)) AND trace_id IN (SELECT trace_id FROM evidence)
+  SETTINGS do_not_merge_across_partitions_select_final = 1
 ) AS v
 INNER JOIN (SELECT DISTINCT story, class, title, trace_id FROM evidence) AS e ON e.trace_id = v.trace_id
 UNION ALL

@@ -39,6 +39,7 @@ FROM (
     arrayJoin(if(empty(origin_addresses), [client_address], arrayDistinct(origin_addresses))) AS client
   FROM {database}.verdicts FINAL
   WHERE state != 'withdrawn'
+  SETTINGS do_not_merge_across_partitions_select_final = 1
 ) AS v
 GROUP BY v.day, v.client, v.service, v.operation, v.asynchronous
 COMMENT 'What each client did: requests by day and entry operation'

@@ -12,7 +12,8 @@ CREATE OR REPLACE VIEW {database}.api_calls (
   last_seen DateTime64(3, 'UTC') COMMENT 'Last one'
 )
 AS SELECT c.hour AS hour, c.caller_service AS caller_service, c.caller_operation AS caller_operation, c.service AS service,
-  c.kind AS kind, c.operation AS operation, c.calls AS calls, c.errors AS errors, e.first_seen AS first_seen, e.last_seen AS last_seen
+  c.kind AS kind, c.operation AS operation, c.calls AS calls, c.errors AS errors,
+  toDateTime64(e.first_seen, 3, 'UTC') AS first_seen, toDateTime64(e.last_seen, 3, 'UTC') AS last_seen
 FROM (
   SELECT hour, caller_service, caller_operation, service, kind, operation, sum(calls) AS calls, sum(errors) AS errors
   FROM (SELECT * FROM {database}.inventory_calls FINAL)

@@ -11,7 +11,8 @@ CREATE OR REPLACE VIEW {database}.service_edges (
 AS SELECT e.caller_service AS caller_service, e.service AS service, e.first_seen AS first_seen, e.last_seen AS last_seen,
   e.operations AS operations, c.calls AS calls, c.errors AS errors
 FROM (
-  SELECT caller_service, service, min(f.first_seen) AS first_seen, max(f.last_seen) AS last_seen, arraySort(groupUniqArray(operation)) AS operations
+  SELECT caller_service, service, toDateTime64(min(f.first_seen), 3, 'UTC') AS first_seen,
+    toDateTime64(max(f.last_seen), 3, 'UTC') AS last_seen, arraySort(groupUniqArray(operation)) AS operations
   FROM (SELECT * FROM {database}.edges FINAL) AS f
   WHERE caller_service != service
   GROUP BY caller_service, service

@@ -41,4 +41,5 @@ AS SELECT
 FROM {database}.verdicts AS v FINAL
 WHERE v.state != 'withdrawn'
 GROUP BY v.day, hour, v.service, v.operation
+SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'How much of the traffic is judged, by hour and entry operation'
