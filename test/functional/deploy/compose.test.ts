@@ -1,0 +1,55 @@
+/** docker-compose.yml as Compose itself reads it, where one is installed; no engine is needed for that. */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+
+const ROOT = new URL('../../../', import.meta.url).pathname;
+const directory = mkdtempSync(join(tmpdir(), 'spanwarden-compose-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+mkdirSync(join(directory, 'docker'));
+copyFileSync(join(ROOT, 'docker/new-env.sh'), join(directory, 'docker/new-env.sh'));
+const environmentFile = join(directory, 'docker/.env');
+
+const sh = (command: string, args: readonly string[]) =>
+  spawnSync(command, args, { cwd: ROOT, encoding: 'utf8', env: { PATH: process.env.PATH, HOME: directory } });
+const makeEnvironment = () => sh('sh', [join(directory, 'docker/new-env.sh')]);
+
+test('docker/new-env.sh makes passwords that differ, for its owner alone, and never twice', () => {
+  expect(makeEnvironment().status).toBe(0);
+  expect(statSync(environmentFile).mode & 0o777).toBe(0o600);
+  const text = readFileSync(environmentFile, 'utf8');
+  const secrets = [...text.matchAll(/^[A-Z_]+=([0-9a-f]{48})$/gm)].map(([, secret]) => secret);
+  expect(new Set(secrets).size).toBe(4);
+  const again = makeEnvironment();
+  expect(again.status).toBe(1);
+  expect(again.stderr).toContain('exists');
+  expect(readFileSync(environmentFile, 'utf8')).toBe(text);
+});
+
+const composes: readonly (readonly string[])[] = [['docker', 'compose'], ['docker-compose']];
+const found = composes.find(([command, ...args]) => sh(command!, [...args, 'version']).status === 0);
+if (found === undefined)
+  console.warn('\n!!! SKIPPED: docker-compose.yml as Compose reads it: no docker compose is installed\n');
+
+describe.skipIf(found === undefined)('docker compose config', () => {
+  const config = (...args: string[]) => {
+    const [command, ...first] = found!;
+    return sh(command!, [...first, ...args, '--profile', 'demo', 'config']);
+  };
+
+  test('is content with the file', () => {
+    const { status, stdout, stderr } = config('--env-file', environmentFile);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    for (const name of ['kafka', 'clickhouse', 'collector', 'trainer', 'detector', 'responder', 'grafana', 'shop'])
+      expect(stdout).toMatch(new RegExp(`^ {2}${name}:$`, 'm'));
+  });
+
+  test('refuses to start without passwords, and says what to do', () => {
+    const { status, stderr } = config();
+    expect(status).not.toBe(0);
+    expect(stderr).toContain('docker/new-env.sh');
+  });
+});
