@@ -27,8 +27,8 @@ export function createCompressor(name: CompressionName, library: Library): Compr
 }
 
 /** Throws when it is damaged, unknown or too large. */
-export function decompress(bits: number, bytes: Buffer, library: Library): Buffer {
-  const limit = { maxOutputLength: MAX_BATCH_BYTES };
+export function decompress(bits: number, bytes: Buffer, library: Library, maxBytes = MAX_BATCH_BYTES): Buffer {
+  const limit = { maxOutputLength: maxBytes };
   if (bits === GZIP) return gunzipSync(bytes, limit);
   if (bits === ZSTD) return zstdDecompressSync(bytes, limit);
   if (bits === SNAPPY) return library.compressionsAlgorithms.snappy.decompressSync(bytes);

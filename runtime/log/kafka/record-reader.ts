@@ -247,12 +247,12 @@ export function createSlab(): Slab {
       const size = end - start;
       if (size <= 0) return EMPTY;
       if (size > SLAB_VALUE_BYTES) {
-        const own = new Uint8Array(size);
+        const own = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
         own.set(bytes.subarray(start, end));
         return own;
       }
       if (used + size > slab.byteLength) {
-        slab = new ArrayBuffer(SLAB_BYTES);
+        slab = Buffer.allocUnsafeSlow(SLAB_BYTES).buffer as ArrayBuffer;
         used = 0;
       }
       const view = new Uint8Array(slab, used, size);

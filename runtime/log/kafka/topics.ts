@@ -16,13 +16,12 @@ const TOPIC_RESOURCE = 2;
 export function topicSettings(options: TopicOptions, maxMessageBytes: number): Record<string, string> {
   // Kafka's bound is by partition, ours by topic
   const bytes = options.retentionBytes ? Math.ceil(options.retentionBytes / options.partitions) : -1;
-  const segmentBytes =
-    bytes < 0 ? LARGEST_SEGMENT_BYTES : Math.max(MiB, Math.min(LARGEST_SEGMENT_BYTES, bytes >> 3 || MiB));
+  const segmentBytes = bytes < 0 ? LARGEST_SEGMENT_BYTES : Math.floor(bytes / 8);
   return {
     'cleanup.policy': 'delete',
     'retention.ms': String(options.retentionMs),
     'retention.bytes': String(bytes),
-    'segment.bytes': String(segmentBytes),
+    'segment.bytes': String(Math.max(MiB, Math.min(LARGEST_SEGMENT_BYTES, segmentBytes))),
     'segment.ms': String(Math.max(60_000, Math.min(LONGEST_SEGMENT_MS, Math.floor(options.retentionMs / 8)))),
     'message.timestamp.type': 'LogAppendTime',
     'max.message.bytes': String(maxMessageBytes),
