@@ -210,9 +210,15 @@ export const demo: Step = async (place) => {
     withinMs: 900_000,
     show: true,
   });
-  mustBe('demo --once', code, 0, err.slice(-3_000));
-  const report = JSON.parse(readFileSync(join(cwd, 'report.json'), 'utf8')) as { traces: number; spans: number };
+  // 3: the course was run, and the table says what was missed or falsely alerted; that is judged by the demo of a checkout
+  if (code !== 3) mustBe('demo --once', code, 0, err.slice(-3_000));
+  const report = JSON.parse(readFileSync(join(cwd, 'report.json'), 'utf8')) as {
+    traces: number;
+    spans: number;
+    attacks: readonly { detected: boolean }[];
+  };
   if (!(report.traces > 0)) throw new Error('its report counts no traces');
+  if (!report.attacks.some(({ detected }) => detected)) throw new Error('no attack was detected');
   return out.trim().split('\n').at(-1) ?? '';
 };
 
