@@ -9,7 +9,9 @@ export interface TopicRecord {
 }
 
 export interface TestKafka {
-  createTopic(topic: string, partitions?: number): Promise<void>;
+  createTopic(topic: string, partitions?: number, settings?: Readonly<Record<string, string>>): Promise<void>;
+  deleteTopic(topic: string): Promise<void>;
+  exists(topic: string): Promise<boolean>;
   /** Resolves when all replicas have them; in the order given, partition by partition. */
   write(topic: string, records: readonly TopicRecord[], compression?: CompressionTypes): Promise<void>;
   /** All records between the topic's ends as they are now, partition by partition. */
@@ -34,9 +36,18 @@ export function connectTestKafka(brokers: readonly string[]): TestKafka {
   }
 
   return {
-    async createTopic(topic, partitions = 4) {
+    async createTopic(topic, partitions = 4, settings = {}) {
       await connected;
-      await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions }] });
+      const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+      await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions, configEntries }] });
+    },
+    async deleteTopic(topic) {
+      await connected;
+      await admin.deleteTopics({ topics: [topic] });
+    },
+    async exists(topic) {
+      await connected;
+      return (await admin.listTopics()).includes(topic);
     },
     async write(topic, records, compression = CompressionTypes.None) {
       producer ??= startProducer();
