@@ -1,15 +1,15 @@
 /** A real Kafka broker for tests and developers: one KRaft node, or several, as Java processes on loopback. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type Certificates, createCertificates } from './certificates.ts';
-import { type HeldProcess, startHeld } from './held-process.ts';
+import { type HeldProcess, isAlive, startHeld } from './held-process.ts';
 import { fetchJars } from './jars.ts';
-import { freePorts } from './ports.ts';
+import { freePorts, isFree } from './ports.ts';
 import { HOST, type NodePorts, type Properties, type Security, scramArguments, serverProperties } from './settings.ts';
 
 export interface BrokerOptions {
@@ -85,9 +85,11 @@ export function startCluster(nodes = 3, options: Omit<BrokerOptions, 'port'> = {
 }
 
 async function startNodes(count: number, options: BrokerOptions): Promise<Cluster> {
+  if (options.port !== undefined && !(await isFree(options.port)))
+    throw new Error(`port ${options.port} on ${HOST} is taken`);
   const jars = await fetchJars();
   const temporary = options.directory === undefined;
-  const root = resolve(options.directory ?? (await mkdtemp(join(tmpdir(), 'spanwarden-kafka-'))));
+  const root = resolve(options.directory ?? (await temporaryDirectory()));
   await mkdir(root, { recursive: true });
   const certificates = options.security?.tls === true ? await createCertificates(root) : undefined;
   for (let attempt = 1; ; attempt++) {
@@ -117,6 +119,16 @@ async function startNodes(count: number, options: BrokerOptions): Promise<Cluste
       throw error;
     }
   }
+}
+
+/** Named after us, so that what a killed process left is known by its name and goes at the next start. */
+async function temporaryDirectory(): Promise<string> {
+  for (const name of await readdir(tmpdir())) {
+    const owner = /^spanwarden-kafka-(\d+)-/.exec(name)?.[1];
+    if (owner === undefined || isAlive(Number(owner))) continue;
+    await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => {}); // its holder may be at it
+  }
+  return mkdtemp(join(tmpdir(), `spanwarden-kafka-${process.pid}-`));
 }
 
 async function choosePorts(count: number, first: number | undefined): Promise<NodePorts[]> {

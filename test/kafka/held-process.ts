@@ -21,7 +21,19 @@ kill -KILL $pid
 wait $pid
 if [ -n "$remove" ]; then sleep 1; rm -rf "$remove"; fi
 `;
-const LAST_LINES = 60;
+const LAST_LINES = 30;
+/** Of Java: they would push out what was said. */
+const STACK_FRAME = /^\s+(at |\.\.\. \d+ more)/;
+
+/** Whether a process of this id runs, ours or not. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
 
 export interface HeldProcess {
   readonly pid: number;
@@ -68,7 +80,7 @@ export async function startHeld({ what, command, args, removeAlso = '' }: HeldOp
   });
   exited.catch(() => {});
   const hear = (line: string): void => {
-    lines.push(line);
+    if (!STACK_FRAME.test(line)) lines.push(line);
     if (lines.length > LAST_LINES) lines.shift();
     for (const listener of listeners) listener(line);
   };

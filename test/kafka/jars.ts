@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { isAlive } from './held-process.ts';
 
 export const KAFKA_VERSION = process.env.KAFKA_VERSION ?? '4.3.1';
 const ABOUT_MB = 45;
@@ -53,15 +54,6 @@ function runMaven(directory: string, jars: string): Promise<void> {
     });
   });
 }
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-};
 
 /** Takes the lock, or waits until its holder is done or dead. */
 async function takeTurn(lock: string): Promise<void> {

@@ -9,7 +9,8 @@ import { HOST } from './settings.ts';
 const FIRST = 20_000;
 const LAST = 32_000;
 
-const isFree = (port: number): Promise<boolean> =>
+/** Whether nobody listens on it now. */
+export const isFree = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const server = createServer();
     server.on('error', () => resolve(false));

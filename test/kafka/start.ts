@@ -8,10 +8,14 @@ import { type BrokerOptions, startBroker } from './broker.ts';
 const USAGE = 'usage: node test/kafka/start.ts [--port 9092] [--directory DIR]';
 
 function parseOptions(): BrokerOptions {
-  const { values } = parseArgs({ options: { port: { type: 'string' }, directory: { type: 'string' } } });
-  const port = Number(values.port ?? 9_092);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error(`'${values.port}' is not a port`);
-  return { port, ...(values.directory !== undefined && { directory: values.directory }) };
+  try {
+    const { values } = parseArgs({ options: { port: { type: 'string' }, directory: { type: 'string' } } });
+    const port = Number(values.port ?? 9_092);
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error(`'${values.port}' is not a port`);
+    return { port, ...(values.directory !== undefined && { directory: values.directory }) };
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${USAGE}`);
+  }
 }
 
 async function run(): Promise<void> {
@@ -32,6 +36,5 @@ try {
   await run();
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));
-  console.error(USAGE);
   process.exitCode = 1;
 }

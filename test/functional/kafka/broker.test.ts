@@ -6,6 +6,7 @@ import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Broker, type Cluster, startBroker, startCluster } from '../../kafka/broker.ts';
 import { brokerForTests, noKafka, noOwnBroker } from '../../kafka/for-tests.ts';
+import { isAlive } from '../../kafka/held-process.ts';
 
 const clientOf = (config: Omit<KafkaConfig, 'logLevel'>): Kafka =>
   new Kafka({ logLevel: logLevel.NOTHING, connectionTimeout: 5_000, retry: { retries: 3 }, ...config });
@@ -68,6 +69,10 @@ describe.skipIf(noOwnBroker)('a broker of one’s own', () => {
     await expect(topicsSeen(kafka)).rejects.toThrow(/timed out/i);
     broker.resume();
     expect(await topicsSeen(clientOf({ brokers: [broker.address] }))).toContain('kept');
+  });
+
+  it('says that its port is taken', async () => {
+    await expect(startBroker({ port: broker.port })).rejects.toThrow(`port ${broker.port} on 127.0.0.1 is taken`);
   });
 
   it('says what is wrong with its configuration', async () => {
@@ -146,12 +151,3 @@ describe.skipIf(noOwnBroker)('a process that started a broker', () => {
     await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
   }, 180_000);
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
