@@ -8,7 +8,7 @@ import { isRetryable } from '../../runtime/errors.ts';
 import type { ForeignRecord } from '../../runtime/log/foreign.ts';
 import type { Log } from '../../runtime/log/port.ts';
 import type { Logger } from '../../runtime/telemetry/logger.ts';
-import type { Metrics } from '../../runtime/telemetry/metrics.ts';
+import type { BoundCounter, Metrics } from '../../runtime/telemetry/metrics.ts';
 import type { CollectorConfig } from '../../schemas/config/collector.ts';
 import { REJECTION_NAMES, SpanRejection } from '../../schemas/otlp/check-span.ts';
 import { createTraceCutter } from '../../schemas/otlp/cut.ts';
@@ -30,7 +30,14 @@ export interface Forwarder {
 }
 
 /** What became of a record: label `result` of the counter. */
-type Result = 'forwarded' | 'empty' | 'not_otlp' | 'too_large' | 'rejected';
+const RESULTS = ['forwarded', 'empty', 'not_otlp', 'too_large', 'rejected'] as const;
+type Result = (typeof RESULTS)[number];
+
+/** Counters of one topic: looked up once a batch, not once a record. */
+interface TopicCounters {
+  readonly records: Readonly<Record<Result, BoundCounter>>;
+  readonly bytes: BoundCounter;
+}
 
 /** Written to the log together. */
 const PRODUCE_BYTES = 4 * 1_048_576;
@@ -61,19 +68,24 @@ export function createForwarder(config: CollectorConfig, deps: ForwardDeps): For
   /** One line an episode: set while the log does not take spans. */
   let logFailing = false;
 
+  function countersOf(topic: string): TopicCounters {
+    const series = RESULTS.map((result) => [result, read.with({ topic, result })] as const);
+    return { records: Object.fromEntries(series) as TopicCounters['records'], bytes: bytes.with({ topic }) };
+  }
+
   /** Spans of the record that are in the merger now. */
-  function cutInto(topic: string, record: ForeignRecord, merger: TraceMerger): number {
+  function cutInto(topic: string, counters: TopicCounters, record: ForeignRecord, merger: TraceMerger): number {
     const skip = (result: Result, problem: string): number => {
-      read.add(1, { topic, result });
+      counters.records[result].add(1);
       skips.say(topic, record, problem);
       return 0;
     };
     const size = record.value?.length ?? 0;
-    bytes.add(size, { topic });
+    counters.bytes.add(size);
     if (size > maxRequestBytes) return skip('too_large', `${size} bytes, over collector.maxRequestBytes`);
     const decoded = decodeForeign(record.value, config.kafka.encoding);
     if (decoded.outcome === 'empty') {
-      read.add(1, { topic, result: 'empty' satisfies Result });
+      counters.records.empty.add(1);
       return 0;
     }
     if (decoded.outcome === 'not_otlp') return skip('not_otlp', decoded.problem);
@@ -84,10 +96,10 @@ export function createForwarder(config: CollectorConfig, deps: ForwardDeps): For
     received.add(cut.spans + left);
     if (cut.spans === 0) {
       if (left > 0) return skip('rejected', 'none of its spans has valid ids');
-      read.add(1, { topic, result: 'empty' satisfies Result });
+      counters.records.empty.add(1);
       return 0;
     }
-    read.add(1, { topic, result: 'forwarded' satisfies Result });
+    counters.records.forwarded.add(1);
     return cut.spans;
   }
 
@@ -133,6 +145,7 @@ export function createForwarder(config: CollectorConfig, deps: ForwardDeps): For
       const release = await slots.take();
       try {
         signal.throwIfAborted();
+        const counters = countersOf(topic);
         const merger = createTraceMerger(maxRecordBytes);
         let spans = 0;
         let stretch = 0;
@@ -142,7 +155,7 @@ export function createForwarder(config: CollectorConfig, deps: ForwardDeps): For
             stretch = 0;
             await breathe();
           }
-          spans += cutInto(topic, record, merger);
+          spans += cutInto(topic, counters, record, merger);
           if (merger.bytes < PRODUCE_BYTES) continue;
           await write(merger, spans, signal);
           spans = 0;
