@@ -15,6 +15,7 @@ import { createLogger } from '../../runtime/telemetry/logger.ts';
 import { VERSION_EFFECT_MS } from '../../schemas/log/version.ts';
 import { ALL_ROLES, type RunningRoles, startRoles } from '../roles.ts';
 import { addressesText, urlOf } from './addresses.ts';
+import { demoTopics } from './kafka-topics.ts';
 import { createNarrator, type Narrator } from './progress.ts';
 import { type RoleProcesses, startRoleProcesses } from './role-processes.ts';
 import { demoOverrides, newSecret } from './settings.ts';
@@ -63,6 +64,7 @@ interface Parts {
   shop?: Shop;
   load?: Load;
   receiver?: Receiver;
+  removeTopics?: () => Promise<void>;
 }
 
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
@@ -124,6 +126,11 @@ async function course(
     }),
   });
   let processes: RoleProcesses | undefined;
+  if (kafka !== undefined) {
+    const topics = demoTopics(kafka.brokers, prefix);
+    await topics.check();
+    parts.removeTopics = topics.remove;
+  }
   if (kafka === undefined) parts.roles = await startRoles(config, ALL_ROLES, { logger });
   else parts.roles = processes = await startRoleProcesses(config, { directory: options.directory, logger });
   signal.throwIfAborted();
@@ -220,10 +227,11 @@ async function untilAborted(signal: AbortSignal, failures: readonly Promise<neve
   await Promise.race([aborted, ...failures]);
 }
 
-async function stopAll({ load, shop, roles, receiver }: Parts): Promise<void> {
+async function stopAll({ load, shop, roles, receiver, removeTopics }: Parts): Promise<void> {
   await load?.stop();
   await shop?.stop();
   await roles?.stop(5_000);
+  await removeTopics?.().catch(() => {}); // the broker may be gone
   await receiver?.stop();
 }
 
