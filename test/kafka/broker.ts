@@ -91,7 +91,7 @@ async function startNodes(count: number, options: BrokerOptions): Promise<Cluste
   const temporary = options.directory === undefined;
   const root = resolve(options.directory ?? (await temporaryDirectory()));
   await mkdir(root, { recursive: true });
-  const certificates = options.security?.tls === true ? await createCertificates(root) : undefined;
+  const certificates = options.security?.tls === true ? await certificatesIn(root, temporary) : undefined;
   for (let attempt = 1; ; attempt++) {
     const nodes = await choosePorts(count, options.port);
     const brokers = nodes.map((node) => {
@@ -118,6 +118,15 @@ async function startNodes(count: number, options: BrokerOptions): Promise<Cluste
       if (temporary) await rm(root, { recursive: true, force: true });
       throw error;
     }
+  }
+}
+
+async function certificatesIn(root: string, temporary: boolean): Promise<Certificates> {
+  try {
+    return await createCertificates(root);
+  } catch (error) {
+    if (temporary) await rm(root, { recursive: true, force: true });
+    throw error;
   }
 }
 
@@ -216,7 +225,13 @@ async function runJava(args: readonly string[]): Promise<void> {
   try {
     await promisify(execFile)('java', [...args], { maxBuffer: 16 * 1_048_576 });
   } catch (error) {
-    const { message, stdout = '', stderr = '' } = error as Error & { stdout?: string; stderr?: string };
+    const {
+      code,
+      message,
+      stdout = '',
+      stderr = '',
+    } = error as NodeJS.ErrnoException & Record<'stdout' | 'stderr', string | undefined>;
+    if (code === 'ENOENT') throw new Error('a Kafka broker needs Java, which is not installed');
     const said = `${stdout}${stderr}`.trim().split('\n').slice(-40).join('\n');
     throw new Error(`java failed: ${said || message}`);
   }
