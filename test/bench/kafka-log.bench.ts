@@ -19,6 +19,8 @@ const CALLS = 100;
 const AT_ONCE = 25;
 const RECORDS = CALL * CALLS;
 const PARTITIONS = 4;
+/** A read takes all that was written. */
+const READS = { samples: 7, warmUp: 1 };
 const UNIT = 'records/CPU-s';
 const COMPRESSIONS = ['none', 'lz4', 'zstd'] as const;
 
@@ -47,91 +49,81 @@ async function each(send: (records: NewRecord[]) => Promise<unknown>): Promise<n
   return RECORDS;
 }
 
-interface Measured {
-  readonly works: readonly (() => Promise<number>)[];
+interface Side {
+  write(): Promise<number>;
+  /** Reads all that was written, in a group of its own. */
+  read(): Promise<number>;
   stop(): Promise<void>;
 }
 
-async function ours(kafka: KafkaConfig): Promise<Measured> {
+async function ours(kafka: KafkaConfig): Promise<Side> {
   const log = createKafkaLog({ kafka, queueBytes: 268_435_456 });
   await log.start();
   await log.ensureTopic('spans', { partitions: PARTITIONS, retentionMs: 3_600_000, retentionBytes: 1_073_741_824 });
-  let seen = 0;
-  let enough = Promise.withResolvers<void>();
-  const assigned = Promise.withResolvers<void>();
-  let partitions = 0;
-  const consumer: Consumer = log.consumer({
-    topic: 'spans',
-    group: 'bench',
-    from: 'latest',
-    handler: {
-      async assigned({ partition }) {
-        consumer.pause(partition);
-        if (++partitions === PARTITIONS) assigned.resolve();
-        return undefined;
-      },
-      revoked() {},
-      async batch(_partition, records) {
-        seen += records.length;
-        if (seen >= RECORDS) enough.resolve();
-      },
-      async idle() {},
-    },
-  });
-  await consumer.start();
-  await assigned.promise;
+  let written = 0;
   return {
-    works: [
-      () => each((records) => log.produce('spans', records)),
-      // what the first has written
-      async () => {
-        for (let p = 0; p < PARTITIONS; p++) consumer.resume(p);
-        await enough.promise;
-        for (let p = 0; p < PARTITIONS; p++) consumer.pause(p);
-        const done = seen;
-        seen = 0;
-        enough = Promise.withResolvers<void>();
-        return done;
-      },
-    ],
+    async write() {
+      written += await each((records) => log.produce('spans', records));
+      return RECORDS;
+    },
+    async read() {
+      let seen = 0;
+      const all = Promise.withResolvers<void>();
+      const consumer: Consumer = log.consumer({
+        topic: 'spans',
+        group: randomBytes(8).toString('hex'),
+        handler: {
+          assigned: async () => undefined,
+          revoked() {},
+          async batch(_partition, records) {
+            seen += records.length;
+            if (seen >= written) all.resolve();
+          },
+          async idle() {},
+        },
+      });
+      await consumer.start();
+      await all.promise;
+      await consumer.stop(5_000);
+      return seen;
+    },
     stop: () => log.stop(5_000),
   };
 }
 
-async function library(broker: BenchBroker, topic: string, compression: 'none' | 'lz4' | 'zstd'): Promise<Measured> {
+async function library(broker: BenchBroker, topic: string, compression: 'none' | 'lz4' | 'zstd'): Promise<Side> {
   const { Consumer: KafkaConsumer, Producer, MessagesStreamModes } = await loadLibrary();
   await broker.createTopic(topic, PARTITIONS);
   const own = { clientId: 'bench', bootstrapBrokers: [...broker.brokers] };
   const producer = new Producer<Buffer, Buffer, Buffer, Buffer>({ ...own, idempotent: true, compression });
-  const consumer = new KafkaConsumer<Buffer, Buffer, Buffer, Buffer>({ ...own, groupId: `${topic}-group` });
-  const stream = await consumer.consume({ topics: [topic], mode: MessagesStreamModes.EARLIEST, autocommit: false });
   const name = Buffer.from('sw-kind');
   const kind = Buffer.from('0');
-  const iterator = stream[Symbol.asyncIterator]();
+  let written = 0;
   return {
-    works: [
-      () =>
-        each((records) =>
-          producer.send({
-            messages: records.map(({ key, value }) => ({
-              topic,
-              partition: partitionOf(key, PARTITIONS),
-              key: Buffer.from(key),
-              value: value as Buffer,
-              headers: new Map([[name, kind]]),
-            })),
-          }),
-        ),
-      async () => {
-        for (let i = 0; i < RECORDS; i++) await iterator.next();
-        return RECORDS;
-      },
-    ],
-    async stop() {
-      await stream.close();
-      await consumer.close(true);
-      await producer.close(true);
+    async write() {
+      written += await each((records) =>
+        producer.send({
+          messages: records.map(({ key, value }) => ({
+            topic,
+            partition: partitionOf(key, PARTITIONS),
+            key: Buffer.from(key),
+            value: value as Buffer,
+            headers: new Map([[name, kind]]),
+          })),
+        }),
+      );
+      return RECORDS;
     },
+    async read() {
+      const groupId = randomBytes(8).toString('hex');
+      const consumer = new KafkaConsumer<Buffer, Buffer, Buffer, Buffer>({ ...own, groupId });
+      const stream = await consumer.consume({ topics: [topic], mode: MessagesStreamModes.EARLIEST, autocommit: false });
+      let seen = 0;
+      for await (const message of stream) if (message.value.length > 0 && ++seen === written) break;
+      await consumer.close(true);
+      return seen;
+    },
+    stop: () => producer.close(true),
   };
 }
 
@@ -143,12 +135,8 @@ async function run(): Promise<BenchResult[]> {
       const topicPrefix = `${broker.prefix}${compression}-`;
       const mine = await ours(kafkaSection.parse({ brokers: [...broker.brokers], topicPrefix, compression }));
       const theirs = await library(broker, `${topicPrefix}library`, compression);
-      const [write, read, libraryWrite, libraryRead] = (await rates([...mine.works, ...theirs.works])) as [
-        Spread,
-        Spread,
-        Spread,
-        Spread,
-      ];
+      const [write, libraryWrite] = (await rates([mine.write, theirs.write])) as [Spread, Spread];
+      const [read, libraryRead] = (await rates([mine.read, theirs.read], READS)) as [Spread, Spread];
       await mine.stop();
       await theirs.stop();
       const row = (name: string, own: Spread, reference: Spread): BenchResult => ({

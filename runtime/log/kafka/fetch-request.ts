@@ -1,4 +1,8 @@
-/** One Fetch request (version 11): its records stay as they came, to be read when there is time for them. */
+/**
+ * One Fetch request (version 11). Its records stay as they came, in buffers of the pool, to be read when there is time for
+ * them; whoever reads them gives the buffers back.
+ */
+import type { BufferPool } from './buffer-pool.ts';
 import type { Connection, Library, Reader } from './library.ts';
 
 export interface FetchPartition {
@@ -31,6 +35,7 @@ export function sendFetch(
   topic: string,
   partitions: readonly FetchPartition[],
   bounds: FetchBounds,
+  pool: BufferPool,
 ): Promise<readonly FetchedPartition[]> {
   const { promise, resolve, reject } = Promise.withResolvers<readonly FetchedPartition[]>();
   connection.send(
@@ -57,7 +62,7 @@ export function sendFetch(
           .appendInt32(maxBytes);
       return writer.appendInt32(0).appendString('', false);
     },
-    parse,
+    (_correlation, _key, _version, reader) => parse(reader, pool),
     false,
     false,
     (error, answer) => (error ? reject(error) : resolve(answer ?? [])),
@@ -65,7 +70,7 @@ export function sendFetch(
   return promise;
 }
 
-function parse(_correlation: number, _key: number, _version: number, reader: Reader): readonly FetchedPartition[] {
+function parse(reader: Reader, pool: BufferPool): readonly FetchedPartition[] {
   const fetched: FetchedPartition[] = [];
   reader.readInt32(); // throttled for so long
   reader.readInt16(); // of a session
@@ -80,8 +85,29 @@ function parse(_correlation: number, _key: number, _version: number, reader: Rea
       const aborted = reader.readInt32();
       if (aborted > 0) reader.skip(16 * aborted);
       reader.skip(4); // preferred replica
-      fetched.push({ partition, errorCode, end, records: reader.readNullableBytes(false) ?? NO_RECORDS });
+      fetched.push({ partition, errorCode, end, records: takeBytes(reader, pool) });
     }
   }
   return fetched;
+}
+
+/** The bytes that come next, out of the pieces in which they came from the socket. */
+function takeBytes(reader: Reader, pool: BufferPool): Buffer {
+  const size = reader.readInt32();
+  if (size <= 0) return NO_RECORDS;
+  const out = pool.take(size);
+  let skip = reader.position;
+  let filled = 0;
+  for (const piece of reader.buffer.buffers) {
+    if (filled === size) break;
+    if (skip >= piece.length) {
+      skip -= piece.length;
+      continue;
+    }
+    filled += piece.copy(out, filled, skip, Math.min(piece.length, skip + size - filled));
+    skip = 0;
+  }
+  if (filled < size) throw new Error('the answer is shorter than it says');
+  reader.skip(size);
+  return out;
 }

@@ -4,6 +4,7 @@
  */
 import type { Logger } from '../../telemetry/logger.ts';
 import { backoffMs } from './backoff.ts';
+import { createBufferPool } from './buffer-pool.ts';
 import type { Cluster } from './cluster.ts';
 import { KafkaError } from './failures.ts';
 import { type FetchedPartition, sendFetch } from './fetch-request.ts';
@@ -76,6 +77,7 @@ const MIN_PARTITION_BYTES = 65_536;
 /** All partitions of a consumer together hold about as much as this, twice at most. */
 const BUDGET_BYTES = 64 * 1_048_576;
 const MAX_RESPONSE_BYTES = 16 * 1_048_576;
+const POOL_BYTES = 16 * 1_048_576;
 const LANES = 2;
 /** A topic missing for so long is gone: a broker that has just come back may not know it yet. */
 const GONE_MS = 1_000;
@@ -84,6 +86,7 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
   const { cluster, library, logger } = deps;
   const { topic, group } = config;
   const feeds = new Map<number, Feed>();
+  const pool = createBufferPool(POOL_BYTES);
   /** `node` → lanes in use. */
   const busy = new Map<number, Set<number>>();
   let rest: NodeJS.Timeout | undefined;
@@ -161,7 +164,14 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
         node,
         deps.lanes[lane]!,
         (connection) =>
-          sendFetch(connection, library, topic, request, { maxWaitMs: MAX_WAIT_MS, maxBytes: MAX_RESPONSE_BYTES }),
+          sendFetch(
+            connection,
+            library,
+            topic,
+            request,
+            { maxWaitMs: MAX_WAIT_MS, maxBytes: MAX_RESPONSE_BYTES },
+            pool,
+          ),
         config.requestTimeoutMs + MAX_WAIT_MS,
       );
       const byPartition = new Map(answers.map((answer) => [answer.partition, answer]));
@@ -227,10 +237,18 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
 
   return {
     add(partition, offset) {
-      const reader = createRecordReader(library, offset, (at, next, reason) => {
-        deps.skipped(partition, next - at);
-        logger?.error({ topic, group, partition, offset: at, next, reason }, 'records cannot be read and are left out');
-      });
+      const reader = createRecordReader(
+        library,
+        offset,
+        (at, next, reason) => {
+          deps.skipped(partition, next - at);
+          logger?.error(
+            { topic, group, partition, offset: at, next, reason },
+            'records cannot be read and are left out',
+          );
+        },
+        pool.give,
+      );
       const feed: Feed = {
         partition,
         reader,

@@ -9,9 +9,11 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { LogMetrics } from '../metrics.ts';
 import type { NewRecord } from '../port.ts';
 import { backoffMs } from './backoff.ts';
+import { createBufferPool } from './buffer-pool.ts';
 import type { Cluster } from './cluster.ts';
 import { type Compressor, createCompressor } from './compression.ts';
 import { KafkaError } from './failures.ts';
+import { type GatheredRequest, sendGathered } from './gathered-write.ts';
 import type { Library } from './library.ts';
 import { BATCH_HEAD_BYTES, recordBound, writeBatchHead, writeProducer, writeRecords } from './record-batch.ts';
 
@@ -101,8 +103,6 @@ interface TopicQueue {
   turn: number;
 }
 
-type ProduceAnswer = ReturnType<Library['produceV7']['parseResponse']>;
-
 interface Outcome {
   /** Something must be sent again. */
   readonly again: boolean;
@@ -110,12 +110,15 @@ interface Outcome {
   readonly forgotten: readonly Batch[];
 }
 
+const PRODUCE = 0;
+const PRODUCE_VERSION = 7;
 /** "Node" of partitions without a leader. */
 const NOBODY = -1;
 /** Kafka's own default of `max.message.bytes` is 1,048,588: a batch of ours fits everywhere. */
 const BATCH_BYTES = 1_000_000;
 /** Batches of several partitions share a request up to this. */
 const REQUEST_BYTES = 8 * 1_048_576;
+const POOL_BYTES = 32 * 1_048_576;
 const MAX_RECORDS = 20_000;
 const EXPIRY_MS = 250;
 
@@ -130,6 +133,7 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
   const { kafka } = config;
   const compressor: Compressor = createCompressor(kafka.compression, library);
   const topics = new Map<TopicName, TopicQueue>();
+  const pool = createBufferPool(POOL_BYTES);
   let queuedBytes = 0;
   let closed: unknown;
   let fresh: Promise<Identity> | undefined;
@@ -310,7 +314,7 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
 
   function encodeBatch(records: readonly NewRecord[], bound: number): Buffer {
     if (compressor.bits === 0) {
-      const bytes = Buffer.allocUnsafe(bound);
+      const bytes = pool.take(bound);
       return bytes.subarray(0, writeRecords(bytes, BATCH_HEAD_BYTES, records, 0, records.length));
     }
     let plain = scratch;
@@ -319,7 +323,7 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
       if (plain.length <= 4 * BATCH_BYTES) scratch = plain;
     }
     const compressed = compressor.compress(plain.subarray(0, writeRecords(plain, 0, records, 0, records.length)));
-    const bytes = Buffer.allocUnsafe(BATCH_HEAD_BYTES + compressed.length);
+    const bytes = pool.take(BATCH_HEAD_BYTES + compressed.length);
     bytes.set(compressed, BATCH_HEAD_BYTES);
     return bytes;
   }
@@ -414,30 +418,9 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
 
   async function exchange(topic: TopicQueue, node: number, sent: readonly Batch[]): Promise<Outcome> {
     const startedAt = performance.now();
-    const answer = await cluster.request(node, `produce ${topic.topic}`, (connection) => {
-      const { promise, resolve, reject } = Promise.withResolvers<ProduceAnswer>();
-      connection.send(
-        0,
-        7,
-        () => {
-          const writer = library.Writer.create()
-            .appendString(null, false) // no transaction
-            .appendInt16(-1) // all replicas in sync
-            .appendInt32(kafka.requestTimeoutMs)
-            .appendInt32(1)
-            .appendString(topic.name, false)
-            .appendInt32(sent.length);
-          for (const { partition, bytes } of sent)
-            writer.appendInt32(partition.partition).appendInt32(bytes.length).append(bytes);
-          return writer;
-        },
-        library.produceV7.parseResponse,
-        false,
-        false,
-        (error, payload) => (error ? reject(error) : resolve(payload!)),
-      );
-      return promise;
-    });
+    const answer = await cluster.request(node, `produce ${topic.topic}`, (connection) =>
+      sendGathered(connection, library, produceRequest(topic, sent), library.produceV7.parseResponse),
+    );
     const codes = new Map(answer.responses[0]?.partitionResponses.map(({ index, errorCode }) => [index, errorCode]));
     const forgotten: Batch[] = [];
     let again = false;
@@ -450,11 +433,28 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
     return { again: again || forgotten.length > 0, forgotten };
   }
 
+  function produceRequest(topic: TopicQueue, sent: readonly Batch[]): GatheredRequest {
+    const small = sent.map(({ partition, bytes }, i) => {
+      const writer = library.Writer.create();
+      if (i === 0)
+        writer
+          .appendString(null, false) // no transaction
+          .appendInt16(-1) // all replicas in sync
+          .appendInt32(kafka.requestTimeoutMs)
+          .appendInt32(1)
+          .appendString(topic.name, false)
+          .appendInt32(sent.length);
+      return writer.appendInt32(partition.partition).appendInt32(bytes.length).buffer;
+    });
+    return { apiKey: PRODUCE, apiVersion: PRODUCE_VERSION, small, large: sent.map(({ bytes }) => bytes) };
+  }
+
   /** True when the batch must be sent again. */
   function finish(topic: TopicQueue, batch: Batch, code: number | undefined): boolean {
     const own = batch.partition;
     if (code === KafkaError.none || code === KafkaError.duplicateSequence) {
       own.batch = undefined;
+      pool.give(batch.bytes);
       own.sequence = (own.sequence + batch.records.length) & 0x7fffffff;
       acknowledge(batch);
       return false;

@@ -1,6 +1,7 @@
 /** One bounded read of a partition, outside any group. */
 import { SpanwardenError } from '../../errors.ts';
 import { backoffMs } from './backoff.ts';
+import { createBufferPool } from './buffer-pool.ts';
 import { type Cluster, CONTROL } from './cluster.ts';
 import { KafkaError } from './failures.ts';
 import { sendFetch } from './fetch-request.ts';
@@ -16,6 +17,8 @@ export interface ReadOptions {
   readonly requestTimeoutMs: number;
 }
 
+/** Single reads are not worth one. */
+const NO_POOL = createBufferPool(0);
 const MIN_BYTES = 65_536;
 const MAX_BYTES = 4 * 1_048_576;
 /** About as much as a record takes: few records need not cost megabytes. */
@@ -43,10 +46,14 @@ export async function readPartition<R>(
     try {
       if (node >= 0) {
         const [answer] = await cluster.request(node, CONTROL, (connection) =>
-          sendFetch(connection, library, topic, [{ partition, offset: from, maxBytes: wanted }], {
-            maxWaitMs: 0,
-            maxBytes: wanted,
-          }),
+          sendFetch(
+            connection,
+            library,
+            topic,
+            [{ partition, offset: from, maxBytes: wanted }],
+            { maxWaitMs: 0, maxBytes: wanted },
+            NO_POOL,
+          ),
         );
         problem = `error ${answer?.errorCode}`;
         if (answer?.errorCode === KafkaError.offsetOutOfRange) {

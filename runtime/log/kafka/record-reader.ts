@@ -48,6 +48,8 @@ export function createRecordReader(
   library: Library,
   startAt: number,
   unreadable: (offset: number, next: number, reason: string) => void,
+  /** What add() was given is not needed any more. */
+  release: (bytes: Buffer) => void = () => {},
 ): RecordReader {
   let chunks: Buffer[] = [];
   let pendingBytes = 0;
@@ -112,6 +114,8 @@ export function createRecordReader(
       if (chunkAt === chunk.length) {
         chunks.shift();
         chunkAt = 0;
+        bytes = NOTHING;
+        release(chunk);
         continue;
       }
       const length = 12 + chunk.readInt32BE(chunkAt + 8);
@@ -184,7 +188,7 @@ export function createRecordReader(
       if (from > 0) {
         chunks.push(chunk.subarray(0, from));
         pendingBytes += from;
-      }
+      } else if (chunk.length > 0) release(chunk);
       return next;
     },
     get pendingBytes() {
@@ -218,6 +222,7 @@ export function createRecordReader(
       return position;
     },
     clear(offset) {
+      for (const chunk of chunks) release(chunk);
       chunks = [];
       pendingBytes = 0;
       chunkAt = 0;
