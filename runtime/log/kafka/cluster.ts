@@ -167,7 +167,10 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
         episodes.answered(address);
         return answer;
       }
-      if (!connection.isConnected()) connections.delete(keyOf(broker, lane));
+      if (!connection.isConnected()) {
+        connections.delete(keyOf(broker, lane));
+        connection.socket.destroy();
+      }
       throw unavailable(address, error);
     }
   }

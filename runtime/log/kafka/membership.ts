@@ -49,7 +49,7 @@ const NO_DATA = Buffer.alloc(0);
 const TOPIC_POLL_MS = 250;
 const HEARTBEAT_MS = 1_000;
 /** Partitions may be added to a topic; the leader of the group looks so often. */
-const METADATA_MS = 10_000;
+const METADATA_MS = 5_000;
 
 const LOST: ReadonlySet<number> = new Set([KafkaError.unknownMember, KafkaError.illegalGeneration]);
 const PASSING: ReadonlySet<number> = new Set([

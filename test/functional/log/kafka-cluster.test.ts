@@ -72,6 +72,13 @@ describe.skipIf(noOwnBroker)('a cluster of three', () => {
       const all = seen();
       return acknowledged.every((value) => all.has(value));
     });
+    // repetitions of the producer have left no second copy of anything acknowledged
+    const copies = new Map<string, number>();
+    const { latest } = await writer.offsets('spans');
+    for (const [partition, end] of latest.entries())
+      for (const { value } of await writer.read('spans', partition, 0, end))
+        copies.set(text(value), (copies.get(text(value)) ?? 0) + 1);
+    expect(acknowledged.filter((value) => copies.get(value) !== 1)).toEqual([]);
     // and the group still commits
     for (const [i, recorder] of recorders.entries()) {
       expect(recorder.overlaps()).toBe(0);

@@ -206,4 +206,33 @@ describe.skipIf(noKafka)('beside kafkajs', () => {
     await foreign.stop(2_000);
     await admin.disconnect();
   });
+
+  test('partitions added to a topic are read; records keep their partitions until their writer starts again', async () => {
+    await log.ensureTopic('spans', { partitions: 1, retentionMs: 3_600_000 });
+    const recorder = createRecorder();
+    const consumer = await consume(log, 'g', recorder);
+    await until(harness, () => recorder.assignments.size === 1);
+    const admin = kafka.admin();
+    await admin.connect();
+    await admin.createPartitions({ topicPartitions: [{ topic: `${prefix}spans`, count: 3 }] });
+    await admin.disconnect();
+    await until(harness, () => recorder.assignments.size === 3);
+    await log.produce(
+      'spans',
+      Array.from({ length: 20 }, (_, i) => ({ kind: RecordKind.spans, key: `${i}`, value: bytes('ours') })),
+    );
+    await until(harness, () => recorder.records.length === 20);
+    expect(recorder.records.every(({ partition }) => partition === 0)).toBe(true);
+    await writeWithKafkajs(
+      `${prefix}spans`,
+      Array.from({ length: 20 }, (_, i) => ({ key: `${i}`, value: 'theirs' })),
+    );
+    await until(harness, () => recorder.records.length === 40);
+    expect(new Set(recorder.records.map(({ partition }) => partition)).size).toBe(3);
+    expect(recorder.told.filter(({ what }) => what === 'revoked')).toEqual([]);
+    await consumer.stop(2_000);
+    await expect(log.ensureTopic('spans', { partitions: 1, retentionMs: 3_600_000 })).rejects.toMatchObject({
+      code: 'SCHEMA_MISMATCH',
+    });
+  });
 });

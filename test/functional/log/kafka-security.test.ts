@@ -81,6 +81,7 @@ describe.skipIf(noOwnBroker)('a broker that demands', () => {
     let broker: Broker;
     beforeAll(async () => {
       broker = await startBroker({
+        properties: { 'connections.max.reauth.ms': 1_500 },
         security: {
           sasl: { mechanisms: ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'], users: { spanwarden: PASSWORD } },
         },
@@ -102,6 +103,19 @@ describe.skipIf(noOwnBroker)('a broker that demands', () => {
         expect(metrics.counter('log_kafka_errors_total', '').value({ what: 'authentication' })).toBeGreaterThan(0);
       },
     );
+
+    test('a session that must be renewed is, while records flow', async () => {
+      const log = create(broker, { sasl: { mechanism: 'SCRAM-SHA-512', ...USER } });
+      await works(log);
+      const recorder = createRecorder();
+      const consumer = await consume(log, 'other', recorder);
+      let sent = 1;
+      for (const endMs = performance.now() + 5_000; performance.now() < endMs; sent++)
+        await log.produce('spans', [{ kind: RecordKind.spans, key: `${sent}`, value: bytes(`${sent}`) }]);
+      await until(harness, () => recorder.records.length === sent);
+      expect(lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
+      await consumer.stop(1_000);
+    });
 
     test('without credentials: the line names what may be demanded', async () => {
       await isRefused(create(broker, {}), /closed the connection.*kafka\.sasl\.mechanism/);
