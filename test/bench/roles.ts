@@ -2,7 +2,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { startHeld } from '../kafka/held-process.ts';
+
+/** BENCH_PROFILE=DIR: each role leaves a CPU profile there when it ends (Chrome's DevTools read it). */
+const profiles = process.env.BENCH_PROFILE;
+const NODE_OPTIONS = profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`];
+const DRAIN_MS = 20_000;
 
 export interface RunningRole {
   readonly pid: number;
@@ -25,10 +31,14 @@ export async function startRole(
   const held = await startHeld({
     what: `spanwarden run ${role}`,
     command: process.execPath,
-    args: [join(import.meta.dirname, '../../cli/spanwarden.ts'), 'run', role, '--config', file],
+    args: [...NODE_OPTIONS, join(import.meta.dirname, '../../cli/spanwarden.ts'), 'run', role, '--config', file],
     removeAlso: home,
   });
   const stop = async (): Promise<void> => {
+    if (profiles !== undefined) {
+      held.signal('SIGTERM'); // the profile is written at the end of a process that ends by itself
+      await Promise.race([held.exited, pause(DRAIN_MS, undefined, { ref: false })]);
+    }
     held.signal('SIGKILL');
     await held.exited;
     await rm(home, { recursive: true, force: true });
