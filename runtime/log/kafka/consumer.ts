@@ -13,8 +13,9 @@ import { KafkaError } from './failures.ts';
 import { createFetcher, type Fetcher, MAX_WAIT_MS, type PartitionFeed } from './fetcher.ts';
 import type { Library } from './library.ts';
 import { createMembership, type Membership } from './membership.ts';
-import { allOffsets, EARLIEST, LATEST } from './offsets.ts';
+import { allOffsets, LATEST } from './offsets.ts';
 import type { RawRecord } from './record-reader.ts';
+import { startOffsets } from './start-offsets.ts';
 
 export interface KafkaConsumerConfig {
   /** As the brokers know them. */
@@ -71,7 +72,6 @@ interface Held {
 /** Past this without word from the broker, a partition is not called idle. */
 const DRY_FOR_MS = MAX_WAIT_MS + 500;
 const LAG_MS = 2_000;
-const ASK_MS = 1_000;
 
 let lanes = 0;
 
@@ -178,8 +178,16 @@ export function createKafkaConsumer<R>(
     for (let attempt = 1; ; attempt++) {
       if (stopping) throw new SpanwardenError('STOPPED', 'the consumer is stopping');
       try {
-        const { errorCode, offsets } = await coordinator.committed(partitions);
-        if (errorCode === KafkaError.none) return await resolveStarts(partitions, offsets);
+        const starts = await startOffsets(config, partitions, {
+          cluster,
+          coordinator,
+          logger,
+          async settle(partition, offset) {
+            const own = membership?.own;
+            if (own) await coordinator.commit(own, partition, offset);
+          },
+        });
+        if (starts) return starts;
       } catch (error) {
         if (cluster.stopped) throw error;
       }
@@ -190,46 +198,11 @@ export function createKafkaConsumer<R>(
     }
   }
 
-  async function resolveStarts(
-    partitions: readonly number[],
-    committed: ReadonlyMap<number, number>,
-  ): Promise<Map<number, number>> {
-    const deadlineMs = performance.now() + ASK_MS;
-    const ends = await allOffsets(cluster, topic, partitions, LATEST, deadlineMs);
-    const starts = new Map<number, number>();
-    const without: number[] = [];
-    for (const partition of partitions) {
-      const offset = committed.get(partition);
-      if (offset !== undefined && offset <= ends.get(partition)!) starts.set(partition, offset);
-      else {
-        without.push(partition);
-        if (offset !== undefined)
-          logger?.error(
-            { topic, group, partition, offset, end: ends.get(partition) },
-            'the partition ends before the commit: the topic was made anew or lost records; it is read from its beginning',
-          );
-      }
-    }
-    if (without.length === 0) return starts;
-    if (config.from === 'latest') {
-      // committed at once: who starts at the end must not skip what comes before its first own commit
-      for (const partition of without) {
-        const end = ends.get(partition)!;
-        const own = membership?.own;
-        if (own) await coordinator.commit(own, partition, end);
-        starts.set(partition, end);
-      }
-      return starts;
-    }
-    const earliest = await allOffsets(cluster, topic, without, EARLIEST, deadlineMs);
-    for (const partition of without) starts.set(partition, earliest.get(partition)!);
-    return starts;
-  }
-
   // ——— records ———
 
   function take(own: Held, feed: PartitionFeed): R[] {
-    const { reader, partition } = { reader: feed.reader, partition: own.partition };
+    const { partition } = own;
+    const { reader } = feed;
     const { record } = reader;
     const batch: R[] = [];
     let bytes = 0;

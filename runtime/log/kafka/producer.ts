@@ -9,13 +9,25 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { LogMetrics } from '../metrics.ts';
 import type { NewRecord } from '../port.ts';
 import { backoffMs } from './backoff.ts';
-import { createBufferPool } from './buffer-pool.ts';
+import { createBatchEncoder } from './batch-encoder.ts';
 import type { Cluster } from './cluster.ts';
-import { type Compressor, createCompressor } from './compression.ts';
 import { KafkaError } from './failures.ts';
 import { type GatheredRequest, sendGathered } from './gathered-write.ts';
 import type { Library } from './library.ts';
-import { BATCH_HEAD_BYTES, recordBound, writeBatchHead, writeProducer, writeRecords } from './record-batch.ts';
+import { createProducerIds, type ProducerId } from './producer-id.ts';
+import {
+  type AppendCall,
+  type Batch,
+  createTopicQueue,
+  createWaiting,
+  empty,
+  type PartitionQueue,
+  partitionOf,
+  putBack,
+  type TopicQueue,
+  takeBatch,
+  waits,
+} from './producer-queue.ts';
 
 export interface ProducerConfig {
   readonly kafka: KafkaConfig;
@@ -40,67 +52,9 @@ export interface Producer {
     partitions: Int32Array,
     bound: number,
   ): Promise<void>;
-  readonly queuedBytes: number;
   drained(): Promise<void>;
   /** Rejects all that waits. */
   close(error: unknown): void;
-}
-
-/** Broker ids of a sequence of batches: the broker drops what it has seen before. */
-interface Identity {
-  readonly id: bigint;
-  readonly epoch: number;
-}
-
-interface AppendCall {
-  /** Records not acknowledged yet. */
-  left: number;
-  failed: boolean;
-  readonly bytes: number;
-  readonly deadlineMs: number;
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
-interface Batch {
-  readonly partition: PartitionQueue;
-  readonly records: readonly NewRecord[];
-  readonly calls: readonly AppendCall[];
-  readonly bytes: Buffer;
-  identity: Identity;
-}
-
-interface PartitionQueue {
-  readonly topic: TopicQueue;
-  readonly partition: number;
-  records: NewRecord[];
-  calls: AppendCall[];
-  /** Those before it are taken. */
-  head: number;
-  /** A batch that is encoded: under way, or to be sent again. */
-  batch: Batch | undefined;
-  sending: boolean;
-  identity: Identity | undefined;
-  sequence: number;
-}
-
-interface Rest {
-  attempt: number;
-  timer: NodeJS.Timeout | undefined;
-}
-
-interface TopicQueue {
-  readonly topic: TopicName;
-  readonly name: string;
-  readonly partitions: PartitionQueue[];
-  /** Nodes with a request under way. */
-  readonly busy: Set<number>;
-  /** Batches stop here; smaller after the broker found one too large. */
-  batchBytes: number;
-  /** Nodes that failed (NOBODY: partitions without a leader), until they are asked again. */
-  readonly resting: Map<number, Rest>;
-  scheduled: boolean;
-  turn: number;
 }
 
 interface Outcome {
@@ -118,8 +72,6 @@ const NOBODY = -1;
 const BATCH_BYTES = 1_000_000;
 /** Batches of several partitions share a request up to this. */
 const REQUEST_BYTES = 8 * 1_048_576;
-const POOL_BYTES = 32 * 1_048_576;
-const MAX_RECORDS = 20_000;
 const EXPIRY_MS = 250;
 
 const identityErrors: ReadonlySet<number> = new Set([
@@ -131,80 +83,23 @@ const identityErrors: ReadonlySet<number> = new Set([
 export function createProducer(config: ProducerConfig, deps: ProducerDeps): Producer {
   const { cluster, library, meters, logger } = deps;
   const { kafka } = config;
-  const compressor: Compressor = createCompressor(kafka.compression, library);
+  const encoder = createBatchEncoder(kafka.compression, library);
+  const ids = createProducerIds(kafka, cluster);
   const topics = new Map<TopicName, TopicQueue>();
-  const pool = createBufferPool(POOL_BYTES);
-  let queuedBytes = 0;
   let closed: unknown;
-  let fresh: Promise<Identity> | undefined;
   let expiry: NodeJS.Timeout | undefined;
-  let quiet: (() => void)[] = [];
-  /** Encoding happens here when the result is compressed, that is, copied. */
-  let scratch = Buffer.allocUnsafe(0);
+  const waiting = createWaiting(config.queueBytes, () => {
+    clearInterval(expiry);
+    expiry = undefined;
+  });
 
   function queueOf(topic: TopicName, name: string): TopicQueue {
     let queue = topics.get(topic);
     if (!queue) {
-      queue = {
-        topic,
-        name,
-        partitions: [],
-        busy: new Set(),
-        batchBytes: BATCH_BYTES,
-        resting: new Map(),
-        scheduled: false,
-        turn: 0,
-      };
+      queue = createTopicQueue(topic, name, BATCH_BYTES);
       topics.set(topic, queue);
     }
     return queue;
-  }
-
-  function partitionOf(queue: TopicQueue, partition: number): PartitionQueue {
-    let own = queue.partitions[partition];
-    if (!own) {
-      for (let p = queue.partitions.length; p <= partition; p++)
-        queue.partitions.push({
-          topic: queue,
-          partition: p,
-          records: [],
-          calls: [],
-          head: 0,
-          batch: undefined,
-          sending: false,
-          identity: undefined,
-          sequence: 0,
-        });
-      own = queue.partitions[partition]!;
-    }
-    return own;
-  }
-
-  // ——— ends of calls ———
-
-  function settled(call: AppendCall): void {
-    queuedBytes -= call.bytes;
-    if (queuedBytes > 0) return;
-    clearInterval(expiry);
-    expiry = undefined;
-    const resolves = quiet;
-    quiet = [];
-    for (const resolve of resolves) resolve();
-  }
-
-  function fail(call: AppendCall, error: unknown): void {
-    if (call.failed) return;
-    call.failed = true;
-    settled(call);
-    call.reject(error);
-  }
-
-  function acknowledge(batch: Batch): void {
-    for (const call of batch.calls) {
-      if (--call.left > 0 || call.failed) continue;
-      settled(call);
-      call.resolve();
-    }
   }
 
   /** Calls that waited too long are refused, wherever their records are; what is under way ends by itself. */
@@ -216,116 +111,35 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
     );
     for (const topic of topics.values())
       for (const own of topic.partitions) {
-        if (own.batch && !own.sending && own.batch.calls[0]!.deadlineMs <= nowMs) give(own, own.batch, error);
+        if (own.batch && !own.sending && own.batch.calls[0]!.deadlineMs <= nowMs) giveUp(own.batch, error);
         while (own.head < own.calls.length && own.calls[own.head]!.deadlineMs <= nowMs)
-          fail(own.calls[own.head++]!, error);
+          waiting.fail(own.calls[own.head++]!, error);
         if (own.head === own.calls.length) empty(own);
       }
   }
 
-  /** Gives a batch up. Nobody knows whether it was written, so its sequence numbers must not be used again. */
-  function give(own: PartitionQueue, batch: Batch, error: unknown): void {
+  /** Nobody knows whether it was written, so its sequence numbers must not be used for anything else. */
+  function giveUp(batch: Batch, error: unknown): void {
+    const own = batch.partition;
     own.batch = undefined;
-    own.identity = undefined;
-    fresh = undefined;
-    for (const call of batch.calls) fail(call, error);
+    own.burnt = own.producer;
+    own.producer = undefined;
+    ids.retire(batch.producer);
+    for (const call of batch.calls) waiting.fail(call, error);
   }
 
-  // ——— batches ———
-
-  function empty(own: PartitionQueue): void {
-    own.records = [];
-    own.calls = [];
-    own.head = 0;
-  }
-
-  function identity(): Promise<Identity> {
-    fresh ??= cluster
-      .anywhere((connection, { initProducerIdV1 }) => initProducerIdV1.api.async(connection, null, 60_000))
-      .then((answer) => {
-        if (answer.errorCode === KafkaError.clusterAuthorizationFailed)
-          throw new SpanwardenError(
-            'LOG_UNAVAILABLE',
-            `Kafka does not let ${kafka.sasl.username || 'anonymous clients'} write: the ACL needs IdempotentWrite on the cluster`,
-          );
-        if (answer.errorCode !== 0)
-          throw new SpanwardenError('LOG_UNAVAILABLE', `Kafka gives no producer id (error ${answer.errorCode})`);
-        return { id: answer.producerId, epoch: answer.producerEpoch };
-      });
-    const pending = fresh;
-    pending.catch(() => {
-      if (fresh === pending) fresh = undefined;
-    });
-    return pending;
-  }
-
-  /** Takes records off the queue, as many as make a batch, and encodes them. */
-  function encode(own: PartitionQueue, current: Identity): Batch | undefined {
-    const { records, calls, topic } = own;
-    while (own.head < calls.length && calls[own.head]!.failed) own.head++;
-    const from = own.head;
-    let until = from;
-    let bound = BATCH_HEAD_BYTES;
-    let skips = false;
-    while (until < records.length && until - from < MAX_RECORDS) {
-      const size = recordBound(records[until]!);
-      if (until > from && bound + size > topic.batchBytes) break;
-      bound += size;
-      if (calls[until]!.failed) skips = true;
-      until++;
-    }
-    if (until === from) {
-      empty(own);
-      return undefined;
-    }
-    let taken = records.slice(from, until);
-    let takenCalls = calls.slice(from, until);
-    if (skips) {
-      taken = taken.filter((_, i) => !takenCalls[i]!.failed);
-      takenCalls = takenCalls.filter((call) => !call.failed);
-    }
-    own.head = until;
-    if (until === records.length) empty(own);
-    else if (own.head > 4_096 && own.head * 2 > records.length) {
-      own.records = records.slice(own.head);
-      own.calls = calls.slice(own.head);
-      own.head = 0;
-    }
-    if (own.identity === undefined) {
-      own.identity = current;
+  /** The next batch of a partition; undefined when there is none, or not yet. */
+  function encode(own: PartitionQueue, present: ProducerId | undefined): Batch | undefined {
+    if (own.producer === undefined) {
+      if (present === undefined || present === own.burnt) return undefined;
+      own.producer = present;
       own.sequence = 0;
     }
-    const bytes = encodeBatch(taken, bound);
-    const batch: Batch = { partition: own, records: taken, calls: takenCalls, bytes, identity: own.identity };
-    writeBatchHead(
-      bytes,
-      {
-        count: taken.length,
-        timestampMs: Date.now(),
-        compression: compressor.bits,
-        producerId: own.identity.id,
-        producerEpoch: own.identity.epoch,
-        sequence: own.sequence,
-      },
-      library.crc32c,
-    );
-    return batch;
-  }
-
-  function encodeBatch(records: readonly NewRecord[], bound: number): Buffer {
-    if (compressor.bits === 0) {
-      const bytes = pool.take(bound);
-      return bytes.subarray(0, writeRecords(bytes, BATCH_HEAD_BYTES, records, 0, records.length));
-    }
-    let plain = scratch;
-    if (plain.length < bound) {
-      plain = Buffer.allocUnsafe(Math.max(bound, 2 * BATCH_BYTES));
-      if (plain.length <= 4 * BATCH_BYTES) scratch = plain;
-    }
-    const compressed = compressor.compress(plain.subarray(0, writeRecords(plain, 0, records, 0, records.length)));
-    const bytes = pool.take(BATCH_HEAD_BYTES + compressed.length);
-    bytes.set(compressed, BATCH_HEAD_BYTES);
-    return bytes;
+    const taken = takeBatch(own);
+    if (!taken) return undefined;
+    const { records, calls, bound } = taken;
+    const { producer } = own;
+    return { partition: own, records, calls, producer, bytes: encoder.encode(records, bound, producer, own.sequence) };
   }
 
   // ——— sending ———
@@ -351,9 +165,6 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
       pump(topic);
     }, backoffMs(own.attempt));
   }
-
-  const waits = (own: PartitionQueue): boolean =>
-    !own.sending && (own.batch !== undefined || own.head < own.records.length);
 
   /** Sends one request to each node that leads partitions with something to send and has none under way. */
   function pump(topic: TopicQueue): void {
@@ -388,13 +199,13 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
     const sent: Batch[] = [];
     let outcome: Outcome = { again: true, forgotten: [] };
     try {
-      const current = ready.some(({ identity: own }) => own === undefined) ? await identity() : undefined;
+      const present = ready.some(({ producer }) => producer === undefined) ? await ids.current() : undefined;
       let bytes = 0;
       // another partition begins each time, so that none waits for ever behind the bound of the request
       const first = topic.turn++;
       for (let i = 0; i < ready.length && bytes < REQUEST_BYTES; i++) {
         const own = ready[(first + i) % ready.length]!;
-        own.batch ??= encode(own, own.identity ?? current!);
+        own.batch ??= encode(own, present);
         if (!own.batch) continue;
         own.sending = true;
         bytes += own.batch.bytes.length;
@@ -454,9 +265,9 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
     const own = batch.partition;
     if (code === KafkaError.none || code === KafkaError.duplicateSequence) {
       own.batch = undefined;
-      pool.give(batch.bytes);
+      encoder.release(batch.bytes);
       own.sequence = (own.sequence + batch.records.length) & 0x7fffffff;
-      acknowledge(batch);
+      waiting.acknowledge(batch);
       return false;
     }
     if (code === KafkaError.messageTooLarge || code === KafkaError.recordListTooLarge) {
@@ -464,8 +275,7 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
       return false;
     }
     if (code === KafkaError.topicAuthorizationFailed) {
-      give(
-        own,
+      giveUp(
         batch,
         new SpanwardenError(
           'LOG_UNAVAILABLE',
@@ -480,13 +290,13 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
   /** The broker has forgotten the producer, or the topic is a new one: the batch is numbered anew. */
   async function renew(batch: Batch): Promise<void> {
     const own = batch.partition;
-    if (fresh && (await fresh.catch(() => undefined)) === batch.identity) fresh = undefined;
-    const next = await identity();
+    ids.retire(batch.producer);
+    const next = await ids.current();
     if (own.batch !== batch) return;
-    own.identity = next;
+    own.producer = next;
     own.sequence = 0;
-    batch.identity = next;
-    writeProducer(batch.bytes, { producerId: next.id, producerEpoch: next.epoch, sequence: 0 }, library.crc32c);
+    batch.producer = next;
+    encoder.renumber(batch.bytes, next, 0);
   }
 
   /** Several records: smaller batches from now on. One: it cannot be kept at all. */
@@ -498,7 +308,7 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
         { topic: topic.name, bytes: record.value.length },
         'a record is larger than the topic takes and was refused: raise its max.message.bytes, or lower collector.maxRecordBytes',
       );
-      fail(
+      waiting.fail(
         batch.calls[0]!,
         new SpanwardenError(
           'RECORD_TOO_LARGE',
@@ -508,20 +318,17 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
       return;
     }
     topic.batchBytes = Math.max(1_024, Math.floor(batch.bytes.length / 2));
-    own.records = [...batch.records, ...own.records.slice(own.head)];
-    own.calls = [...batch.calls, ...own.calls.slice(own.head)];
-    own.head = 0;
+    putBack(own, batch);
   }
 
   return {
     append(topic, name, records, partitions, bound) {
       if (closed) return Promise.reject(closed);
-      // one call larger than the whole queue is taken when nothing waits: it could never be taken otherwise
-      if (queuedBytes > 0 && queuedBytes + bound > config.queueBytes)
-        return Promise.reject(
-          new SpanwardenError('LOG_FULL', `${queuedBytes} bytes already wait for Kafka (log.queueBytes)`),
-        );
-      queuedBytes += bound;
+      try {
+        waiting.admit(bound);
+      } catch (error) {
+        return Promise.reject(error);
+      }
       const queue = queueOf(topic, name);
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const call: AppendCall = {
@@ -541,23 +348,15 @@ export function createProducer(config: ProducerConfig, deps: ProducerDeps): Prod
       schedule(queue);
       return promise;
     },
-    get queuedBytes() {
-      return queuedBytes;
-    },
-    drained() {
-      if (queuedBytes === 0) return Promise.resolve();
-      const { promise, resolve } = Promise.withResolvers<void>();
-      quiet.push(resolve);
-      return promise;
-    },
+    drained: waiting.drained,
     close(error) {
       closed = error;
       clearInterval(expiry);
       for (const topic of topics.values()) {
         for (const { timer } of topic.resting.values()) clearTimeout(timer);
         for (const own of topic.partitions) {
-          for (const call of own.batch?.calls ?? []) fail(call, error);
-          for (let i = own.head; i < own.calls.length; i++) fail(own.calls[i]!, error);
+          for (const call of own.batch?.calls ?? []) waiting.fail(call, error);
+          for (let i = own.head; i < own.calls.length; i++) waiting.fail(own.calls[i]!, error);
           empty(own);
         }
       }
