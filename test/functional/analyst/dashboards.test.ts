@@ -104,6 +104,15 @@ describe.skipIf(noClickHouse)('the queries of the dashboards', () => {
     expect(total(await run(panelOf('Anomalous traces by entry').sql), 'traces')).toBe(traces.size);
   });
 
+  test('a range within an hour is not empty where hours are counted', async () => {
+    const minutes: Range = { fromMs: TODAY + 14.05 * HOUR, toMs: TODAY + 14.2 * HOUR, intervalS: 10 };
+    for (const title of ['Share not scored, client unknown, origin unknown', 'Least covered operations'])
+      expect(
+        (await askRows<Row>(shop.replayed, expand(panelOf(title).sql, minutes, values))).length,
+        title,
+      ).toBeGreaterThan(0);
+  });
+
   test('"Duplicate spans" counts what a crash left, and nothing where there was none', async () => {
     const { sql } = panelOf('Duplicate spans');
     const lastHour = REQUESTS.filter(({ startMs }) => startMs >= TODAY + 14 * HOUR);
