@@ -51,7 +51,7 @@ export interface Cluster {
   topic(name: string): TopicInfo | null | undefined;
   /** Asks again who leads what. Null: the topic does not exist. */
   refresh(name: string): Promise<TopicInfo | null>;
-  /** Ends the connections of a lane. */
+  /** Ends the connections of a lane for good: what was asked over them fails, and that is no fault of a broker. */
   release(lane: string): void;
   readonly stopped: boolean;
   stop(): void;
@@ -86,6 +86,7 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
   const opened = metrics?.counter('log_kafka_connections_total', 'Connections made to Kafka brokers');
   const connections = new Map<string, Promise<Connection>>();
   const nodes = new Map<number, BrokerAddress>();
+  const released = new Set<string>();
   const topics = new Map<string, TopicInfo | null>();
   const refreshing = new Map<string, Promise<TopicInfo | null>>();
   let controllerNode = ANY;
@@ -99,6 +100,7 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
   let turn = 0;
 
   const keyOf = (broker: BrokerAddress, lane: string): string => `${addressOf(broker)} ${lane}`;
+  const givenUp = (): SpanwardenError => new SpanwardenError('LOG_UNAVAILABLE', 'this connection was given up');
   const refuse = (): SpanwardenError => new SpanwardenError('STOPPED', 'the log is stopped');
 
   /** Counts and tells the failure; gives what callers see. */
@@ -150,6 +152,7 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
 
   async function ask<T>(broker: BrokerAddress, lane: string, call: Call<T>, timeoutMs: number): Promise<T> {
     if (stopped) throw refuse();
+    if (released.has(lane)) throw givenUp();
     const address = addressOf(broker);
     let connection: Connection;
     try {
@@ -171,6 +174,7 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
         connections.delete(keyOf(broker, lane));
         connection.socket.destroy();
       }
+      if (released.has(lane)) throw givenUp();
       throw unavailable(address, error);
     }
   }
@@ -288,6 +292,7 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
       return pending;
     },
     release(lane) {
+      released.add(lane);
       for (const [key, connection] of connections) if (key.endsWith(` ${lane}`)) end(connection);
     },
     get stopped() {
