@@ -22,7 +22,9 @@ describe.skipIf(noClickHouse)('the composed ClickHouse', () => {
     for (const made of [directory, data]) removeDirectory(made);
   });
 
-  test('all roles work as `spanwarden`: they make the schema, store, and read back at the next start', { timeout: 150_000 }, async () => {
+  test('all roles work as `spanwarden`: they make the schema, store, and read back at the next start', {
+    timeout: 150_000,
+  }, async () => {
     const spans = searchTrace(1, Date.now() - EPOCH_MS, '198.51.100.1');
     for (const spansTtlDays of [14, 15]) {
       const clickhouse = { url: server.url, user: 'spanwarden', password: PASSWORDS.writer, spansTtlDays };
