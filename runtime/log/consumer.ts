@@ -56,6 +56,8 @@ interface PartitionState {
 interface Tenure {
   readonly generation: number;
   readonly partitions: PartitionState[];
+  /** When the last request was sent that the store answered as to the owner of the lease. */
+  confirmedMs: number;
 }
 
 const MIN_POLL_MS = 10;
@@ -124,12 +126,14 @@ export function createStoreConsumer(config: ConsumerConfig, deps: ConsumerDeps, 
   }
 
   async function join(): Promise<boolean> {
+    const askedMs = clock.now();
     const result = await askLease();
     if (result.type !== 'joined') return false;
     const { generation, committed } = result;
     ends = (await store.offsets(topic)) ?? ends;
     const joined: Tenure = {
       generation,
+      confirmedMs: askedMs,
       partitions: committed.map((position, partition) => ({
         partition,
         position,
@@ -287,6 +291,7 @@ export function createStoreConsumer(config: ConsumerConfig, deps: ConsumerDeps, 
         resting = undefined;
         const own = tenure;
         if (!own || stopping) continue;
+        const askedMs = clock.now();
         const result = await deps.submit({
           type: 'renew',
           topic,
@@ -295,7 +300,8 @@ export function createStoreConsumer(config: ConsumerConfig, deps: ConsumerDeps, 
           generation: own.generation,
           leaseMs: config.leaseMs,
         });
-        if (result.type === 'refused' && tenure === own) {
+        if (result.type !== 'refused') own.confirmedMs = askedMs;
+        else if (tenure === own) {
           lose('the lease ran out');
           wake();
         }
@@ -371,6 +377,12 @@ export function createStoreConsumer(config: ConsumerConfig, deps: ConsumerDeps, 
         wake();
       }
       return false;
+    },
+    confirmed() {
+      if (!tenure) return false;
+      const sinceMs = clock.now() - tenure.confirmedMs;
+      // a clock that was set back tells nothing about how much of the lease is left
+      return sinceMs >= 0 && sinceMs < config.leaseMs;
     },
     seek(partition, offset) {
       const state = stateOf(partition);

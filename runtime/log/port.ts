@@ -64,6 +64,11 @@ export interface Consumer {
   start(): Promise<void>;
   /** Claims that everything below `offset` is durable. False when the generation is stale: nothing was committed. */
   commit(assignment: Pick<Assignment, 'partition' | 'generation'>, offset: number): Promise<boolean>;
+  /**
+   * Whether the log has confirmed within the session (Kafka) or lease (embedded log) that our partitions are ours. While it is
+   * false another member may have them already: what only their owner may write must wait.
+   */
+  confirmed(): boolean;
   /** Reads on from `offset` at the next batch. */
   seek(partition: number, offset: number): void;
   pause(partition: number): void;

@@ -43,8 +43,8 @@ export interface Cluster {
    * there is none; the connection is then made anew by the next request.
    */
   request<T>(node: number, lane: string, call: Call<T>, timeoutMs?: number): Promise<T>;
-  /** One request to any node. */
-  anywhere<T>(call: Call<T>): Promise<T>;
+  /** One request to any node, first to those that have not failed of late. */
+  anywhere<T>(call: Call<T>, lane?: string, timeoutMs?: number): Promise<T>;
   /** One request to the controller. */
   controller<T>(call: Call<T>): Promise<T>;
   /** As last heard; undefined when never asked, null when it does not exist. */
@@ -190,16 +190,21 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
     return ask(broker, lane, call, timeoutMs);
   }
 
-  /** Every broker is asked once, the last one that answered first; then the ones of the configuration. */
-  async function anywhere<T>(call: Call<T>): Promise<T> {
+  /**
+   * Every broker is asked once: the last one that answered first, then the ones of the configuration, and at the end those
+   * that are failing, each of which may take the whole timeout.
+   */
+  async function anywhere<T>(call: Call<T>, lane = CONTROL, timeoutMs = config.requestTimeoutMs): Promise<T> {
     const known = [...nodes.values()];
     const addresses = new Set(known.map(addressOf));
-    const brokers = [...known, ...bootstrap.filter((broker) => !addresses.has(addressOf(broker)))];
-    const first = turn % brokers.length;
+    const all = [...known, ...bootstrap.filter((broker) => !addresses.has(addressOf(broker)))];
+    const first = turn % all.length;
+    const turned = [...all.slice(first), ...all.slice(0, first)];
+    const failing = turned.filter((broker) => episodes.open(addressOf(broker)));
     let failure: unknown;
-    for (let i = 0; i < brokers.length; i++) {
+    for (const broker of [...turned.filter((one) => !failing.includes(one)), ...failing]) {
       try {
-        return await ask(brokers[(first + i) % brokers.length]!, CONTROL, call, config.requestTimeoutMs);
+        return await ask(broker, lane, call, timeoutMs);
       } catch (error) {
         turn++;
         failure = error;

@@ -366,7 +366,7 @@ export function createKafkaConsumer<R>(
   async function leave(deadlineMs: number): Promise<void> {
     fetcher?.stop();
     await membership?.stop(deadlineMs);
-    cluster.release(lane);
+    coordinator.stop();
   }
 
   function lags(): Map<number, number> {
@@ -383,9 +383,11 @@ export function createKafkaConsumer<R>(
       void run();
     },
     commit,
+    confirmed: () => membership?.confirmed ?? false,
     seek(partition, offset) {
       const own = held.get(partition);
       if (!own) return;
+      own.appendMs = 0; // what comes again has the times that it had
       if (own.feed) own.feed.seek(offset);
       else own.sought = offset;
       wake();

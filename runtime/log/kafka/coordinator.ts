@@ -30,6 +30,8 @@ export interface Coordinator {
   committed(
     partitions: readonly number[],
   ): Promise<{ readonly errorCode: number; readonly offsets: ReadonlyMap<number, number> }>;
+  /** Ends its connections. */
+  stop(): void;
 }
 
 export interface CoordinatorConfig {
@@ -37,8 +39,14 @@ export interface CoordinatorConfig {
   readonly topic: string;
   readonly sessionTimeoutMs: number;
   readonly requestTimeoutMs: number;
-  /** Of the connection over which we join, and are silent for long. */
+  /** Of the connection over which we join, and are silent for long; heartbeats have one of their own. */
   readonly lane: string;
+}
+
+/** The connection that a request takes, and how long an answer may take there. */
+interface Over {
+  readonly lane: string;
+  readonly timeoutMs: number;
 }
 
 const GROUP_KEY = 0;
@@ -46,13 +54,19 @@ const GROUP_KEY = 0;
 const MOVED: ReadonlySet<number> = new Set([KafkaError.notCoordinator, KafkaError.coordinatorNotAvailable]);
 
 export function createCoordinator(config: CoordinatorConfig, cluster: Cluster): Coordinator {
-  const { group, topic, lane } = config;
+  const { group, topic, lane, requestTimeoutMs, sessionTimeoutMs } = config;
+  /** Commits and others may wait; heartbeats that do lose the session. */
+  const control: Over = { lane: CONTROL, timeoutMs: requestTimeoutMs };
+  const joining: Over = { lane, timeoutMs: requestTimeoutMs + sessionTimeoutMs };
+  const beating: Over = { lane: `${lane} heartbeat`, timeoutMs: Math.min(requestTimeoutMs, sessionTimeoutMs / 3) };
   let node: number | undefined;
 
-  async function find(): Promise<number> {
+  async function find(over: Over): Promise<number> {
     if (node !== undefined) return node;
-    const answer = await cluster.anywhere((connection, { findCoordinatorV2 }) =>
-      findCoordinatorV2.api.async(connection, GROUP_KEY, [group]),
+    const answer = await cluster.anywhere(
+      (connection, { findCoordinatorV2 }) => findCoordinatorV2.api.async(connection, GROUP_KEY, [group]),
+      over.lane,
+      over.timeoutMs,
     );
     const found = answer.coordinators[0]!;
     if (found.errorCode !== 0) throw new CoordinatorError(found.errorCode);
@@ -60,16 +74,16 @@ export function createCoordinator(config: CoordinatorConfig, cluster: Cluster): 
     return node;
   }
 
-  async function ask<T>(call: Call<T>, errorCode: (answer: T) => number, over = CONTROL): Promise<T> {
-    const at = await find();
-    const timeoutMs = config.requestTimeoutMs + (over === lane ? config.sessionTimeoutMs : 0);
+  async function ask<T>(call: Call<T>, errorCode: (answer: T) => number, over = control): Promise<T> {
+    const at = await find(over === beating ? beating : control);
     let answer: T;
     try {
-      answer = await cluster.request(at, over, call, timeoutMs);
+      answer = await cluster.request(at, over.lane, call, over.timeoutMs);
     } catch (error) {
       node = undefined;
       // a node that is new to us is known after this
-      await cluster.refresh(topic).catch(() => null);
+      const refreshed = cluster.refresh(topic).catch(() => null);
+      if (over !== beating) await refreshed;
       throw error;
     }
     if (MOVED.has(errorCode(answer))) node = undefined;
@@ -91,7 +105,7 @@ export function createCoordinator(config: CoordinatorConfig, cluster: Cluster): 
             [{ name: protocol, metadata }],
           ),
         (joined) => joined.errorCode,
-        lane,
+        joining,
       );
       return {
         errorCode: answer.errorCode,
@@ -107,12 +121,13 @@ export function createCoordinator(config: CoordinatorConfig, cluster: Cluster): 
         (connection, { syncGroupV3 }) =>
           syncGroupV3.api.async(connection, group, generation, memberId, null, 'consumer', '', [...assignments]),
         (answer) => answer.errorCode,
-        lane,
+        joining,
       ),
     async heartbeat({ memberId, generation }) {
       const answer = await ask(
         (connection, { heartbeatV3 }) => heartbeatV3.api.async(connection, group, generation, memberId, null),
         ({ errorCode }) => errorCode,
+        beating,
       );
       return answer.errorCode;
     },
@@ -155,6 +170,9 @@ export function createCoordinator(config: CoordinatorConfig, cluster: Cluster): 
         else if (one.committedOffset >= 0n) offsets.set(one.partitionIndex, Number(one.committedOffset));
       }
       return { errorCode, offsets };
+    },
+    stop() {
+      for (const over of [joining, beating]) cluster.release(over.lane);
     },
   };
 }

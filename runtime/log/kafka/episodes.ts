@@ -12,6 +12,8 @@ interface Episode {
 export interface Episodes {
   failed(broker: string, failure: Failure): void;
   answered(broker: string): void;
+  /** It failed, and has not answered well since. */
+  open(broker: string): boolean;
   /** This broker is no longer one of the cluster. */
   forget(broker: string): void;
   stop(): void;
@@ -55,6 +57,7 @@ export function createEpisodes(deps: {
       episodes.delete(broker);
       logger?.info({ broker, downMs: Math.round(now() - episode.sinceMs) }, 'Kafka broker answers again');
     },
+    open: (broker) => episodes.has(broker),
     forget: (broker) => void episodes.delete(broker),
     stop: () => hide?.(),
   };

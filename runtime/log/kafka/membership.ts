@@ -37,6 +37,8 @@ export interface Membership {
   run(): Promise<void>;
   /** Undefined while we are in no group. */
   readonly own: GroupIdentity | undefined;
+  /** The coordinator has taken us for a member within the session: nobody else has what is ours. */
+  readonly confirmed: boolean;
   /** Resolves when the rebalance under way is over (or at once). */
   settled(): Promise<void>;
   /** Gives up everything and joins again. */
@@ -78,6 +80,11 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
   let lookedMs = 0;
   let attempt = 0;
   let complained = false;
+  /** When the last request was sent that the coordinator answered as to a member. */
+  let confirmedMs = Number.NEGATIVE_INFINITY;
+  let looking = false;
+  /** The topic is not as it was when the group was shared out. */
+  let outdated = false;
 
   async function rest(ms: number): Promise<void> {
     if (stopping) return;
@@ -160,6 +167,7 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
     const identity = { memberId: joined.memberId, generation: joined.generation };
     memberId = joined.memberId;
     leads = joined.leader === joined.memberId;
+    const sentMs = performance.now();
     const synced = await coordinator.sync(identity, leads ? share(joined.members) : []);
     if (!passes('sync', synced.errorCode)) return false;
     const { assignedPartitions } = library.decodeConsumerProtocolAssignment(synced.assignment);
@@ -167,6 +175,8 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
     if (stopping) return false;
     restartReason = undefined;
     own = identity;
+    confirmedMs = sentMs;
+    outdated = false;
     heldSince = identity.generation;
     logger?.info({ topic, group, generation: identity.generation, partitions }, 'partitions assigned');
     deps.assigned(identity.generation, partitions);
@@ -207,13 +217,14 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
   async function stay(): Promise<void> {
     let failures = 0;
     while (!stopping && own) {
-      await rest(failures > 0 ? backoffMs(failures) : heartbeatMs);
-      if (stopping || !own) return;
+      await rest(failures > 0 ? Math.min(heartbeatMs, backoffMs(failures)) : heartbeatMs);
+      if (stopping || !own || outdated) return;
       if (restartReason !== undefined) {
         lose(restartReason);
         restartReason = undefined;
         return;
       }
+      const sentMs = performance.now();
       let code: number;
       try {
         code = await coordinator.heartbeat(own);
@@ -227,20 +238,31 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
         passes('heartbeat', code);
         return;
       }
-      failures = code === KafkaError.none ? 0 : failures + 1;
-      if (performance.now() - lookedMs > METADATA_MS && (await changed())) return;
+      if (code === KafkaError.none) {
+        failures = 0;
+        confirmedMs = sentMs;
+      } else failures++;
+      if (performance.now() - lookedMs > METADATA_MS) void look();
     }
   }
 
-  /** The topic is another one, or has other partitions: the group is to be shared out again. */
-  async function changed(): Promise<boolean> {
+  /** Whether the topic is another one, or has other partitions. No heartbeat waits for it: brokers may be silent. */
+  async function look(): Promise<void> {
+    if (looking) return;
+    looking = true;
     lookedMs = performance.now();
+    const generation = own?.generation;
     try {
       const info = await cluster.refresh(topic);
-      if (info === null || info.id !== topicId) return true;
-      return leads && info.leaders.length !== partitionCount;
+      if (own?.generation !== generation) return;
+      const changed = info === null || info.id !== topicId || (leads && info.leaders.length !== partitionCount);
+      if (!changed) return;
+      outdated = true;
+      pause?.wake();
     } catch {
-      return false;
+      // the cluster tells what is wrong with it
+    } finally {
+      looking = false;
     }
   }
 
@@ -264,6 +286,9 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
     },
     get own() {
       return own;
+    },
+    get confirmed() {
+      return own !== undefined && performance.now() - confirmedMs < sessionTimeoutMs;
     },
     settled: () => rebalancing.promise,
     restart(reason) {

@@ -245,7 +245,11 @@ export function describeLogConformance(name: string, createHarness: () => Promis
 
       test('seek goes back and forward, also from inside a batch', async () => {
         await create(1);
-        await log.produce('spans', numbered(0, 10));
+        for (let i = 0; i < 10; i++) {
+          await log.produce('spans', numbered(i, 1));
+          const sentMs = harness.now();
+          await until(harness, () => harness.now() > sentMs);
+        }
         let again = true;
         const recorder = createRecorder({
           onBatch: (partition) => {
@@ -260,7 +264,24 @@ export function describeLogConformance(name: string, createHarness: () => Promis
         consumer.seek(0, 9);
         await until(harness, () => recorder.records.length === 13);
         expect(recorder.values().at(-1)).toBe('9');
+        // what comes again has the append times that it had
+        const times = new Map(recorder.records.slice(0, 6).map(({ offset, appendMs }) => [offset, appendMs]));
+        const again4and5 = recorder.records.slice(6, 8).map(({ appendMs }) => appendMs);
+        expect(again4and5).toEqual([times.get(4), times.get(5)]);
+        expect(times.get(4)).toBeLessThan(times.get(5)!);
         await consumer.stop(1_000);
+      });
+
+      test('is confirmed while partitions are its own', async () => {
+        await create(1);
+        const recorder = createRecorder();
+        const consumer = log.consumer({ topic: 'spans', group: 'g', handler: recorder });
+        expect(consumer.confirmed()).toBe(false);
+        await consumer.start();
+        await until(harness, () => recorder.assignments.size === 1);
+        expect(consumer.confirmed()).toBe(true);
+        await consumer.stop(1_000);
+        expect(consumer.confirmed()).toBe(false);
       });
 
       test('a paused partition is silent, the others go on; resume continues where it was', async () => {

@@ -168,6 +168,28 @@ describe.skipIf(noOwnBroker)('a broker with faults', () => {
       });
       await until(harness, () => recorder.values().includes('two'));
     });
+
+    test('silent for longer than the session: ours is not confirmed until it answers, soon after it does', async () => {
+      // commits and metadata wait long; heartbeats must not wait with them
+      const log = await open({ requestTimeoutMs: 20_000, sessionTimeoutMs: 3_000 });
+      await log.ensureTopic('spans', { partitions: 1, retentionMs: HOUR });
+      const recorder = createRecorder();
+      const consumer = await consume(log, 'g', recorder);
+      await until(harness, () => recorder.assignments.size === 1);
+      expect(consumer.confirmed()).toBe(true);
+      const pausedMs = performance.now();
+      broker.pause();
+      const commit = consumer.commit(recorder.assignments.get(0)!, 0).catch(() => false);
+      await until(harness, () => !consumer.confirmed());
+      const unconfirmedMs = performance.now() - pausedMs;
+      expect(unconfirmedMs).toBeGreaterThan(1_500);
+      expect(unconfirmedMs).toBeLessThan(3_500);
+      broker.resume();
+      const resumedMs = performance.now();
+      await until(harness, () => consumer.confirmed());
+      expect(performance.now() - resumedMs).toBeLessThan(6_000);
+      await commit;
+    });
   });
 
   describe('topics', () => {
