@@ -37,7 +37,7 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
       store: {
         createBatch: store.createBatch,
         storedSpanIds: store.storedSpanIds,
-        storedVerdicts: (partition, fromOffset) => store.storedVerdicts(partition, fromOffset),
+        storedVerdicts: store.storedVerdicts,
         async clientsOfTrace(traceId, spanId) {
           const found = await store.segmentOfSpan(traceId, spanId);
           if (found === undefined) return [];

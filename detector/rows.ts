@@ -57,6 +57,8 @@ export interface Rows {
   /** Forgets everything: alert-only mode, or no partition is left. */
   clear(): void;
   readonly spans: number;
+  /** Of them those that wait for a former owner's insert at `nowMs`. */
+  heldSpans(nowMs: number): number;
   readonly bytes: number;
   /** Spans not given to the store because their verdict was stored before. */
   readonly replayed: number;
@@ -85,6 +87,8 @@ export function createRows(store: RowStore): Rows {
   let waitingSpans = 0;
   let waitingBytes = 0;
   const waitingTraces = new Map<string, number>();
+  /** By partition. */
+  const waitingIn = new Map<number, number>();
   /** Smallest first offset by partition: of what was added since the last flush began, and of what it is writing. */
   let added: Offsets = new Map();
   let writing: Offsets = new Map();
@@ -93,12 +97,17 @@ export function createRows(store: RowStore): Rows {
   let epoch = 0;
   const replays = new Map<number, Replay>();
 
+  const count = (partition: number, spans: number): void => {
+    waitingIn.set(partition, (waitingIn.get(partition) ?? 0) + spans);
+  };
+
   function wait(row: Waiting): void {
     waiting.push(row);
     const { traceId } = row.verdict;
     waitingTraces.set(traceId, (waitingTraces.get(traceId) ?? 0) + 1);
     if (row.spans !== null) {
       waitingSpans += row.spans.spanCount;
+      count(row.verdict.partition, row.spans.spanCount);
       waitingBytes += bytesOf(row.spans);
     }
   }
@@ -110,6 +119,7 @@ export function createRows(store: RowStore): Rows {
     else waitingTraces.set(verdict.traceId, left);
     if (spans !== null) {
       waitingSpans -= spans.spanCount;
+      count(verdict.partition, -spans.spanCount);
       waitingBytes -= bytesOf(spans);
     }
   }
@@ -191,11 +201,18 @@ export function createRows(store: RowStore): Rows {
       waitingSpans = 0;
       waitingBytes = 0;
       waitingTraces.clear();
+      waitingIn.clear();
       added = new Map();
       writing = new Map();
     },
     get spans() {
       return batch.spans + waitingSpans;
+    },
+    heldSpans(nowMs) {
+      let held = 0;
+      for (const [partition, { notBeforeMs }] of replays)
+        if (notBeforeMs > nowMs) held += waitingIn.get(partition) ?? 0;
+      return held;
     },
     get bytes() {
       return batch.bytes + waitingBytes;

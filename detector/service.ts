@@ -20,11 +20,11 @@ import { beginningAt, type Owned, ownedFrom } from './owned.ts';
 import { createRows, type RowStore, type StoredVerdict } from './rows.ts';
 import { createStoring } from './storing.ts';
 import type { Versions } from './versions.ts';
-import { pause, within } from './waits.ts';
+import { pause, settles, within } from './waits.ts';
 
 export interface DetectorStore extends RowStore {
-  /** Newest verdict by id of the segments that begin at `fromOffset` or later. */
-  storedVerdicts(partition: number, fromOffset: number): Promise<ReadonlyMap<string, StoredVerdict>>;
+  /** Newest verdict by id of the segments that begin at `fromOffset` or later, of the day of `sinceMs` and later. */
+  storedVerdicts(partition: number, fromOffset: number, sinceMs: number): Promise<ReadonlyMap<string, StoredVerdict>>;
   /** Clients of the segments of a trace; empty when it is not stored. */
   clientsOfTrace(traceId: string, spanId: string): Promise<readonly ClientRecord[]>;
   /** Whether the store answers again. */
@@ -114,6 +114,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     flushInventory: () => inventory.flush(),
     reachable: () => store.reachable(),
     commit: async (owned, offset) => (await consumer?.commit(owned.assignment, offset)) ?? false,
+    confirmed: () => consumer?.confirmed() ?? false,
     prepareReread,
     logger,
     metrics,
@@ -172,12 +173,26 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   // ——— partitions ———
 
   async function assigned(assignment: Assignment): Promise<number> {
-    const { partition, committed } = assignment;
-    await storing.settled(); // what was given away may still be on its way into the store
-    const start = await untilReached(() => lookBack(partition, committed));
+    const { partition } = assignment;
+    await settles(STORE_WAIT_MS, storing.settled()); // what was given away may still be on its way into the store
+    const start = await startOf(assignment);
     partitions.set(partition, ownedFrom(assignment, start.offset));
-    begin(partition, committed, start);
+    begin(partition, assignment.committed, start);
     return start.offset;
+  }
+
+  /** Partitions that are held already must not wait for a store that is away: alerts go on, this one is looked up later. */
+  async function startOf(assignment: Assignment): Promise<Start> {
+    if (!versions.alerting) return untilReached(() => lookBack(assignment));
+    try {
+      if (!storing.alertOnly) return await within(STORE_WAIT_MS, lookBack(assignment));
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      storing.enterAlertOnly();
+    }
+    const { partition, committed } = assignment;
+    const offset = await untilReached(() => rewind(log, 'spans', partition, committed, core.warmUpMs));
+    return { offset, notBeforeMs: 0, verdicts: new Map(), untilOffset: committed };
   }
 
   interface Start {
@@ -192,13 +207,19 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
    * Where to read from, so that segments which straddle the committed offset are whole; and what is stored of the records
    * from there on: a crash, or a former owner, may have left more than was committed.
    */
-  async function lookBack(partition: number, committed: number): Promise<Start> {
+  async function lookBack({ partition, committed, generation }: Assignment): Promise<Start> {
     const offset = await rewind(log, 'spans', partition, committed, core.warmUpMs);
-    const verdicts = await store.storedVerdicts(partition, offset);
+    const [first] = await log.read('spans', partition, offset, 1);
+    const { earliest, latest } = await log.offsets('spans');
+    const verdicts =
+      first === undefined
+        ? new Map<string, StoredVerdict>()
+        : await store.storedVerdicts(partition, offset, first.appendMs);
     let last = committed;
-    for (const { firstOffset } of verdicts.values()) if (firstOffset > last) last = firstOffset;
-    const { earliest } = await log.offsets('spans');
-    const isFirst = verdicts.size === 0 && committed <= (earliest[partition] ?? 0);
+    // what lies beyond the end was stored of another log: its topic was made anew
+    for (const { firstOffset } of verdicts.values())
+      if (firstOffset > last && firstOffset < latest[partition]!) last = firstOffset;
+    const isFirst = verdicts.size === 0 && committed <= earliest[partition]! && generation <= 1;
     const notBeforeMs = isFirst ? 0 : deps.now() + config.detector.handOverMs;
     return { offset, notBeforeMs, verdicts, untilOffset: last + config.detector.replayMargin };
   }
@@ -212,7 +233,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   async function prepareReread(): Promise<() => boolean> {
     const starts: [Owned, Start][] = [];
     for (const owned of partitions.values()) {
-      starts.push([owned, await lookBack(owned.assignment.partition, owned.committed)]);
+      starts.push([owned, await lookBack({ ...owned.assignment, committed: owned.committed })]);
     }
     return () => {
       if (starts.length !== partitions.size) return false;

@@ -19,6 +19,8 @@ export interface StoringDeps {
   reachable(): Promise<boolean>;
   /** False when the partition is another's by now. */
   commit(owned: Owned, offset: number): Promise<boolean>;
+  /** False while partitions may be another's already: its rows must not be doubled by ours. */
+  confirmed(): boolean;
   /** Looks up from where to read again; gives what begins it, which is false when partitions were handed over meanwhile. */
   prepareReread(): Promise<() => boolean>;
   readonly logger: Logger;
@@ -53,6 +55,8 @@ export function createStoring(config: DetectorConfig, deps: StoringDeps): Storin
   let storeAway = false;
   let lastFlushMs = now();
   let flushing: Promise<void> | undefined;
+  let committing: Promise<void> | undefined;
+  let commitFailed = false;
   let returning: Promise<void> | undefined;
   /** Set when the store is back: begins the reading again. */
   let reread: (() => boolean) | undefined;
@@ -61,12 +65,15 @@ export function createStoring(config: DetectorConfig, deps: StoringDeps): Storin
 
   async function afterBatch(): Promise<void> {
     if (rejected !== undefined) throw rejected;
-    const isMuch = (): boolean => rows.spans >= flushSpans || rows.bytes >= maxUnstoredBytes / 2;
+    const due = (): number => rows.spans - rows.heldSpans(now());
+    const isMuch = (): boolean => due() >= flushSpans || rows.bytes >= maxUnstoredBytes / 2;
     if (now() - lastFlushMs >= flushMs || (isMuch() && !storeAway)) flush();
-    while (!alertOnly && !storeAway && (rows.spans >= 2 * flushSpans || rows.bytes >= maxUnstoredBytes)) {
+    if (!deps.confirmed() && rows.bytes >= maxUnstoredBytes) storeAway = true;
+    while (!alertOnly && !storeAway && (due() >= 2 * flushSpans || rows.bytes >= maxUnstoredBytes)) {
       // reading goes on while rows are inserted, but not much further ahead; a slow store is not yet one that is away
       const patienceMs = rows.bytes >= maxUnstoredBytes ? AWAY_AFTER_MS : STORE_WAIT_MS;
-      flush(Number.POSITIVE_INFINITY);
+      flush(rows.bytes >= maxUnstoredBytes ? Number.POSITIVE_INFINITY : now());
+      if (flushing === undefined) break; // not ours to write at present
       const leftMs = patienceMs - (now() - lastFlushMs);
       if (leftMs > 0 && (await settles(leftMs, settled()))) continue;
       storeAway = rows.bytes >= maxUnstoredBytes;
@@ -78,7 +85,7 @@ export function createStoring(config: DetectorConfig, deps: StoringDeps): Storin
 
   /** What a former owner may still be writing waits, unless there is no room to wait. */
   function flush(whatMs = now()): void {
-    if (alertOnly || flushing !== undefined) return;
+    if (alertOnly || flushing !== undefined || !deps.confirmed()) return;
     lastFlushMs = now();
     flushing = storeRows(whatMs)
       .catch((error: unknown) => {
@@ -97,6 +104,24 @@ export function createStoring(config: DetectorConfig, deps: StoringDeps): Storin
     storedSpans.add(await rows.flush(whatMs));
     await deps.flushInventory();
     storeAway = false;
+    committing ??= commitAll().finally(() => {
+      committing = undefined;
+    });
+  }
+
+  /** Beside the inserts: a group that cannot be committed to for a while is no store that is away. */
+  async function commitAll(): Promise<void> {
+    try {
+      await commitStored();
+      commitFailed = false;
+    } catch (error) {
+      if (!isRetryable(error)) rejected = error;
+      else if (!commitFailed) logger.warn({ err: error }, 'what is stored cannot be committed now; it is tried again');
+      commitFailed = true;
+    }
+  }
+
+  async function commitStored(): Promise<void> {
     for (const [partition, owned] of partitions) {
       if (alertOnly) return;
       const floor = Math.min(owned.said, rows.floor(partition));
@@ -150,6 +175,7 @@ export function createStoring(config: DetectorConfig, deps: StoringDeps): Storin
       await flushing;
       flush();
       await flushing;
+      await committing;
     },
   };
 }

@@ -172,6 +172,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
 
   async function assigned(given: Assignment): Promise<number> {
     const [snapshot, recent] = await untilReached(() => Promise.all([store.loadSnapshot(), store.recentDeliveries()]));
+    const { latest } = await untilReached(() => log.offsets('findings'));
     const state = snapshot === null ? undefined : (JSON.parse(snapshot.state) as ResponderState);
     assignment = given;
     outbox = newOutbox();
@@ -183,6 +184,13 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     collective = deps.createCollective(state?.collective);
     windows = createWindowBook(state?.windows);
     nextOffset = snapshot?.nextOffset ?? given.committed;
+    if (nextOffset > latest[given.partition]!) {
+      logger.error(
+        { offset: nextOffset, end: latest[given.partition] },
+        'the state was kept beside another log: findings are read from the commit in this one',
+      );
+      nextOffset = given.committed;
+    }
     return nextOffset;
   }
 

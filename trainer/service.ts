@@ -149,7 +149,8 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   async function assigned(given: Assignment): Promise<number> {
     const { partition } = given;
     const last = await newestVersion();
-    partitionCount = await untilReached(() => log.partitions('spans'));
+    const { latest: ends } = await untilReached(() => log.offsets('spans'));
+    partitionCount = ends.length;
     let start = given.committed;
     const partial = last?.partials.get(partition);
     if (last !== null && partial !== undefined) {
@@ -162,6 +163,13 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
         { partition, version: last.baseline.version, offset: start },
         'learning goes on from the last version',
       );
+    }
+    if (start > ends[partition]!) {
+      logger.error(
+        { partition, offset: start, end: ends[partition] },
+        'the last version was learned from another log: learning goes on from the commit in this one',
+      );
+      start = given.committed;
     }
     const from = await untilReached(() => rewind(log, 'spans', partition, start, assembler.warmUpMs));
     assembler.resume(partition, start);
@@ -205,7 +213,9 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     cuts.drop(partition);
     assignments.delete(partition);
     positions.delete(partition);
-    if (assignments.size === 0) latest = undefined; // by the next time another may have published
+    if (assignments.size > 0) return;
+    latest = undefined; // by the next time another may have published
+    cuts.end(); // nothing is left of a version that was being cut
   }
 
   async function batch(partition: number, records: readonly LogRecord[]): Promise<void> {
@@ -297,18 +307,23 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     );
     const partials = new Map<number, Uint8Array>();
     for (const partition of cut.offsets.keys()) partials.set(partition, await inTurns(learning.encoding(partition)));
+    const isStillOurs = (): boolean =>
+      [...cut.offsets.keys()].every((partition) => assignments.get(partition) === owned.get(partition));
     // what was taken away meanwhile is not in the counters any more: its new owner publishes
-    for (const partition of cut.offsets.keys()) {
-      if (assignments.get(partition) !== owned.get(partition))
-        throw new SpanwardenError('LOG_FENCED', `partition ${partition} was taken away while a version was made`);
-    }
+    const assertOurs = (): void => {
+      if (!isStillOurs() || !consumer?.confirmed())
+        throw new SpanwardenError('LOG_FENCED', 'partitions were taken away while a version was made');
+    };
+    assertOurs();
     const paths = new Map([...cut.offsets.keys()].map((partition) => [partition, templates.encode(partition)]));
     await untilReached(() => store.insertVersion(made, entries, partials, paths));
+    assertOurs(); // the store may have been away for long
     await untilReached(() => announce(made));
     for (const [partition, offset] of cut.offsets) {
       const assignment = assignments.get(partition);
       if (assignment !== undefined) await consumer?.commit(assignment, offset);
     }
+    if (!isStillOurs()) return; // the next owner's version may be newer
     baseline = made;
     entries = [...made.entries()];
     latest = { baseline: made, entries, partials, paths };

@@ -74,6 +74,7 @@ export function createHandTopics(): HandTopics {
         started = true;
         startOf(index).resolve(hand);
       },
+      confirmed: () => true,
       async commit({ partition, generation }, offset) {
         const taken = await answer();
         if (taken) commits.push([partition, generation, offset]);
