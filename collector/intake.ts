@@ -121,7 +121,11 @@ export function createIntake(config: CollectorConfig, deps: IntakeDeps): Intake 
     const startedAt = performance.now();
     waiting++;
     return new Promise((resolve) => {
-      const late = setTimeout(() => resolve(refuse('log_slow')), config.logTimeoutMs);
+      let told = false;
+      const late = setTimeout(() => {
+        told = true; // once, whatever becomes of it
+        resolve(refuse('log_slow'));
+      }, config.logTimeoutMs);
       produceAll(batches)
         .then(
           (tooLarge) => {
@@ -145,7 +149,7 @@ export function createIntake(config: CollectorConfig, deps: IntakeDeps): Intake 
               logFailing = true;
               logger.warn({ err: error }, 'the log does not take spans; senders are told to come back');
             }
-            resolve(refuse(full ? 'log_full' : 'log_unavailable'));
+            if (!told) resolve(refuse(full ? 'log_full' : 'log_unavailable'));
           },
         )
         .finally(() => {
