@@ -37,12 +37,23 @@ export interface RecordReader {
 }
 
 const HEAD = 61;
+/** Of the formats before Kafka 0.11, which are one record, or one with others compressed in it. */
+const OLD_HEAD = 26;
+const MAGIC_AT = 16;
+const CRC_AT = 17;
+/** Where the part begins that the checksum covers. */
+const ATTRIBUTES_AT = 21;
 const LOG_APPEND_TIME = 8;
 const CONTROL_BATCH = 32;
 const NOTHING = Buffer.alloc(0);
 
 const readOffset = (bytes: Buffer, at: number): number =>
   bytes.readInt32BE(at) * 4_294_967_296 + bytes.readUInt32BE(at + 4);
+
+/** Offset after the batch that begins at `from`. */
+const nextOffset = (bytes: Buffer, from: number): number =>
+  // the older formats bear the offset of the last record in them
+  readOffset(bytes, from) + (bytes[from + MAGIC_AT]! < 2 ? 1 : bytes.readInt32BE(from + 23) + 1);
 
 export function createRecordReader(
   library: Library,
@@ -123,18 +134,25 @@ export function createRecordReader(
       chunkAt += length;
       pendingBytes -= length;
       baseOffset = readOffset(chunk, from);
-      nextBatchOffset = baseOffset + chunk.readInt32BE(from + 23) + 1;
-      const attributes = chunk.readInt16BE(from + 21);
-      if ((attributes & CONTROL_BATCH) !== 0 || nextBatchOffset <= position) continue;
+      nextBatchOffset = nextOffset(chunk, from);
+      if (nextBatchOffset <= position) continue;
       try {
-        if (chunk[from + 16] !== 2) throw new Error(`batch format ${chunk[from + 16]} is older than Kafka 0.11`);
+        const magic = chunk[from + MAGIC_AT]!;
+        if (magic !== 2) throw new Error(`batch format ${magic} is not that of Kafka 0.11 and later`);
+        if (library.crc32c(chunk.subarray(from + ATTRIBUTES_AT, from + length)) !== chunk.readUInt32BE(from + CRC_AT))
+          throw new Error('the checksum of a batch does not fit');
+        const attributes = chunk.readInt16BE(from + ATTRIBUTES_AT);
+        if ((attributes & CONTROL_BATCH) !== 0) continue;
         const compression = attributes & COMPRESSION_MASK;
         appendTime = (attributes & LOG_APPEND_TIME) !== 0;
         baseTimestamp = readOffset(chunk, from + (appendTime ? 35 : 27));
-        left = chunk.readInt32BE(from + 57);
+        const count = chunk.readInt32BE(from + 57);
+        if (count < 0) throw new Error('a batch has fewer records than none');
+        if (count === 0) continue; // compaction took them all
         const body = chunk.subarray(from + HEAD, from + length);
         bytes = compression === 0 ? body : decompress(compression, body, library);
         at = 0;
+        left = count;
         return true;
       } catch (error) {
         lose(error);
@@ -179,10 +197,11 @@ export function createRecordReader(
       let from = 0;
       let next: number | undefined;
       // the end of what a fetch brings may be part of a batch
-      while (chunk.length - from >= HEAD) {
+      while (chunk.length - from >= OLD_HEAD) {
         const length = 12 + chunk.readInt32BE(from + 8);
-        if (length < HEAD || from + length > chunk.length) break;
-        next = readOffset(chunk, from) + chunk.readInt32BE(from + 23) + 1;
+        const head = chunk[from + MAGIC_AT]! < 2 ? OLD_HEAD : HEAD;
+        if (length < head || from + length > chunk.length) break;
+        next = nextOffset(chunk, from);
         from += length;
       }
       if (from > 0) {

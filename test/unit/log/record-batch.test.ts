@@ -46,6 +46,12 @@ function batchOf(
   batch.writeBigInt64BE(BigInt(base), 0);
   batch.writeInt16BE(compressor.bits | LOG_APPEND_TIME, 21);
   batch.writeBigInt64BE(BigInt(APPEND_MS), 35);
+  return sealed(batch);
+}
+
+/** With the checksum of what is in it now. */
+function sealed(batch: Buffer): Buffer {
+  batch.writeUInt32BE(library.crc32c(batch.subarray(21)), 17);
   return batch;
 }
 
@@ -194,8 +200,9 @@ describe('what we read', () => {
     const damaged = batchOf(sent, { base: 0 });
     damaged[BATCH_HEAD_BYTES] = 0xfe; // a length beyond the batch
     damaged[BATCH_HEAD_BYTES + 1] = 0x7f;
+    sealed(damaged);
     const squeezed = batchOf(sent, { base: 1, compression: 'zstd' });
-    squeezed.fill(0xff, BATCH_HEAD_BYTES);
+    sealed(squeezed.fill(0xff, BATCH_HEAD_BYTES));
     const {
       records: found,
       lost,
@@ -209,6 +216,46 @@ describe('what we read', () => {
     expect(position).toBe(3);
   });
 
+  test('a batch whose checksum does not fit is left out and told', () => {
+    const sent = [{ kind: RecordKind.spans, key: 'k', value: new Uint8Array(100) }];
+    const flipped = batchOf(sent, { base: 4 });
+    flipped[flipped.length - 20]! ^= 1; // in the value: nothing else would show it
+    const { records: found, lost } = readAll([Buffer.concat([flipped, batchOf(sent, { base: 5 })])], 4);
+    expect(found.map(({ offset }) => offset)).toEqual([5]);
+    expect(lost).toEqual([[4, 5]]);
+  });
+
+  test('batches that compaction has emptied are passed over without a word', () => {
+    const sent = [{ kind: RecordKind.spans, key: 'k', value: new Uint8Array(4) }];
+    const empty = batchOf(sent, { base: 0 }).subarray(0, BATCH_HEAD_BYTES);
+    empty.writeInt32BE(BATCH_HEAD_BYTES - 12, 8);
+    empty.writeInt32BE(6, 23); // seven records, once
+    empty.writeInt32BE(0, 57);
+    const chunk = Buffer.concat([sealed(empty), batchOf(sent, { base: 7 }), sealed(Buffer.from(empty))]);
+    chunk.writeBigInt64BE(8n, chunk.length - BATCH_HEAD_BYTES);
+    const { records: found, lost, position } = readAll([chunk]);
+    expect(found.map(({ offset }) => offset)).toEqual([7]);
+    expect(lost).toEqual([]);
+    expect(position).toBe(15);
+  });
+
+  test.each([0, 1])('batches of format %i are left out and told, however short, and what follows is read', (magic) => {
+    const old = Buffer.alloc(magic === 0 ? 26 : 34);
+    old.writeBigInt64BE(3n, 0);
+    old.writeInt32BE(old.length - 12, 8);
+    old[16] = magic;
+    old.fill(0xff, old.length - 8); // neither key nor value
+    const lost: number[][] = [];
+    const reader = createRecordReader(library, 3, (at, next) => lost.push([at, next]));
+    expect(reader.add(Buffer.from(old))).toBe(4);
+    expect(reader.next()).toBe(false);
+    expect(reader.position).toBe(4);
+    expect(lost).toEqual([[3, 4]]);
+    const sent = [{ kind: RecordKind.spans, key: 'k', value: new Uint8Array(4) }];
+    const { records: found } = readAll([Buffer.concat([old, batchOf(sent, { base: 4 })])], 3);
+    expect(found.map(({ offset }) => offset)).toEqual([4]);
+  });
+
   test('no bytes make it throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), fc.boolean(), (noise, framed) => {
@@ -216,6 +263,7 @@ describe('what we read', () => {
         if (framed && bytes.length > BATCH_HEAD_BYTES) {
           bytes.writeInt32BE(bytes.length - 12, 8);
           bytes[16] = 2;
+          sealed(bytes);
         }
         readAll([bytes]);
       }),
@@ -226,6 +274,7 @@ describe('what we read', () => {
   test('markers of transactions are no records', () => {
     const marker = batchOf([{ kind: RecordKind.spans, key: 'k', value: new Uint8Array(4) }], { base: 0 });
     marker.writeInt16BE(32, 21);
+    sealed(marker);
     const { records: found, position } = readAll([
       Buffer.concat([marker, batchOf([{ kind: 3, key: 'k', value: new Uint8Array() }], { base: 1 })]),
     ]);
@@ -281,5 +330,20 @@ describe('what we read', () => {
     expect(() => decompress(1, gzipSync(much), library, 999_999)).toThrow();
     expect(() => decompress(4, zstdCompressSync(much), library, 999_999)).toThrow();
     expect(() => decompress(7, much, library)).toThrow(/unknown compression/);
+    const { snappy, lz4 } = library.compressionsAlgorithms;
+    const block = snappy.compressSync(much);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(block.length);
+    const java = Buffer.concat([Buffer.from('82534e41505059000000000100000001', 'hex'), length, block, length, block]);
+    expect(decompress(2, block, library, 1_000_000)).toHaveLength(1_000_000);
+    expect(() => decompress(2, block, library, 999_999)).toThrow(/more than 999999/);
+    expect(decompress(2, java, library, 2_000_000)).toHaveLength(2_000_000);
+    expect(() => decompress(2, java, library, 1_999_999)).toThrow(/more than 1999999/);
+    // of lz4 the last block counts as if it were full
+    const squeezed = lz4.compressSync(much);
+    expect(decompress(3, squeezed, library, 1_000_000 + 4_194_304)).toHaveLength(1_000_000);
+    expect(() => decompress(3, squeezed, library, 900_000)).toThrow(/more than 900000/);
+    const random = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 2_654_435_761) >>> 13));
+    expect(decompress(3, lz4.compressSync(random), library).equals(random)).toBe(true);
   });
 });
