@@ -9,6 +9,7 @@ import { SpanwardenError } from '../../errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { backoffMs, type Pause, pauseFor } from './backoff.ts';
+import { createDenials, type Denials } from './denials.ts';
 import { createEpisodes } from './episodes.ts';
 import { explainFailure, KafkaError, responseOf } from './failures.ts';
 import { type Connection, type Library, loadLibrary } from './library.ts';
@@ -53,6 +54,8 @@ export interface Cluster {
   refresh(name: string): Promise<TopicInfo | null>;
   /** Ends the connections of a lane for good: what was asked over them fails, and that is no fault of a broker. */
   release(lane: string): void;
+  /** What ACLs keep from us. */
+  readonly denials: Denials;
   readonly stopped: boolean;
   stop(): void;
 }
@@ -83,6 +86,7 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
   const { logger, metrics } = deps;
   const bootstrap = config.brokers.map(parseBroker);
   const episodes = createEpisodes({ logger, metrics, now: () => performance.now() });
+  const denials = createDenials({ user: config.sasl.username, logger, metrics, now: () => performance.now() });
   const opened = metrics?.counter('log_kafka_connections_total', 'Connections made to Kafka brokers');
   const connections = new Map<string, Promise<Connection>>();
   const nodes = new Map<number, BrokerAddress>();
@@ -227,11 +231,14 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
     controllerNode = answer.controllerId;
     for (const { name, errorCode, topicId, partitions } of answer.topics) {
       if (typeof name !== 'string') continue;
-      if (errorCode === KafkaError.topicAuthorizationFailed)
+      if (errorCode === KafkaError.topicAuthorizationFailed) {
+        denials.denied('Describe', 'topic', name);
         throw new SpanwardenError(
           'LOG_UNAVAILABLE',
           `Kafka does not let us describe topic ${name}: its ACL needs Describe for ${config.sasl.username || 'anonymous clients'}`,
         );
+      }
+      denials.allowed('Describe', 'topic', name);
       if (errorCode === KafkaError.unknownTopicOrPartition) {
         topics.set(name, null);
         continue;
@@ -300,6 +307,7 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
       released.add(lane);
       for (const [key, connection] of connections) if (key.endsWith(` ${lane}`)) end(connection);
     },
+    denials,
     get stopped() {
       return stopped;
     },

@@ -372,7 +372,7 @@ export function createKafkaConsumer<R>(
   function lags(): Map<number, number> {
     const behind = new Map<number, number>();
     for (const { partition, feed } of held.values())
-      if (feed) behind.set(partition, Math.max(0, feed.end - feed.reader.position));
+      if (feed) behind.set(partition, Math.max(0, feed.end - feed.position));
     return behind;
   }
 
@@ -412,8 +412,7 @@ export function createKafkaConsumer<R>(
       const ends = await allOffsets(cluster, topic, partitions, LATEST, performance.now() + config.requestTimeoutMs);
       const behind = new Map<number, number>();
       for (const { partition, feed } of held.values())
-        if (feed && ends.has(partition))
-          behind.set(partition, Math.max(0, ends.get(partition)! - feed.reader.position));
+        if (feed && ends.has(partition)) behind.set(partition, Math.max(0, ends.get(partition)! - feed.position));
       return behind;
     },
     async stop(deadlineMs) {

@@ -69,6 +69,7 @@ export function createCoordinator(config: CoordinatorConfig, cluster: Cluster): 
       over.timeoutMs,
     );
     const found = answer.coordinators[0]!;
+    if (found.errorCode === KafkaError.groupAuthorizationFailed) cluster.denials.denied('Read', 'group', group);
     if (found.errorCode !== 0) throw new CoordinatorError(found.errorCode);
     node = found.nodeId;
     return node;
@@ -86,7 +87,11 @@ export function createCoordinator(config: CoordinatorConfig, cluster: Cluster): 
       if (over !== beating) await refreshed;
       throw error;
     }
-    if (MOVED.has(errorCode(answer))) node = undefined;
+    const code = errorCode(answer);
+    if (MOVED.has(code)) node = undefined;
+    if (code === KafkaError.groupAuthorizationFailed) cluster.denials.denied('Read', 'group', group);
+    else if (code === KafkaError.topicAuthorizationFailed) cluster.denials.denied('Read', 'topic', topic);
+    else if (code === KafkaError.none) cluster.denials.allowed('Read', 'group', group);
     return answer;
   }
 
@@ -166,6 +171,7 @@ export function createCoordinator(config: CoordinatorConfig, cluster: Cluster): 
       const offsets = new Map<number, number>();
       let errorCode = answer.errorCode;
       for (const one of answer.topics[0]?.partitions ?? []) {
+        if (one.errorCode === KafkaError.topicAuthorizationFailed) cluster.denials.denied('Describe', 'topic', topic);
         if (one.errorCode !== KafkaError.none) errorCode = one.errorCode;
         else if (one.committedOffset >= 0n) offsets.set(one.partitionIndex, Number(one.committedOffset));
       }

@@ -3,7 +3,7 @@
  * one neither keeps the others waiting nor fills memory.
  */
 import type { Logger } from '../../telemetry/logger.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs, pauseFor } from './backoff.ts';
 import { createBufferPool } from './buffer-pool.ts';
 import type { Cluster } from './cluster.ts';
 import { KafkaError } from './failures.ts';
@@ -44,6 +44,8 @@ export interface PartitionFeed {
   readonly end: number;
   /** When the broker last said that there is nothing after what we have (performance.now); -Infinity = it did not. */
   readonly dryMs: number;
+  /** Offset after everything handed over, or known to be gone. */
+  readonly position: number;
   /** Drops what was fetched and goes on from `offset`. */
   seek(offset: number): void;
 }
@@ -59,6 +61,7 @@ export interface Fetcher {
 }
 
 interface Feed extends PartitionFeed {
+  readonly reader: RecordReader;
   end: number;
   dryMs: number;
   /** Offset to fetch from. */
@@ -80,7 +83,13 @@ const MAX_RESPONSE_BYTES = 16 * 1_048_576;
 const POOL_BYTES = 16 * 1_048_576;
 const LANES = 2;
 /** A topic missing for so long is gone: a broker that has just come back may not know it yet. */
-const GONE_MS = 1_000;
+export const GONE_MS = 1_000;
+/** No longer than this do partitions wait for news of their leaders: those that know may be silent. */
+const NEWS_MS = 1_000;
+/** Stands for the leader of partitions that have none. */
+const NOBODY = -1;
+/** Divergences this close to each other are one story. */
+const DIVERGED_MS = 60_000;
 
 export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher {
   const { cluster, library, logger } = deps;
@@ -89,10 +98,13 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
   const pool = createBufferPool(POOL_BYTES);
   /** `node` → lanes in use. */
   const busy = new Map<number, Set<number>>();
-  let rest: NodeJS.Timeout | undefined;
-  let attempt = 0;
+  /** Nodes that failed and are left alone for a while: what others lead goes on. */
+  const resting = new Map<number, NodeJS.Timeout | undefined>();
+  const attempts = new Map<number, number>();
+  let looking: Promise<void> | undefined;
   let stopped = false;
   let missingSince: number | undefined;
+  let divergedMs = Number.NEGATIVE_INFINITY;
 
   const partitionBytes = (): number =>
     Math.max(MIN_PARTITION_BYTES, Math.min(MAX_PARTITION_BYTES, Math.floor(BUDGET_BYTES / Math.max(1, feeds.size))));
@@ -101,15 +113,15 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
     feed.lane < 0 && !feed.paused && feed.reader.pendingBytes < Math.min(config.aheadBytes, partitionBytes());
 
   function poll(): void {
-    if (stopped || rest) return;
+    if (stopped) return;
     const leaders = cluster.topic(topic)?.leaders;
     const byNode = new Map<number, Feed[]>();
     let lost = leaders === undefined;
     for (const feed of feeds.values()) {
       if (!wants(feed)) continue;
-      const node = leaders?.[feed.partition] ?? -1;
+      const node = leaders?.[feed.partition] ?? NOBODY;
       if (node < 0) lost = true;
-      else {
+      else if (!resting.has(node)) {
         const others = byNode.get(node);
         if (others) others.push(feed);
         else byNode.set(node, [feed]);
@@ -124,26 +136,38 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
       const lane = lanes.has(0) ? 1 : 0;
       if (lanes.size < LANES) void fetch(node, lane, lanes, due);
     }
-    if (lost && feeds.size > 0) later();
+    if (lost && feeds.size > 0) later(NOBODY);
   }
 
-  /** Something failed: look who leads, and go on a little later. */
-  function later(): void {
-    if (rest || stopped) return;
-    attempt++;
-    rest = setTimeout(async () => {
-      try {
-        if ((await cluster.refresh(topic)) !== null) missingSince = undefined;
-        else {
-          missingSince ??= performance.now();
-          if (performance.now() - missingSince > GONE_MS) deps.missing();
-        }
-      } catch {
-        // the cluster tells what is wrong with it
-      }
-      rest = undefined;
+  /** Something failed at this node: look who leads, and go on with it a little later. */
+  function later(node: number): void {
+    if (stopped || resting.has(node)) return;
+    const attempt = (attempts.get(node) ?? 0) + 1;
+    attempts.set(node, attempt);
+    const timer = setTimeout(async () => {
+      resting.set(node, undefined);
+      looking ??= look().finally(() => {
+        looking = undefined;
+      });
+      const enough = pauseFor(NEWS_MS);
+      await Promise.race([looking, enough.over]);
+      enough.wake();
+      resting.delete(node);
       poll();
     }, backoffMs(attempt));
+    resting.set(node, timer);
+  }
+
+  async function look(): Promise<void> {
+    try {
+      if ((await cluster.refresh(topic)) !== null) missingSince = undefined;
+      else {
+        missingSince ??= performance.now();
+        if (performance.now() - missingSince > GONE_MS) deps.missing();
+      }
+    } catch {
+      // the cluster tells what is wrong with it
+    }
   }
 
   async function fetch(node: number, lane: number, lanes: Set<number>, due: readonly Feed[]): Promise<void> {
@@ -187,8 +211,12 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
       lanes.delete(lane);
     }
     if (stopped) return;
-    if (failed) later();
-    else attempt = 0;
+    if (failed) later(node);
+    else {
+      attempts.delete(node);
+      attempts.delete(NOBODY);
+      missingSince = undefined;
+    }
     deps.wake();
     poll();
   }
@@ -196,7 +224,9 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
   /** False: ask again later. */
   async function take(feed: Feed, { errorCode, end, records }: FetchedPartition): Promise<boolean> {
     if (errorCode === KafkaError.offsetOutOfRange) return outOfRange(feed);
+    if (errorCode === KafkaError.topicAuthorizationFailed) cluster.denials.denied('Read', 'topic', topic);
     if (errorCode !== KafkaError.none) return false;
+    cluster.denials.allowed('Read', 'topic', topic);
     feed.end = end;
     const next = feed.reader.add(records);
     if (next !== undefined) feed.from = Math.max(feed.from, next);
@@ -223,16 +253,21 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
         { topic, group, partition, offset: from, next: first },
         'records were removed by retention before they were read',
       );
-      feed.seek(first);
+      // what was fetched before is there to be read, and the reader passes over the gap
+      feed.from = first;
       return true;
     }
-    if (from <= end) return true;
-    logger?.error(
-      { topic, group, partition, offset: from, end },
-      'the partition ends before the position: the topic was made anew or lost records; it is read from its beginning',
-    );
+    if (from <= end) return false;
+    const nowMs = performance.now();
+    // who is asked where to start may name such an offset again and again
+    if (nowMs - divergedMs > DIVERGED_MS)
+      logger?.error(
+        { topic, group, partition, offset: from, end },
+        'the partition ends before the position: the topic was made anew or lost records; its start is asked for again',
+      );
+    divergedMs = nowMs;
     deps.diverged(partition);
-    return true;
+    return false;
   }
 
   return {
@@ -259,6 +294,9 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
         lane: -1,
         epoch: 0,
         maxBytes: 0,
+        get position() {
+          return reader.pendingBytes === 0 ? Math.max(reader.position, feed.from) : reader.position;
+        },
         seek(to) {
           reader.clear(to);
           feed.from = to;
@@ -286,7 +324,7 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
     },
     stop() {
       stopped = true;
-      clearTimeout(rest);
+      for (const timer of resting.values()) clearTimeout(timer);
       for (const lane of deps.lanes) cluster.release(lane);
     },
   };

@@ -51,6 +51,8 @@ export function createForeignTopics(config: KafkaConfig, deps: ClusterDeps = {})
         },
       );
       consumers.add(consumer);
+      const forget = () => void consumers.delete(consumer);
+      consumer.ended.then(forget, forget);
       return {
         ...consumer,
         async start() {

@@ -10,6 +10,7 @@ import { backoffMs, type Pause, pauseFor } from './backoff.ts';
 import type { Cluster } from './cluster.ts';
 import { type Coordinator, CoordinatorError, type GroupIdentity } from './coordinator.ts';
 import { KafkaError } from './failures.ts';
+import { GONE_MS } from './fetcher.ts';
 import type { Library } from './library.ts';
 
 export interface MembershipConfig {
@@ -52,6 +53,10 @@ const TOPIC_POLL_MS = 250;
 const HEARTBEAT_MS = 1_000;
 /** Partitions may be added to a topic; the leader of the group looks so often. */
 const METADATA_MS = 5_000;
+/** Restarts this close to each other are one story: each waits longer than the one before, and says nothing more. */
+const RESTARTS_MS = 60_000;
+/** Attempts to join after which it is said that they fail: some 15 s. */
+const MANY_ATTEMPTS = 12;
 
 const LOST: ReadonlySet<number> = new Set([KafkaError.unknownMember, KafkaError.illegalGeneration]);
 const PASSING: ReadonlySet<number> = new Set([
@@ -74,6 +79,8 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
   let pause: Pause | undefined;
   let rebalancing = Promise.withResolvers<void>();
   let restartReason: string | undefined;
+  let restarts = 0;
+  let restartedMs = Number.NEGATIVE_INFINITY;
   let topicId: string | undefined;
   let leads = false;
   let partitionCount = 0;
@@ -93,16 +100,18 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
     pause = undefined;
   }
 
-  function lose(reason: string): void {
+  function lose(reason: string, quietly = false): void {
     own = undefined;
     heldSince = -1;
     const lost = deps.held();
-    if (lost.length > 0 && !stopping) logger?.warn({ topic, group, partitions: lost, reason }, 'partitions revoked');
+    if (lost.length > 0 && !stopping)
+      logger?.[quietly ? 'debug' : 'warn']({ topic, group, partitions: lost, reason }, 'partitions revoked');
     deps.assigned(-1, []);
   }
 
   /** Waits until the topic exists. */
   async function untilTopic(): Promise<number> {
+    let missingSince: number | undefined;
     for (let told = false; !stopping; ) {
       const info = await cluster.refresh(topic);
       lookedMs = performance.now();
@@ -114,7 +123,13 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
         topicId = info.id;
         return info.leaders.length;
       }
+      missingSince ??= performance.now();
       if (topicId !== undefined) {
+        // a broker that has just come, or just come back, may not know it yet
+        if (performance.now() - missingSince < GONE_MS) {
+          await rest(TOPIC_POLL_MS);
+          continue;
+        }
         topicId = undefined;
         logger?.error({ topic, group }, 'the topic was deleted');
         lose('the topic was deleted');
@@ -178,7 +193,8 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
     confirmedMs = sentMs;
     outdated = false;
     heldSince = identity.generation;
-    logger?.info({ topic, group, generation: identity.generation, partitions }, 'partitions assigned');
+    const { generation } = identity;
+    logger?.[restarts > 1 ? 'debug' : 'info']({ topic, group, generation, partitions }, 'partitions assigned');
     deps.assigned(identity.generation, partitions);
     rebalancing.resolve();
     attempt = 0;
@@ -200,14 +216,13 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
         `kafka.sessionTimeoutMs ${sessionTimeoutMs} is not within what the broker allows (group.min.session.timeout.ms, group.max.session.timeout.ms)`,
       );
     if (PASSING.has(errorCode)) throw new CoordinatorError(errorCode);
-    if (!complained) {
+    // what ACLs keep from us the coordinator's side has told
+    if (!complained && errorCode !== KafkaError.groupAuthorizationFailed) {
       complained = true;
       const reason =
         errorCode === KafkaError.inconsistentGroupProtocol
           ? 'it has members of another program, or of another kind'
-          : errorCode === KafkaError.groupAuthorizationFailed
-            ? 'its ACL does not give us Read'
-            : `error ${errorCode}`;
+          : `error ${errorCode}`;
       logger?.error({ topic, group, what, reason }, 'cannot be a member of the Kafka group; trying again');
     }
     throw new CoordinatorError(errorCode);
@@ -219,9 +234,13 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
     while (!stopping && own) {
       await rest(failures > 0 ? Math.min(heartbeatMs, backoffMs(failures)) : heartbeatMs);
       if (stopping || !own || outdated) return;
+      if (restarts > 0 && performance.now() - restartedMs > RESTARTS_MS) restarts = 0;
       if (restartReason !== undefined) {
-        lose(restartReason);
+        restarts++;
+        restartedMs = performance.now();
+        lose(restartReason, restarts > 1);
         restartReason = undefined;
+        if (restarts > 1) await rest(backoffMs(restarts));
         return;
       }
       const sentMs = performance.now();
@@ -279,6 +298,11 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
           if (error instanceof SpanwardenError && !error.retryable) throw error;
           if (!(error instanceof SpanwardenError) && !(error instanceof CoordinatorError)) throw error;
           attempt++;
+          if (attempt === MANY_ATTEMPTS)
+            logger?.warn(
+              { topic, group, reason: error.message },
+              'not a member of the Kafka group for some time; trying again',
+            );
           await rest(backoffMs(attempt));
         }
       }

@@ -89,6 +89,50 @@ describe.skipIf(noOwnBroker)('a cluster of three', () => {
     await Promise.all([writer, ...readers].map((log) => log.stop(5_000)));
   }, 120_000);
 
+  test('one that is silent keeps nobody from reading what the others lead', async () => {
+    const prefix = freshPrefix();
+    const config = kafkaConfig(cluster.addresses, prefix, { requestTimeoutMs: 1_500, sessionTimeoutMs: 6_000 });
+    const log = await openKafkaLog(config);
+    await log.ensureTopic('spans', { partitions: 6, retentionMs: 3_600_000 });
+    const value = bytes('v');
+    for (let partition = 0; partition < 6; partition++)
+      await log.produce('spans', [{ kind: RecordKind.spans, key: 'k', value, partition }]);
+    const recorder = createRecorder();
+    const consumer = await consume(log, 'g', recorder);
+    const reach = async (reached: () => boolean): Promise<void> => {
+      const from = performance.now();
+      while (!reached()) {
+        if (performance.now() - from > RECOVERY_MS) throw new Error('not read in time');
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    };
+    await reach(() => recorder.records.length === 6);
+    const metadata = await admin.fetchTopicMetadata({ topics: [`${prefix}spans`] });
+    const silent = cluster.brokers.find(({ nodeId }) => nodeId === metadata.topics[0]!.partitions[0]!.leader)!;
+    const others = metadata.topics[0]!.partitions.filter(({ leader }) => leader !== silent.nodeId);
+    expect(others.length).toBeGreaterThan(0);
+    silent.pause();
+    try {
+      const endMs = performance.now() + 5_000;
+      let longestMs = 0;
+      while (performance.now() < endMs) {
+        const from = performance.now();
+        const before = recorder.records.length;
+        for (const { partitionId } of others) consumer.seek(partitionId, 0);
+        await reach(() => {
+          const again = new Set(recorder.records.slice(before).map(({ partition }) => partition));
+          return others.every(({ partitionId }) => again.has(partitionId));
+        });
+        longestMs = Math.max(longestMs, performance.now() - from);
+      }
+      expect(longestMs).toBeLessThan(1_200);
+      expect(recorder.told.filter(({ what }) => what === 'revoked')).toEqual([]);
+    } finally {
+      silent.resume();
+    }
+    await log.stop(5_000);
+  }, 120_000);
+
   async function coordinatorOf(groupId: string): Promise<{ coordinator: number }> {
     const { groups } = await admin.describeGroups([groupId]);
     expect(groups[0]!.members).toHaveLength(2);

@@ -303,6 +303,49 @@ describe.skipIf(noOwnBroker)('a broker with faults', () => {
       expect(warnings(/removed by retention/)).toHaveLength(1);
       expect(await gauge('log_skipped_records_total')).toMatch(new RegExp(` ${first}$`));
     });
+
+    test('records that were fetched before retention took what follows them are read; only the others are skipped', async () => {
+      const log = await open({ compression: 'none' });
+      await log.ensureTopic('spans', { partitions: 1, retentionMs: HOUR, retentionBytes: 2_000_000 });
+      const value = new Uint8Array(100_000);
+      const send = (i: number) => log.produce('spans', [{ kind: RecordKind.spans, key: `${i}`, value }]);
+      const gate = Promise.withResolvers<void>();
+      const recorder = createRecorder({ onBatch: () => gate.promise });
+      for (let i = 0; i < 15; i++) await send(i);
+      await consume(log, 'g', recorder, { maxBatchRecords: 1, maxBatchBytes: 400_000 });
+      await until(harness, () => recorder.records.length === 1);
+      let earliest = 0;
+      for (let i = 15; earliest < 40; i++) {
+        await send(i);
+        earliest = (await log.offsets('spans')).earliest[0]!;
+      }
+      const { latest } = await log.offsets('spans');
+      gate.resolve();
+      await until(harness, () => recorder.records.at(-1)!.offset === latest[0]! - 1);
+      const offsets = recorder.records.map(({ offset }) => offset);
+      const gap = offsets.findIndex((offset, i) => i > 0 && offset !== offsets[i - 1]! + 1);
+      expect(gap).toBeGreaterThan(1); // what was there already came, in order
+      expect(offsets.slice(gap)).toEqual(
+        Array.from({ length: latest[0]! - offsets[gap]! }, (_, i) => offsets[gap]! + i),
+      );
+      const skipped = offsets[gap]! - offsets[gap - 1]! - 1;
+      expect(await gauge('log_skipped_records_total')).toMatch(new RegExp(` ${skipped}$`));
+    });
+
+    test('a start beyond the end is asked for again, ever more slowly, with one line', async () => {
+      const log = await open();
+      await log.ensureTopic('spans', { partitions: 1, retentionMs: HOUR });
+      await log.produce('spans', [record('k', 'v')]);
+      let asked = 0;
+      const recorder = createRecorder({ start: () => (++asked < 7 ? 1_000 : undefined) });
+      const startedMs = performance.now();
+      await consume(log, 'g', recorder);
+      await until(harness, () => recorder.records.length === 1);
+      expect(performance.now() - startedMs).toBeGreaterThan(2_000);
+      expect(asked).toBe(7);
+      expect(warnings(/ends before the position/)).toHaveLength(1);
+      expect(warnings(/partitions revoked/)).toHaveLength(1);
+    });
   });
 
   describe('members', () => {

@@ -1,6 +1,14 @@
 /** TLS and SASL against brokers that demand them: right credentials work, wrong ones are one clear line without secrets. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  Kafka,
+  logLevel,
+  ResourcePatternTypes,
+} from 'kafkajs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createKafkaLog } from '../../../runtime/log/kafka/log.ts';
 import type { Log } from '../../../runtime/log/port.ts';
@@ -197,6 +205,72 @@ describe.skipIf(noOwnBroker)('a broker that demands', () => {
         /does not take PLAIN.*SCRAM-SHA-512/,
       );
     });
+  });
+
+  test('one with ACLs: each that is missing is one line, and reading begins when they are there', async () => {
+    const users = { spanwarden: PASSWORD, admin: PASSWORD };
+    const broker = await startBroker({
+      properties: {
+        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+        'super.users': 'User:ANONYMOUS;User:admin',
+      },
+      security: { sasl: { mechanisms: ['PLAIN'], users } },
+    });
+    try {
+      const kafka = new Kafka({
+        brokers: [broker.address],
+        sasl: { mechanism: 'plain', username: 'admin', password: PASSWORD },
+        logLevel: logLevel.NOTHING,
+      });
+      const admin = kafka.admin();
+      await admin.connect();
+      const allow = (operation: AclOperationTypes, resourceType: AclResourceTypes, resourceName: string) =>
+        admin.createAcls({
+          acl: [
+            {
+              principal: 'User:spanwarden',
+              host: '*',
+              permissionType: AclPermissionTypes.ALLOW,
+              resourcePatternType: ResourcePatternTypes.LITERAL,
+              operation,
+              resourceType,
+              resourceName,
+            },
+          ],
+        });
+      const owner = create(broker, { sasl: { mechanism: 'PLAIN', username: 'admin', password: PASSWORD } });
+      await owner.start();
+      await owner.ensureTopic('spans', { partitions: 1, retentionMs: 3_600_000 });
+      await owner.produce('spans', [{ kind: RecordKind.spans, key: 'k', value: bytes('v') }]);
+      lines = [];
+
+      const log = create(broker, { sasl: { mechanism: 'PLAIN', ...USER } });
+      await log.start();
+      const recorder = createRecorder();
+      await consume(log, 'g', recorder);
+      const told = () => lines.filter(({ level }) => level === 'error' || level === 'warn').map(({ reason }) => reason);
+      const counted = metrics.counter('log_kafka_errors_total', '');
+      const before = counted.value({ what: 'authorization' });
+      const [topic, group] = [`${prefix}spans`, `${prefix}g`];
+      const steps = [
+        [AclOperationTypes.DESCRIBE, AclResourceTypes.TOPIC, topic, `Describe on topic ${topic}`],
+        [AclOperationTypes.READ, AclResourceTypes.GROUP, group, `Read on group ${group}`],
+        [AclOperationTypes.READ, AclResourceTypes.TOPIC, topic, `Read on topic ${topic}`],
+      ] as const;
+      for (const [i, [operation, type, name, what]] of steps.entries()) {
+        await until(harness, () => told().length > i);
+        expect(told()[i]).toBe(`an ACL has to allow ${what} for spanwarden`);
+        await allow(operation, type, name);
+      }
+      await until(harness, () => recorder.records.length === 1);
+      expect(told()).toHaveLength(3);
+      expect(counted.value({ what: 'authorization' })).toBeGreaterThanOrEqual(before + 3);
+      expect(lines.filter(({ msg }) => msg === 'Kafka lets us read now')).toHaveLength(3);
+      await admin.disconnect();
+    } finally {
+      await Promise.all(logs.splice(0).map((log) => log.stop(1_000)));
+      await broker.stop();
+    }
   });
 
   test('a broker that speaks no TLS, spoken to with TLS: said with the setting', async () => {
