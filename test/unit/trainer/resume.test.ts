@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { loadBaseline } from '../../../baseline/baseline.ts';
 import { createLearning, type Learning } from '../../../baseline/learning/learning.ts';
 import { createMemoryLog, type MemoryLog } from '../../../runtime/log/memory.ts';
+import type { Consumer, ConsumerHandler } from '../../../runtime/log/port.ts';
 import { createLogger } from '../../../runtime/telemetry/logger.ts';
 import { createMetrics } from '../../../runtime/telemetry/metrics.ts';
 import { assemblySection } from '../../../schemas/config/assembly.ts';
@@ -41,6 +42,8 @@ async function createWorld() {
   let trainer: Trainer | undefined;
   let learning: Learning | undefined;
   let dying: Death | undefined;
+  let handler: ConsumerHandler | undefined;
+  let consumer: Consumer | undefined;
   let trace = 0;
 
   async function start(): Promise<void> {
@@ -59,7 +62,14 @@ async function createWorld() {
       },
     );
     trainer = createTrainer(trainerSection.parse({ publishEveryMs: 8_000, publishGrowth: 0.3 }), {
-      log: own,
+      log: {
+        ...own,
+        consumer(options) {
+          handler = options.handler;
+          consumer = own.consumer(options);
+          return consumer;
+        },
+      },
       store: {
         async insertVersion(baseline, _previous, partials, paths) {
           if (!alive()) return gone();
@@ -109,6 +119,15 @@ async function createWorld() {
     versions,
     pass,
     kill,
+    /** All partitions are taken away, and given back. */
+    async handOver(): Promise<void> {
+      if (trainer === undefined || handler === undefined) return;
+      for (const partition of [0, 1]) handler.revoked(partition);
+      for (const partition of [0, 1]) {
+        const from = await handler.assigned({ partition, generation: 1, committed: 0 });
+        consumer!.seek(partition, from ?? 0);
+      }
+    },
     die(how: Death) {
       dying = how;
     },
@@ -193,4 +212,21 @@ it('killed anywhere, also while it publishes: the same segments counted once, ev
     ),
     { numRuns: Number(process.env.RUNS ?? 3) },
   );
+}, 60_000);
+
+it('loses its partitions while a version is cut and gets them back: no version without what was learned before', async () => {
+  const quiet = await play([]);
+  const world = await createWorld();
+  for (let round = 0; round < 40; round++) {
+    await world.send(15);
+    await world.pass(1_000);
+    if (round % 3 === 2) await world.handOver();
+  }
+  await world.pass(6_000);
+  expect(world.versions.length).toBeGreaterThan(1);
+  const offsets = world.versions.map(({ baseline }) => baseline.manifest.offsets);
+  for (const [i, next] of offsets.entries())
+    for (const partition of [0, 1]) expect(next[partition]).toBeGreaterThanOrEqual(offsets[i - 1]?.[partition] ?? 1);
+  expect(world.learning.progress().segments).toBe(600);
+  expect(modelsOf(world.learning)).toEqual(modelsOf(quiet.learning));
 }, 60_000);
