@@ -71,6 +71,19 @@ interface Feed extends PartitionFeed {
   /** Grows with every seek: an answer to an earlier request is not ours. */
   epoch: number;
   maxBytes: number;
+  readonly rest: Rest;
+}
+
+/** What failed is left alone for a while, longer each time; what did not fail goes on. */
+interface Rest {
+  resting: boolean;
+  attempt: number;
+}
+const noRest = (): Rest => ({ resting: false, attempt: 0 });
+
+interface Node {
+  readonly lanes: Set<number>;
+  readonly rest: Rest;
 }
 
 /** A broker without news answers after this. */
@@ -86,8 +99,8 @@ const LANES = 2;
 export const GONE_MS = 1_000;
 /** No longer than this do partitions wait for news of their leaders: those that know may be silent. */
 const NEWS_MS = 1_000;
-/** Stands for the leader of partitions that have none. */
-const NOBODY = -1;
+/** News of leaders are asked for no more often: many partitions may fail at the same time. */
+const LOOK_MS = 200;
 /** Divergences this close to each other are one story. */
 const DIVERGED_MS = 60_000;
 
@@ -96,11 +109,12 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
   const { topic, group } = config;
   const feeds = new Map<number, Feed>();
   const pool = createBufferPool(POOL_BYTES);
-  /** `node` → lanes in use. */
-  const busy = new Map<number, Set<number>>();
-  /** Nodes that failed and are left alone for a while: what others lead goes on. */
-  const resting = new Map<number, NodeJS.Timeout | undefined>();
-  const attempts = new Map<number, number>();
+  /** Lanes in use, by node. */
+  const nodes = new Map<number, Node>();
+  /** Of partitions that nobody leads. */
+  const leaderless = noRest();
+  const timers = new Set<NodeJS.Timeout>();
+  let lookedMs = Number.NEGATIVE_INFINITY;
   let looking: Promise<void> | undefined;
   let stopped = false;
   let missingSince: number | undefined;
@@ -110,7 +124,10 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
     Math.max(MIN_PARTITION_BYTES, Math.min(MAX_PARTITION_BYTES, Math.floor(BUDGET_BYTES / Math.max(1, feeds.size))));
 
   const wants = (feed: Feed): boolean =>
-    feed.lane < 0 && !feed.paused && feed.reader.pendingBytes < Math.min(config.aheadBytes, partitionBytes());
+    feed.lane < 0 &&
+    !feed.paused &&
+    !feed.rest.resting &&
+    feed.reader.pendingBytes < Math.min(config.aheadBytes, partitionBytes());
 
   function poll(): void {
     if (stopped) return;
@@ -119,46 +136,49 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
     let lost = leaders === undefined;
     for (const feed of feeds.values()) {
       if (!wants(feed)) continue;
-      const node = leaders?.[feed.partition] ?? NOBODY;
+      const node = leaders?.[feed.partition] ?? -1;
       if (node < 0) lost = true;
-      else if (!resting.has(node)) {
+      else {
         const others = byNode.get(node);
         if (others) others.push(feed);
         else byNode.set(node, [feed]);
       }
     }
     for (const [node, due] of byNode) {
-      let lanes = busy.get(node);
-      if (!lanes) {
-        lanes = new Set();
-        busy.set(node, lanes);
+      let known = nodes.get(node);
+      if (!known) {
+        known = { lanes: new Set(), rest: noRest() };
+        nodes.set(node, known);
       }
-      const lane = lanes.has(0) ? 1 : 0;
-      if (lanes.size < LANES) void fetch(node, lane, lanes, due);
+      const { lanes, rest } = known;
+      if (lanes.size < LANES && !rest.resting) void fetch(node, lanes.has(0) ? 1 : 0, known, due);
     }
-    if (lost && feeds.size > 0) later(NOBODY);
+    if (!lost) leaderless.attempt = 0;
+    else if (feeds.size > 0) later(leaderless);
   }
 
-  /** Something failed at this node: look who leads, and go on with it a little later. */
-  function later(node: number): void {
-    if (stopped || resting.has(node)) return;
-    const attempt = (attempts.get(node) ?? 0) + 1;
-    attempts.set(node, attempt);
+  /** Something failed: look who leads, and go on with it a little later. */
+  function later(rest: Rest): void {
+    if (stopped || rest.resting) return;
+    rest.resting = true;
+    rest.attempt++;
     const timer = setTimeout(async () => {
-      resting.set(node, undefined);
-      looking ??= look().finally(() => {
-        looking = undefined;
-      });
+      timers.delete(timer);
+      if (performance.now() - lookedMs > LOOK_MS)
+        looking ??= look().finally(() => {
+          looking = undefined;
+        });
       const enough = pauseFor(NEWS_MS);
       await Promise.race([looking, enough.over]);
       enough.wake();
-      resting.delete(node);
+      rest.resting = false;
       poll();
-    }, backoffMs(attempt));
-    resting.set(node, timer);
+    }, backoffMs(rest.attempt));
+    timers.add(timer);
   }
 
   async function look(): Promise<void> {
+    lookedMs = performance.now();
     try {
       if ((await cluster.refresh(topic)) !== null) missingSince = undefined;
       else {
@@ -170,7 +190,7 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
     }
   }
 
-  async function fetch(node: number, lane: number, lanes: Set<number>, due: readonly Feed[]): Promise<void> {
+  async function fetch(node: number, lane: number, { lanes, rest }: Node, due: readonly Feed[]): Promise<void> {
     lanes.add(lane);
     const bound = partitionBytes();
     const asked = due.map((feed) => {
@@ -202,7 +222,8 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
       for (const { feed, epoch } of asked) {
         const answer = byPartition.get(feed.partition);
         if (feeds.get(feed.partition) !== feed || feed.epoch !== epoch || !answer) continue;
-        if (!(await take(feed, answer))) failed = true;
+        if (await take(feed, answer)) feed.rest.attempt = 0;
+        else later(feed.rest);
       }
     } catch {
       failed = true;
@@ -211,12 +232,8 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
       lanes.delete(lane);
     }
     if (stopped) return;
-    if (failed) later(node);
-    else {
-      attempts.delete(node);
-      attempts.delete(NOBODY);
-      missingSince = undefined;
-    }
+    if (failed) later(rest);
+    else rest.attempt = 0;
     deps.wake();
     poll();
   }
@@ -227,6 +244,7 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
     if (errorCode === KafkaError.topicAuthorizationFailed) cluster.denials.denied('Read', 'topic', topic);
     if (errorCode !== KafkaError.none) return false;
     cluster.denials.allowed('Read', 'topic', topic);
+    missingSince = undefined;
     feed.end = end;
     const next = feed.reader.add(records);
     if (next !== undefined) feed.from = Math.max(feed.from, next);
@@ -294,6 +312,7 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
         lane: -1,
         epoch: 0,
         maxBytes: 0,
+        rest: noRest(),
         get position() {
           return reader.pendingBytes === 0 ? Math.max(reader.position, feed.from) : reader.position;
         },
@@ -324,7 +343,7 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
     },
     stop() {
       stopped = true;
-      for (const timer of resting.values()) clearTimeout(timer);
+      for (const timer of timers) clearTimeout(timer);
       for (const lane of deps.lanes) cluster.release(lane);
     },
   };
