@@ -20,6 +20,7 @@ export interface CutBook {
   complete(unsettledFloor: (partition: number) => number): boolean;
   /** Ends the cut and gives what was held. */
   end(): readonly SegmentSpans[];
+  /** The partition was taken away; a cut of no partition at all is none. */
   drop(partition: number): void;
 }
 
@@ -53,7 +54,8 @@ export function createCutBook(): CutBook {
       if (current === null) return;
       const offsets = new Map(current.offsets);
       offsets.delete(partition);
-      current = { offsets, held: current.held.filter((spans) => spans.partition !== partition) };
+      const held = current.held.filter((spans) => spans.partition !== partition);
+      current = offsets.size === 0 ? null : { offsets, held };
     },
   };
 }

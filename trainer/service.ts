@@ -213,9 +213,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     cuts.drop(partition);
     assignments.delete(partition);
     positions.delete(partition);
-    if (assignments.size > 0) return;
-    latest = undefined; // by the next time another may have published
-    cuts.end(); // nothing is left of a version that was being cut
+    if (assignments.size === 0) latest = undefined; // by the next time another may have published
   }
 
   async function batch(partition: number, records: readonly LogRecord[]): Promise<void> {

@@ -65,4 +65,12 @@ describe('a cut', () => {
     expect(cuts.complete((partition) => (partition === 0 ? 0 : Infinity))).toBe(true);
     expect(cuts.end().map(({ partition }) => partition)).toEqual([1]);
   });
+
+  it('of which every partition was taken away is none: nothing can be complete', () => {
+    const cuts = createCutBook();
+    cuts.begin(new Map([[0, 10]]));
+    cuts.takes(at(0, 12));
+    cuts.drop(0);
+    expect([cuts.current, cuts.complete(() => Infinity), cuts.takes(at(0, 12))]).toEqual([null, false, true]);
+  });
 });
