@@ -14,7 +14,19 @@ import { createStoredLog } from '../../../runtime/log/stored-log.ts';
 import { RecordKind } from '../../../schemas/log/topics.ts';
 
 const [directory = '', role = '', ...rest] = process.argv.slice(2);
-const say = (line: string): void => void writeSync(1, `${line}\n`);
+const nap = new Int32Array(new SharedArrayBuffer(4));
+function say(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, `${line}\n`);
+      return;
+    } catch (error) {
+      // the pipe is full: whoever reads it is busy
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      Atomics.wait(nap, 0, 0, 1);
+    }
+  }
+}
 
 const log = createStoredLog(
   { queueBytes: 67_108_864, leaseMs: 500, pollMs: 20 },
