@@ -5,6 +5,7 @@
 import { freePorts } from '../kafka/ports.ts';
 import { type Bench, type BenchResult, notMeasured, spread } from './bench.ts';
 import { cpuSecondsOf, noCpuTime, residentBytesOf } from './cpu.ts';
+import { createTemplate } from './fresh.ts';
 import { createGrpcSender, type GrpcSender } from './grpc-sender.ts';
 import { type BenchBroker, startBenchBroker } from './kafka.ts';
 import type { LoadRequest } from './load.ts';
@@ -83,7 +84,7 @@ async function measure(
   compression: Compression,
   run: string,
 ): Promise<BenchResult[]> {
-  const bodies = loads.map((load) => Buffer.from(load.bytes));
+  const templates = loads.map((load) => createTemplate(load.bytes));
   const spansOnce = loads.reduce((sum, load) => sum + load.spans, 0);
   const times = Math.ceil(SPANS_A_ROUND / spansOnce);
   const targets = [await startOurs(broker, compression, run)];
@@ -91,9 +92,13 @@ async function measure(
     if (noReference === undefined) targets.push(await startTheirs(broker, compression, run));
     for (let round = -WARM_UP; round < ROUNDS; round++) {
       for (const target of targets) {
+        // ids of its own for every request: what repeats would compress better than anybody's spans
+        const bodies = Array.from({ length: times }, (_, copy) =>
+          templates.map((template) => template.fresh(1 + (WARM_UP + round) * times + copy, 0n)),
+        ).flat();
         const recordsBefore = await broker.records(target.topic);
         const before = cpuSecondsOf(target.pid);
-        await target.sender.send(bodies, times * bodies.length);
+        await target.sender.send(bodies, bodies.length);
         const seconds = cpuSecondsOf(target.pid) - before;
         const records = (await broker.records(target.topic)) - recordsBefore;
         // each request was acknowledged: Kafka has at least a record of each of its traces

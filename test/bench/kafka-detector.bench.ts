@@ -58,6 +58,7 @@ interface Target {
   produced: number;
   readonly rates: number[];
   rssBytes: number;
+  story(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -114,6 +115,7 @@ async function startOurs(stage: Stage, run: string, learned: boolean): Promise<T
     produced: 0,
     rates: [],
     rssBytes: 0,
+    story: role.story,
     async stop() {
       await role.stop();
       await log.stop(5_000);
@@ -158,6 +160,7 @@ async function startTheirs({ broker, clickhouse, server }: Stage, run: string): 
     produced: 0,
     rates: [],
     rssBytes: 0,
+    story: reference.story,
     async stop() {
       await reference.stop();
       await log.stop(5_000);
@@ -198,7 +201,8 @@ async function playRound(target: Target, calls: readonly NewRecord[][], spans: n
   target.produced += spans;
   const endMs = performance.now() + WITHIN_MS;
   for (let stored = -1; stored < target.produced; stored = await target.rows()) {
-    if (performance.now() > endMs) throw new Error(`${target.name}: ${stored} of ${target.produced} spans are rows`);
+    if (performance.now() > endMs)
+      throw new Error(`${target.name}: ${stored} of ${target.produced} spans are rows\n${await target.story()}`);
     await pause(250);
   }
   await quiet(target.pid);

@@ -16,6 +16,8 @@ export interface RunningRole {
   readonly url: string;
   /** A metric of this process summed over its labels; 0 when it is not there. */
   metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
+  /** The last it said, and its status: for an error. */
+  story(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -62,6 +64,13 @@ export async function startRole(
           sum += Number(line.slice(line.lastIndexOf(' ') + 1));
       }
       return sum;
+    },
+    async story() {
+      const status = await fetch(`${url}/status`).then(
+        (response) => response.text(),
+        () => 'it does not answer',
+      );
+      return [status, ...held.lastLines().slice(-10)].join('\n');
     },
     stop,
   };

@@ -24,6 +24,8 @@ export const noReference: string | undefined =
 
 export interface Reference {
   readonly pid: number;
+  /** The last it said: for an error. */
+  story(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -49,5 +51,5 @@ export async function startReference(config: object): Promise<Reference> {
     await stop();
     throw error;
   }
-  return { pid: held.pid, stop };
+  return { pid: held.pid, story: async () => held.lastLines().slice(-10).join('\n'), stop };
 }
