@@ -35,11 +35,12 @@ const FORMS = {
 } as const;
 
 describe.skipIf(missing !== undefined && !required)('the file exporter', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'spanwarden-collector-files-'));
+  let directory = '';
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
   const forms = Object.values(FORMS);
 
   beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'spanwarden-collector-files-'));
     const [port] = await freePorts(1);
     const exporters = Object.fromEntries(
       forms.map(({ file, exporter }, i) => [
