@@ -61,6 +61,8 @@ export interface Cluster {
 }
 
 const ANY = -1;
+/** A broker that demands authentication still says what it speaks, before it closes the connection. */
+const GREETING = 1;
 /** Between attempts with credentials or certificates that a broker refused: accounts may be locked by too many. */
 const REFUSED_MS = 5_000;
 
@@ -91,6 +93,8 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
   const connections = new Map<string, Promise<Connection>>();
   const nodes = new Map<number, BrokerAddress>();
   const released = new Set<string>();
+  /** Requests answered. */
+  const served = new WeakMap<Connection, number>();
   const topics = new Map<string, TopicInfo | null>();
   const refreshing = new Map<string, Promise<TopicInfo | null>>();
   let controllerNode = ANY;
@@ -108,11 +112,12 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
   const refuse = (): SpanwardenError => new SpanwardenError('STOPPED', 'the log is stopped');
 
   /** Counts and tells the failure; gives what callers see. */
-  function unavailable(address: string, error: unknown): SpanwardenError {
+  function unavailable(address: string, error: unknown, inService = false): SpanwardenError {
     if (stopped) return refuse();
     if (error instanceof SpanwardenError) return error;
     const failure = explainFailure(error, config);
-    episodes.failed(address, failure);
+    if (inService && failure.what === 'closed') episodes.closed(failure);
+    else episodes.failed(address, failure);
     if (failure.refused) refused = true;
     // the library's own error is not handed on as cause: it may hold whole requests and answers
     return new SpanwardenError('LOG_UNAVAILABLE', `Kafka broker ${address}: ${failure.reason}`);
@@ -167,6 +172,7 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
     try {
       const answer = await call(connection, await loadLibrary());
       episodes.answered(address);
+      served.set(connection, (served.get(connection) ?? 0) + 1);
       return answer;
     } catch (error) {
       const answer = responseOf<T>(error);
@@ -179,7 +185,7 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
         connection.socket.destroy();
       }
       if (released.has(lane)) throw givenUp();
-      throw unavailable(address, error);
+      throw unavailable(address, error, (served.get(connection) ?? 0) > GREETING);
     }
   }
 

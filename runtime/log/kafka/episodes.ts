@@ -11,6 +11,8 @@ interface Episode {
 
 export interface Episodes {
   failed(broker: string, failure: Failure): void;
+  /** A connection that had served was closed, as brokers do with idle and expired ones: counted; the next one will tell. */
+  closed(failure: Failure): void;
   answered(broker: string): void;
   /** It failed, and has not answered well since. */
   open(broker: string): boolean;
@@ -49,6 +51,9 @@ export function createEpisodes(deps: {
       // what only an operator can mend is said at a level that somebody looks at, and not once only
       if (refused) logger?.error({ broker, reason }, 'Kafka broker does not take us; trying again until it does');
       else logger?.warn({ broker, reason }, 'Kafka broker cannot be used; trying again until it answers');
+    },
+    closed({ what }) {
+      errors?.add(1, { what });
     },
     answered(broker) {
       if (episodes.size === 0) return;
