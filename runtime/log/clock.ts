@@ -15,7 +15,8 @@ export interface LogClock {
   enter(): () => void;
 }
 
-function sleepFor(ms: number): Sleep {
+/** By the wall clock. */
+export function sleepFor(ms: number): Sleep {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
   return {

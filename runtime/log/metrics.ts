@@ -1,5 +1,6 @@
 /** What every log shows of itself, whichever it is. */
 import type { TopicName } from '../../schemas/log/topics.ts';
+import { SpanwardenError } from '../errors.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export function createLogMetrics(metrics: Metrics | undefined) {
@@ -18,3 +19,23 @@ export function createLogMetrics(metrics: Metrics | undefined) {
 }
 
 export type LogMetrics = NonNullable<ReturnType<typeof createLogMetrics>>;
+
+/** The same promise, with what became of the records counted. */
+export function counted(
+  meters: LogMetrics,
+  topic: TopicName,
+  records: number,
+  bytes: number,
+  durable: Promise<void>,
+): Promise<void> {
+  return durable.then(
+    () => {
+      meters.records.add(records, { topic });
+      meters.bytes.add(bytes, { topic });
+    },
+    (error: unknown) => {
+      meters.rejected.add(1, { topic, reason: error instanceof SpanwardenError ? error.code : 'error' });
+      throw error;
+    },
+  );
+}

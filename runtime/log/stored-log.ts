@@ -8,7 +8,7 @@ import type { LogClock } from './clock.ts';
 import { createStoreConsumer } from './consumer.ts';
 import { decodeFrame, MAX_KEY_BYTES } from './frame.ts';
 import { createLane, type Lane } from './lane.ts';
-import { createLogMetrics } from './metrics.ts';
+import { counted, createLogMetrics } from './metrics.ts';
 import { partitionOf } from './partitioner.ts';
 import type { Consumer, ConsumerOptions, Log, LogRecord, NewRecord, TopicOffsets } from './port.ts';
 import type { LogStore, WriteOp, WriteResult } from './store.ts';
@@ -104,17 +104,7 @@ export function createStoredLog(config: StoredLogConfig, deps: StoredLogDeps): S
       bytes += value.length;
     }
     const durable = laneOf(topic).append(topic, records, partitions);
-    if (!meters) return durable;
-    return durable.then(
-      () => {
-        meters.records.add(records.length, { topic });
-        meters.bytes.add(bytes, { topic });
-      },
-      (error: unknown) => {
-        meters.rejected.add(1, { topic, reason: error instanceof SpanwardenError ? error.code : 'error' });
-        throw error;
-      },
-    );
+    return meters === undefined ? durable : counted(meters, topic, records.length, bytes, durable);
   }
 
   function consumer(options: ConsumerOptions): Consumer {

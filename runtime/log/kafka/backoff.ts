@@ -6,21 +6,3 @@ const LONGEST_MS = 2_000;
 /** Milliseconds before attempt `attempt` (1 = the first repetition); `random` in [0, 1) spreads many clients. */
 export const backoffMs = (attempt: number, random: number = Math.random()): number =>
   Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(attempt - 1, 10)) * (0.75 + random / 4);
-
-/** A wait that another part can end. */
-export interface Pause {
-  readonly over: Promise<void>;
-  wake(): void;
-}
-
-export function pauseFor(ms: number): Pause {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  return {
-    over: promise,
-    wake() {
-      clearTimeout(timer);
-      resolve();
-    },
-  };
-}

@@ -8,7 +8,8 @@ import type { KafkaConfig } from '../../../schemas/config/kafka.ts';
 import { SpanwardenError } from '../../errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
-import { backoffMs, type Pause, pauseFor } from './backoff.ts';
+import { type Sleep, sleepFor } from '../clock.ts';
+import { backoffMs } from './backoff.ts';
 import { createDenials, type Denials } from './denials.ts';
 import { createEpisodes } from './episodes.ts';
 import { explainFailure, KafkaError, responseOf } from './failures.ts';
@@ -103,7 +104,7 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
   /** A broker does not take us as we are: no use in asking it every other second. */
   let refused = false;
   let starting: Promise<void> | undefined;
-  let waiting: Pause | undefined;
+  let waiting: Sleep | undefined;
   let stopped = false;
   let turn = 0;
 
@@ -278,7 +279,7 @@ export function createCluster(config: KafkaConfig, deps: ClusterDeps): Cluster {
         return await greet();
       } catch (error) {
         if (!(error instanceof SpanwardenError) || !error.retryable) throw error;
-        waiting = pauseFor(refused ? REFUSED_MS : backoffMs(attempt));
+        waiting = sleepFor(refused ? REFUSED_MS : backoffMs(attempt));
         await waiting.over;
       }
     }

@@ -4,9 +4,10 @@
  */
 import { SpanwardenError } from '../../errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
+import { type Sleep, sleepFor } from '../clock.ts';
 import type { LogMetrics } from '../metrics.ts';
 import type { Assignment, Consumer } from '../port.ts';
-import { backoffMs, type Pause, pauseFor } from './backoff.ts';
+import { backoffMs } from './backoff.ts';
 import type { Cluster } from './cluster.ts';
 import { createCoordinator } from './coordinator.ts';
 import { KafkaError } from './failures.ts';
@@ -97,7 +98,7 @@ export function createKafkaConsumer<R>(
   let stopping = false;
   /** Set when the deadline of stop() passed: no further call of the handler. */
   let abandoned = false;
-  let sleeping: Pause | undefined;
+  let sleeping: Sleep | undefined;
   /** News came while the loop was busy: do not sleep on it. */
   let news = false;
   let failure: unknown;
@@ -109,7 +110,7 @@ export function createKafkaConsumer<R>(
 
   async function sleep(ms: number): Promise<void> {
     if (!news && !stopping) {
-      sleeping = pauseFor(ms);
+      sleeping = sleepFor(ms);
       await sleeping.over;
       sleeping = undefined;
     }
@@ -192,7 +193,7 @@ export function createKafkaConsumer<R>(
         if (cluster.stopped) throw error;
       }
       if (partitions.every((partition) => !held.has(partition))) return new Map();
-      sleeping = pauseFor(backoffMs(attempt));
+      sleeping = sleepFor(backoffMs(attempt));
       await sleeping.over;
       sleeping = undefined;
     }
@@ -297,8 +298,8 @@ export function createKafkaConsumer<R>(
         );
       // the group is being shared out again: whether it is still ours is known when that is over
       if (code === KafkaError.rebalanceInProgress || code === KafkaError.illegalGeneration)
-        await Promise.race([membership!.settled(), pauseFor(100).over]);
-      else await pauseFor(backoffMs(attempt)).over;
+        await Promise.race([membership!.settled(), sleepFor(100).over]);
+      else await sleepFor(backoffMs(attempt)).over;
     }
   }
 
@@ -423,7 +424,7 @@ export function createKafkaConsumer<R>(
       }
       stopping = true;
       wake();
-      const deadline = pauseFor(deadlineMs);
+      const deadline = sleepFor(deadlineMs);
       const overran = await Promise.race([
         ended.promise.then(
           () => false,

@@ -3,7 +3,8 @@
  * one neither keeps the others waiting nor fills memory.
  */
 import type { Logger } from '../../telemetry/logger.ts';
-import { backoffMs, pauseFor } from './backoff.ts';
+import { sleepFor } from '../clock.ts';
+import { backoffMs } from './backoff.ts';
 import { createBufferPool } from './buffer-pool.ts';
 import type { Cluster } from './cluster.ts';
 import { KafkaError } from './failures.ts';
@@ -168,7 +169,7 @@ export function createFetcher(config: FetcherConfig, deps: FetcherDeps): Fetcher
         looking ??= look().finally(() => {
           looking = undefined;
         });
-      const enough = pauseFor(NEWS_MS);
+      const enough = sleepFor(NEWS_MS);
       await Promise.race([looking, enough.over]);
       enough.wake();
       rest.resting = false;

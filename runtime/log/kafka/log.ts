@@ -2,7 +2,7 @@
 import type { KafkaConfig } from '../../../schemas/config/kafka.ts';
 import type { TopicName } from '../../../schemas/log/topics.ts';
 import { SpanwardenError } from '../../errors.ts';
-import { createLogMetrics } from '../metrics.ts';
+import { counted, createLogMetrics } from '../metrics.ts';
 import { partitionOf } from '../partitioner.ts';
 import type { Consumer, ConsumerOptions, Log, LogRecord, NewRecord, TopicOptions } from '../port.ts';
 import { type ClusterDeps, createCluster } from './cluster.ts';
@@ -103,17 +103,7 @@ export function createKafkaLog(config: KafkaLogConfig, deps: KafkaLogDeps = {}):
       bound += recordBound(record);
     }
     const durable = producer!.append(topic, nameOf(topic), records, partitions, bound);
-    if (!meters) return durable;
-    return durable.then(
-      () => {
-        meters.records.add(records.length, { topic });
-        meters.bytes.add(bytes, { topic });
-      },
-      (error: unknown) => {
-        meters.rejected.add(1, { topic, reason: error instanceof SpanwardenError ? error.code : 'error' });
-        throw error;
-      },
-    );
+    return meters === undefined ? durable : counted(meters, topic, records.length, bytes, durable);
   }
 
   function consumer(options: ConsumerOptions): Consumer {

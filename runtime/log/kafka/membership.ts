@@ -5,8 +5,9 @@
  */
 import { SpanwardenError } from '../../errors.ts';
 import type { Logger } from '../../telemetry/logger.ts';
+import { type Sleep, sleepFor } from '../clock.ts';
 import { assignExclusive, assignShared, type Member } from './assign.ts';
-import { backoffMs, type Pause, pauseFor } from './backoff.ts';
+import { backoffMs } from './backoff.ts';
 import type { Cluster } from './cluster.ts';
 import { type Coordinator, CoordinatorError, type GroupIdentity } from './coordinator.ts';
 import { KafkaError } from './failures.ts';
@@ -76,7 +77,7 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
   /** Generation in which we got what we hold. */
   let heldSince = -1;
   let stopping = false;
-  let pause: Pause | undefined;
+  let pause: Sleep | undefined;
   let rebalancing = Promise.withResolvers<void>();
   let restartReason: string | undefined;
   let restarts = 0;
@@ -95,7 +96,7 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
 
   async function rest(ms: number): Promise<void> {
     if (stopping) return;
-    pause = pauseFor(ms);
+    pause = sleepFor(ms);
     await pause.over;
     pause = undefined;
   }
@@ -324,7 +325,7 @@ export function createMembership(config: MembershipConfig, deps: MembershipDeps)
       pause?.wake();
       rebalancing.resolve();
       if (memberId === '' || cluster.stopped) return;
-      const limit = pauseFor(deadlineMs);
+      const limit = sleepFor(deadlineMs);
       await Promise.race([coordinator.leave(memberId).catch(() => {}), limit.over]);
       limit.wake();
       own = undefined;
