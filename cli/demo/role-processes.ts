@@ -2,10 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { type Child, programBeside, startChild } from '../../datasets/shop/child.ts';
 import { connectClickHouse } from '../../runtime/clickhouse/client.ts';
 import { processEnvironment } from '../../runtime/config/environment.ts';
 import { SpanwardenError } from '../../runtime/errors.ts';
+import { type Child, programBeside, startChild } from '../../runtime/lifecycle/child.ts';
 import type { Logger } from '../../runtime/telemetry/logger.ts';
 import type { Config } from '../../schemas/config/index.ts';
 import { countRows, type Role, type RolesStatus, type RunningRoles } from '../roles.ts';

@@ -1,5 +1,5 @@
 /** Starts the load generator's process and steers it. */
-import { programBeside, startChild } from '../shop/child.ts';
+import { programBeside, startChild } from '../../runtime/lifecycle/child.ts';
 import type { ShopLogger } from '../shop/supervisor.ts';
 import type { LoadSettings } from './main.ts';
 import { createPopulation, type Persona } from './population.ts';

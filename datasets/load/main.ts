@@ -1,5 +1,5 @@
 /** The load generator as a process of its own: `node datasets/load/main.ts '{"edgePort":…,"seed":…,"rate":…,"clients":…}'`. */
-import { attach } from '../shop/attached.ts';
+import { attach } from '../../runtime/lifecycle/attached.ts';
 import { createPopulation } from './population.ts';
 import { createRandom } from './random.ts';
 import { startTraffic } from './traffic.ts';

@@ -1,6 +1,6 @@
 /** A service's connection to its database. */
 import type { QueryResult, QueryResultRow } from 'pg';
-import type { Ports } from './attached.ts';
+import type { Ports } from '../../runtime/lifecycle/attached.ts';
 import { pg } from './instrumented.ts';
 
 export interface Database {

@@ -1,5 +1,5 @@
 /** One service of the shop as a process: `node datasets/shop/main.ts SERVICE [SETTINGS]`. Telemetry first, then the service. */
-import { attach } from './attached.ts';
+import { attach } from '../../runtime/lifecycle/attached.ts';
 import type { ShopKafka } from './jobs/settings.ts';
 import { startTelemetry } from './telemetry.ts';
 

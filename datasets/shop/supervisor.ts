@@ -1,7 +1,7 @@
 /** Starts the shop's processes and stops them all; none outlives the process that called. */
 import { SpanwardenError } from '../../runtime/errors.ts';
-import type { Ports } from './attached.ts';
-import { type Child, programBeside, startChild } from './child.ts';
+import type { Ports } from '../../runtime/lifecycle/attached.ts';
+import { type Child, programBeside, startChild } from '../../runtime/lifecycle/child.ts';
 import type { ShopKafka } from './jobs/settings.ts';
 import type { ServiceSettings } from './main.ts';
 

@@ -1,7 +1,7 @@
 /** The shop's databases: one process, a thread each, so that a slow report stops nobody but reports. */
 import { Worker } from 'node:worker_threads';
-import { attach } from '../attached.ts';
-import { programBeside } from '../child.ts';
+import { attach } from '../../../runtime/lifecycle/attached.ts';
+import { programBeside } from '../../../runtime/lifecycle/child.ts';
 import type { InstanceOptions, InstanceReady } from './instance.ts';
 import { reportsSchema, shopSchema } from './schema.ts';
 

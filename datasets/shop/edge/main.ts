@@ -1,6 +1,6 @@
 /** The process at the edge: the trusted proxy, and what stands in for the internet outside. */
 import type { Server } from 'node:net';
-import { attach } from '../attached.ts';
+import { attach } from '../../../runtime/lifecycle/attached.ts';
 import { createInternet } from './internet.ts';
 import { createEdgeProxy } from './proxy.ts';
 

@@ -1,5 +1,5 @@
 /**
- * The life of a child process of the shop: it says on standard output where it listens, learns on standard input where
+ * The life of a process started by child.ts: it says on standard output where it listens, learns on standard input where
  * the others do, and ends when that closes: a parent that dies takes its children along.
  */
 import { createInterface } from 'node:readline';

@@ -1,8 +1,8 @@
-/** One child process of the demo: started, asked where it listens, told where the others do, stopped. */
+/** A process that one of ours starts: asked where it listens, told where the others do, stopped. Its half is attached.ts. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { SpanwardenError } from '../../runtime/errors.ts';
+import { SpanwardenError } from '../errors.ts';
 import type { Ports } from './attached.ts';
 
 export interface ChildOptions {
