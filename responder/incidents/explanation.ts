@@ -22,6 +22,8 @@ const CLASS: Record<FindingKind, IncidentClass> = {
   egress: 'security',
   parameter: 'security',
   'trace-id-reused': 'telemetry',
+  'missing-telemetry': 'telemetry',
+  blocked: 'security',
 };
 
 /** Kinds whose incidents are one per client; the others are one per service and operation. */
@@ -66,6 +68,8 @@ const TITLE: Record<FindingKind, string> = {
   egress: 'Outgoing call to a destination never seen before',
   parameter: 'Unusual parameter',
   'trace-id-reused': 'One trace id used by many requests',
+  'missing-telemetry': 'Spans of a service do not arrive',
+  blocked: 'Something an operator has blocked',
 };
 
 export const titleOf = (finding: Finding): string => `${TITLE[finding.kind]}: ${finding.explanationKey}`;

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import type { CollectiveCounts } from './collective.ts';
+import { INCIDENT_ACTIONS, type IncidentAction } from './incident-action.ts';
 import type { OriginAnswer, OriginAsk } from './origin.ts';
 import { type FindingRecord, GROUPS, type Verdict, VerdictStage } from './verdict.ts';
 import type { VersionAnnouncement } from './version.ts';
@@ -37,6 +38,13 @@ const match = z.object({
   learnedFrom: count,
   similarity: components,
   threshold: components,
+  learnedThreshold: z
+    .object({
+      structure: z.number().exactOptional(),
+      timing: z.number().exactOptional(),
+      parameters: z.number().exactOptional(),
+    })
+    .exactOptional(),
   deviation: components.extend({ max: z.number() }),
   worst: z.enum(['structure', 'timing', 'parameters']),
   exact: z.boolean(),
@@ -64,6 +72,8 @@ const finding = z.object({
     'egress',
     'parameter',
     'trace-id-reused',
+    'missing-telemetry',
+    'blocked',
   ]),
   group,
   hard: z.boolean(),
@@ -80,6 +90,7 @@ const finding = z.object({
   p: z.number().min(0).max(1),
   share: z.number(),
   candidate: z.boolean(),
+  release: text.exactOptional(),
   startMs: z.number(),
   endMs: z.number(),
 });
@@ -164,12 +175,21 @@ const version: z.ZodType<VersionAnnouncement> = z.object({
   alerting: z.boolean(),
 });
 
+const incidentAction: z.ZodType<IncidentAction> = z.object({
+  incidentId: text.min(1),
+  action: z.enum(INCIDENT_ACTIONS),
+  by: text,
+  comment: text,
+  atMs: z.number(),
+  editId: text,
+});
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** UTF-8 bytes of the JSON text. */
 export const encodeJson = (
-  value: FindingRecord | Verdict | CollectiveCounts | OriginAsk | OriginAnswer | VersionAnnouncement,
+  value: FindingRecord | Verdict | CollectiveCounts | OriginAsk | OriginAnswer | VersionAnnouncement | IncidentAction,
 ): Uint8Array => encoder.encode(JSON.stringify(value));
 
 /** Null when the bytes are not UTF-8, not JSON, or not of the form. */
@@ -190,3 +210,4 @@ export const decodeCollectiveCounts = (bytes: Uint8Array): CollectiveCounts | nu
 export const decodeOriginAsk = (bytes: Uint8Array): OriginAsk | null => decodeJson(originAsk, bytes);
 export const decodeOriginAnswer = (bytes: Uint8Array): OriginAnswer | null => decodeJson(originAnswer, bytes);
 export const decodeVersionAnnouncement = (bytes: Uint8Array): VersionAnnouncement | null => decodeJson(version, bytes);
+export const decodeIncidentAction = (bytes: Uint8Array): IncidentAction | null => decodeJson(incidentAction, bytes);

@@ -6,7 +6,7 @@ export type TopicName = (typeof TOPICS)[number];
 /**
  * What a record holds. Kept as a small integer in the embedded log and as header `sw-kind` in Kafka.
  * `spans` topic (key = 32-character lowercase hex trace id): spans, originAsk, originAnswer.
- * `findings` (one partition): verdict, collective. `baselines`: version.
+ * `findings` (one partition): verdict, collective, incidentAction. `baselines`: version.
  */
 export const RecordKind = {
   /** OTLP TracesData bytes with the spans of one trace. */
@@ -21,5 +21,7 @@ export const RecordKind = {
   collective: 4,
   /** schemas/log/version.ts: announcement of a baseline version whose rows are durable. */
   version: 5,
+  /** schemas/log/incident-action.ts: what an operator says of an incident. */
+  incidentAction: 6,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];

@@ -38,6 +38,8 @@ export interface Match {
   /** 0…1, 1 = inside the baseline. */
   readonly similarity: Readonly<Record<Component, number>>;
   readonly threshold: Readonly<Record<Component, number>>;
+  /** What was learned, for the components whose threshold an operator replaced. */
+  readonly learnedThreshold?: Readonly<Partial<Record<Component, number>>>;
   /** (1 − similarity) / (1 − threshold) by component, and the largest. Above 1 = outside the baseline. */
   readonly deviation: Readonly<Record<Component | 'max', number>>;
   readonly worst: Component;
@@ -67,7 +69,11 @@ export type FindingKind =
   | 'attack-pattern'
   | 'egress'
   | 'parameter'
-  | 'trace-id-reused';
+  | 'trace-id-reused'
+  /** Spans of a service do not come: a call may have been made that nothing was heard of. A notice, never an attack. */
+  | 'missing-telemetry'
+  /** An operator blocked this call, operation or signature. */
+  | 'blocked';
 
 export interface Finding {
   readonly kind: FindingKind;
@@ -97,6 +103,8 @@ export interface Finding {
   readonly share: number;
   /** A hard finding only if the responder agrees (a slow node is load when others are slow too). */
   readonly candidate: boolean;
+  /** `service@version` when the deviating service runs a `service.version` that was not learned yet; absent otherwise. */
+  readonly release?: string;
   /** Evidence times, milliseconds since the epoch: the deviating node's. */
   readonly startMs: number;
   readonly endMs: number;
