@@ -35,6 +35,7 @@ import {
   type Evidence,
   type Judgement,
   type JudgementStage,
+  type Maturity,
   NO_FINDINGS,
 } from './model.ts';
 import { levelsFromEntries } from './templates.ts';
@@ -62,6 +63,22 @@ export interface BaselineManifest {
   readonly alerting: boolean;
   /** What is still learning, in words; empty when alerting. */
   readonly learning: readonly string[];
+  /** How it came to be; learned, where nothing is said. */
+  readonly kind?: 'learned' | 'edited' | 'rolled-back' | 'imported';
+  /** Version whose models it has, where it was not learned itself. */
+  readonly source?: string;
+  /** No learned version replaces it before an operator resumes. */
+  readonly held?: boolean;
+  /** Version whose counters a trainer goes on from; its own, where nothing is said. */
+  readonly counters?: string;
+  /** The operator's request that it answers (schemas/baselines/request.ts). */
+  readonly request?: string;
+  /** Fingerprint of the installation's key, under which it holds hashes. */
+  readonly keyId?: string;
+  /** Segments counted apart: nothing of them was learned. */
+  readonly quarantined?: number;
+  /** Share of observations by state of their key (DETECTION §7). */
+  readonly maturity?: Readonly<Record<Maturity, number>>;
 }
 
 export interface BaselineCalibration {
@@ -261,7 +278,7 @@ export function loadBaseline(entries: Iterable<BaselineEntry>, symbols: Symbols,
   for (const entry of entries) {
     if (entry.group === 'fusion' || entry.group === 'manifest') single.set(entry.kind, entry.value);
     else if (entry.group === 'match') byGroup.structure.push(entry);
-    else if (entry.group === 'templates') extra.push(entry);
+    else if (entry.group === 'templates' || entry.group === 'edits' || entry.group === 'releases') extra.push(entry);
     else byGroup[entry.group].push(entry);
   }
   const read = <T>(kind: string): T => {

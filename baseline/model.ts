@@ -75,7 +75,7 @@ export const createStructureMatch = (): StructureMatch => ({
 
 /** One line of a published version: an analyst can read it in ClickHouse, a loader rebuilds the model from it. */
 export interface BaselineEntry {
-  readonly group: Group | 'fusion' | 'match' | 'templates' | 'manifest';
+  readonly group: Group | 'fusion' | 'match' | 'templates' | 'manifest' | 'releases' | 'edits';
   /** What kind of entry: `label`, `edge`, `rule`, `signature`, `histogram`, `parameter`, … */
   readonly kind: string;
   readonly key: string;

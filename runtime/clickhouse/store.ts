@@ -1,5 +1,6 @@
 /** The store: what roles keep in ClickHouse and read back, over one connection. Every failure is CLICKHOUSE_UNAVAILABLE (try again) or CLICKHOUSE_REJECTED. */
 import type { Alert, Delivery, Incident } from '../../schemas/alerts/incident.ts';
+import type { AnsweredRequest, BaselineAnswer, BaselineRequest } from '../../schemas/baselines/request.ts';
 import type { VersionEntry } from '../../schemas/baselines/version.ts';
 import type { CallCount, InventoryRows } from '../../schemas/clickhouse/inventory-row.ts';
 import type { Redactor } from '../../schemas/clickhouse/redactor.ts';
@@ -21,6 +22,7 @@ import {
   type Snapshot,
 } from './stored-alerts.ts';
 import { readCallCounts, upsertInventory } from './stored-inventory.ts';
+import { answerRequest, insertImported, insertRequest, type RequestFilter, readRequests } from './stored-requests.ts';
 import {
   readSegmentOfSpan,
   readStoredSpanIds,
@@ -33,6 +35,7 @@ import {
   insertVersion,
   latestVersion,
   listVersions,
+  loadImported,
   loadVersion,
   type PartialRow,
   type StoredVersion,
@@ -42,6 +45,7 @@ import {
 
 export type { Batch } from './batch.ts';
 export type { AlertedDelivery, IncidentFilter, Snapshot } from './stored-alerts.ts';
+export type { RequestFilter } from './stored-requests.ts';
 export type { StoredSegment, StoredVerdict } from './stored-verdicts.ts';
 export type { PartialRow, StoredVersion, VersionFacts, VersionRows } from './stored-versions.ts';
 
@@ -79,7 +83,17 @@ export interface Store {
     (StoredVersion<M, E> & { readonly partials: readonly PartialRow[] }) | null
   >;
   loadVersion<M extends VersionFacts, E extends VersionEntry>(version: string): Promise<StoredVersion<M, E>>;
+  /** Manifests, newest first. */
   listVersions<M extends VersionFacts>(limit?: number): Promise<readonly M[]>;
+
+  /** Asks the trainer for a roll-back, an import or the end of a hold; the same id again changes nothing. */
+  requestBaseline(request: BaselineRequest): Promise<void>;
+  /** Pending ones oldest first, else newest first. */
+  baselineRequests(filter?: RequestFilter): Promise<readonly AnsweredRequest[]>;
+  answerBaselineRequest(request: BaselineRequest, answer: BaselineAnswer): Promise<void>;
+  /** Entries of a baseline learned elsewhere, under its id: before the import is asked for. */
+  insertImported(version: string, entries: Iterable<VersionEntry>): Promise<void>;
+  loadImported<E extends VersionEntry>(version: string): Promise<readonly E[]>;
 
   upsertInventory(rows: InventoryRows): Promise<void>;
   callCounts(partition: number, hourMs: number): Promise<readonly CallCount[]>;
@@ -119,6 +133,12 @@ export function createStore(clickhouse: ClickHouse, deps: StoreDeps): Store {
     latestVersion: () => latestVersion(clickhouse),
     loadVersion: (version) => loadVersion(clickhouse, version),
     listVersions: (limit) => listVersions(clickhouse, limit),
+
+    requestBaseline: (request) => insertRequest(clickhouse, request),
+    baselineRequests: (filter) => readRequests(clickhouse, filter),
+    answerBaselineRequest: (request, answer) => answerRequest(clickhouse, request, answer),
+    insertImported: (version, entries) => insertImported(clickhouse, version, entries, deps.now()),
+    loadImported: (version) => loadImported(clickhouse, version),
 
     upsertInventory: (rows) => upsertInventory(clickhouse, rows),
     callCounts: (partition, hourMs) => readCallCounts(clickhouse, partition, hourMs),

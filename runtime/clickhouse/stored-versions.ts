@@ -16,7 +16,21 @@ export interface VersionFacts {
   readonly offsets: readonly number[];
   readonly segments: number;
   readonly alerting: boolean;
+  /** How it came to be; learned, where nothing is said. */
+  readonly kind?: VersionKind;
+  /** Version whose models it has, where it was not learned itself. */
+  readonly source?: string;
+  /** No learned version replaces it before an operator resumes. */
+  readonly held?: boolean;
+  /** Version whose counters a trainer goes on from; its own, where nothing is said. */
+  readonly counters?: string;
+  /** Segments counted apart: nothing of them was learned. */
+  readonly quarantined?: number;
+  /** Share of observations by state of their key. */
+  readonly maturity?: Readonly<Record<string, number>>;
 }
+
+export type VersionKind = 'learned' | 'edited' | 'rolled-back' | 'imported';
 
 export interface StoredVersion<M extends VersionFacts, E extends VersionEntry> {
   readonly manifest: M;
@@ -59,20 +73,7 @@ export async function insertVersion<M extends VersionFacts>(
   const full = changes === undefined || changes.length > entries.length / 2;
   const created = dateTime(manifest.createdMs);
   const written = full ? entries.map((entry) => ({ ...entry, deleted: false })) : changes;
-  for (let at = 0; at < written.length; at += ROWS_AN_INSERT)
-    await insertRows(
-      clickhouse,
-      'baseline_entries',
-      written.slice(at, at + ROWS_AN_INSERT).map(({ group, kind, key, value, deleted }) => ({
-        version: manifest.version,
-        model_group: group,
-        kind,
-        key,
-        value,
-        deleted,
-        created,
-      })),
-    );
+  await insertEntries(clickhouse, manifest.version, created, written);
   for (const partial of rows.partials ?? []) await insertPartial(clickhouse, manifest.version, created, partial);
   await insertRows(clickhouse, 'baseline_versions', [
     {
@@ -85,9 +86,39 @@ export async function insertVersion<M extends VersionFacts>(
       alerting: manifest.alerting,
       entries: entries.length,
       manifest: JSON.stringify(manifest),
+      kind: manifest.kind ?? 'learned',
+      source: manifest.source ?? '',
+      held: manifest.held ?? false,
+      counters: manifest.counters ?? '',
+      quarantined: manifest.quarantined ?? 0,
+      maturity: manifest.maturity ?? {},
+      admitted: countEntries(entries),
     },
   ]);
   if (rows.partials !== undefined) await forgetPartials(clickhouse);
+}
+
+/** `created`: the same on every attempt to write them. */
+export async function insertEntries(
+  clickhouse: ClickHouse,
+  version: string,
+  created: string,
+  entries: readonly (VersionEntry & { readonly deleted: boolean })[],
+): Promise<void> {
+  for (let at = 0; at < entries.length; at += ROWS_AN_INSERT)
+    await insertRows(
+      clickhouse,
+      'baseline_entries',
+      entries.slice(at, at + ROWS_AN_INSERT).map(({ group, kind, key, value, deleted }) => ({
+        version,
+        model_group: group,
+        kind,
+        key,
+        value,
+        deleted,
+        created,
+      })),
+    );
 }
 
 /** Whether the parent is stored and the last full version is young. */
@@ -101,6 +132,13 @@ async function mayChain(clickhouse: ClickHouse, { parent, createdMs }: VersionFa
     { parent },
   );
   return row !== undefined && Number(row.parents) > 0 && createdMs - Number(row.fullMs) < FULL_EVERY_MS;
+}
+
+/** `structure edge` → how many. */
+function countEntries(entries: readonly VersionEntry[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { group, kind } of entries) counts[`${group} ${kind}`] = (counts[`${group} ${kind}`] ?? 0) + 1;
+  return counts;
 }
 
 function changesSince(
@@ -140,13 +178,14 @@ async function insertPartial(
     ]);
 }
 
-/** A trainer resumes from the newest version; the one before stays for whoever reads it just now. */
+/** A trainer resumes from the newest version's counters; those before stay for whoever reads them just now. */
 const forgetPartials = (clickhouse: ClickHouse): Promise<void> =>
   runCommand(
     clickhouse,
     'removal of old partials',
     `DELETE FROM ${table(clickhouse, 'trainer_partials')} WHERE version NOT IN (
-       SELECT version FROM ${table(clickhouse, 'baseline_versions')} ORDER BY created DESC LIMIT 2)
+       SELECT if(counters = '', version, counters) AS owner FROM ${table(clickhouse, 'baseline_versions')}
+       GROUP BY owner ORDER BY max(created) DESC LIMIT 2)
      AND created < (SELECT max(created) FROM ${table(clickhouse, 'baseline_versions')})`,
   );
 
@@ -211,6 +250,20 @@ export async function loadVersion<M extends VersionFacts, E extends VersionEntry
   return { manifest: JSON.parse(chain[0]!.manifest) as M, entries };
 }
 
+/** Entries stored under an id that is no version of this system: those of a baseline that is to be imported. */
+export async function loadImported<E extends VersionEntry>(clickhouse: ClickHouse, version: string): Promise<E[]> {
+  const rows = await queryRows<{ model_group: string; kind: string; key: string; value: string }>(
+    clickhouse,
+    'entries of an import',
+    `SELECT model_group, kind, key, value FROM (SELECT * FROM ${table(clickhouse, 'baseline_entries')} FINAL)
+     WHERE version = {version:String} AND NOT deleted ORDER BY model_group, kind, key`,
+    { version },
+  );
+  return rows.map(
+    (row) => ({ group: row.model_group, kind: row.kind, key: row.key, value: row.value }) as VersionEntry as E,
+  );
+}
+
 /** The version, its parent, and so on up to a full one. */
 async function readChain(clickhouse: ClickHouse, version: string): Promise<VersionRow[]> {
   const rows = await queryRows<VersionRow>(
@@ -252,7 +305,7 @@ export async function latestVersion<M extends VersionFacts, E extends VersionEnt
     `SELECT partition, toString(block) AS block, model_group, arrayStringConcat(arrayMap(p -> p.2, arraySort(groupArray((part, payload))))) AS text
      FROM (SELECT * FROM ${table(clickhouse, 'trainer_partials')} FINAL) WHERE version = {version:String}
      GROUP BY partition, block, model_group ORDER BY partition, block, model_group`,
-    { version: newest.version },
+    { version: newest.counters ?? newest.version },
   );
   return {
     ...loaded,
