@@ -20,6 +20,7 @@ const RETRYABLE = {
   OTLP_TOO_LARGE: false,
   OTLP_ENCODING: false,
   INPUT_UNREADABLE: false,
+  DEPENDENCY_MISSING: false,
   DELIVERY_FAILED: true,
   TARGET_FORBIDDEN: false,
   STOPPED: false,
