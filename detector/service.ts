@@ -143,6 +143,9 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
       collective(counts) {
         findings.push({ kind: RecordKind.collective, key: `${counts.partition}`, value: encodeJson(counts) });
       },
+      judged(counts) {
+        findings.push({ kind: RecordKind.judged, key: `${counts.partition}`, value: encodeJson(counts) });
+      },
       ask(ask) {
         questions.push({ kind: RecordKind.originAsk, key: ask.producerTraceId, value: encodeJson(ask) });
       },

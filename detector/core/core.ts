@@ -6,6 +6,7 @@ import type { Baseline } from '../../baseline/baseline.ts';
 import { JudgementStage } from '../../baseline/model.ts';
 import type { AssemblyConfig } from '../../schemas/config/assembly.ts';
 import type { CollectiveCounts } from '../../schemas/log/collective.ts';
+import type { JudgedCounts } from '../../schemas/log/judged.ts';
 import type { OriginAnswer, OriginAsk } from '../../schemas/log/origin.ts';
 import { type ClientRecord, type Verdict, VerdictStage } from '../../schemas/log/verdict.ts';
 import type { SegmentAssembler } from '../../traces/assembly/assembler.ts';
@@ -14,6 +15,7 @@ import type { PathTemplates } from '../../traces/operations/learned-templates.ts
 import { type Segment, type SegmentSpans, spanIdHex } from '../../traces/segment.ts';
 import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './attributed.ts';
 import { createGathering, type Gathering, type Producer } from './gathering.ts';
+import { createJudgedCounter } from './judged-counts.ts';
 import { createOriginAnswerer } from './origins.ts';
 import { createWindows } from './windows.ts';
 
@@ -38,6 +40,7 @@ export interface CoreEffects {
   answer(answer: OriginAnswer): void;
   lookUp(ask: OriginAsk): void;
   collective(counts: CollectiveCounts): void;
+  judged(counts: JudgedCounts): void;
   /**
    * A segment was judged for the first time since the partition was taken over: facts for the inventory. The segment is
    * valid during the call only.
@@ -113,6 +116,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   const loadLagMs = config.assembly.graceMs + 1_000;
   const shiftLagMs = loadLagMs + config.assembly.absenceGraceMs;
   const windows = createWindows({ loadLagMs, shiftLagMs }, effects.collective);
+  const judgedCounts = createJudgedCounter(shiftLagMs, effects.judged);
   const origins = createOriginAnswerer(
     { waitMs: config.originWaitMs, maxRemembered: config.maxRemembered },
     { answer: effects.answer, lookUp: effects.lookUp },
@@ -158,6 +162,8 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       if (absent && (first || stage === 'absence'))
         windows.addToShift(spans.partition, spans.firstOffset, baseline, segment);
     }
+    const settles = absent && (first || stage === 'absence') && verdict.state === 'scored';
+    if (settles && isFresh(spans)) judgedCounts.add(verdict, baseline?.manifest.segmentsPerDay ?? 0);
     const finding = isFinding(verdict);
     // a clean segment's row says nothing new when only the absence grace has passed, unless an origin may yet amend it,
     // or spans were turned away since it closed
@@ -171,9 +177,11 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     told.set(key, finding || saidBefore === true);
   }
 
+  /** Not said before the partition was taken over. */
+  const isFresh = ({ partition, firstOffset }: SegmentSpans): boolean => firstOffset >= (resumedAt.get(partition) ?? 0);
+
   const isCounted = (spans: SegmentSpans, verdict: Verdict): boolean =>
-    spans.firstOffset >= (resumedAt.get(spans.partition) ?? 0) &&
-    verdict.endMs <= (streams.get(spans.partition) ?? spans.appendMs) + MAX_AHEAD_MS;
+    isFresh(spans) && verdict.endMs <= (streams.get(spans.partition) ?? spans.appendMs) + MAX_AHEAD_MS;
 
   /** What the segment answers when others ask who caused them. */
   function remember(spans: SegmentSpans, verdict: Verdict): void {
@@ -347,18 +355,21 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       origins.advance(partition, streamMs);
       giveUp(partition, streamMs);
       windows.advance(partition, streamMs);
+      judgedCounts.advance(partition, streamMs);
     },
     floor: (partition) =>
       Math.min(
         assembler.commitFloor(partition),
         origins.floor(partition),
         windows.floor(partition),
+        judgedCounts.floor(partition),
         pendingFloor(partition),
       ),
     drop(partition) {
       assembler.drop(partition);
       origins.drop(partition);
       windows.drop(partition);
+      judgedCounts.drop(partition);
       for (const [key, { verdict }] of waiting) if (verdict.partition === partition) stopWaiting(key);
       closedBefore.delete(partition);
       streams.delete(partition);

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { CollectiveCounts } from './collective.ts';
 import { INCIDENT_ACTIONS, type IncidentAction } from './incident-action.ts';
+import { JUDGED_LEVELS, type JudgedCounts } from './judged.ts';
 import type { OriginAnswer, OriginAsk } from './origin.ts';
 import { type FindingRecord, GROUPS, type Verdict, VerdictStage } from './verdict.ts';
 import type { VersionAnnouncement } from './version.ts';
@@ -150,6 +151,19 @@ const collective: z.ZodType<CollectiveCounts> = z.object({
   traces: z.record(z.string(), z.array(text)),
 });
 
+const shares = z.array(count).length(JUDGED_LEVELS.length);
+
+const judged: z.ZodType<JudgedCounts> = z.object({
+  partition: count,
+  window: z.number().int(),
+  windowMs: z.number().int().min(1),
+  version: text,
+  segmentsPerDay: z.number().min(0),
+  segments: count,
+  below: shares,
+  hard: shares,
+});
+
 const originAsk: z.ZodType<OriginAsk> = z.object({
   traceId,
   entrySpanId: spanId,
@@ -189,7 +203,15 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** UTF-8 bytes of the JSON text. */
 export const encodeJson = (
-  value: FindingRecord | Verdict | CollectiveCounts | OriginAsk | OriginAnswer | VersionAnnouncement | IncidentAction,
+  value:
+    | FindingRecord
+    | Verdict
+    | CollectiveCounts
+    | JudgedCounts
+    | OriginAsk
+    | OriginAnswer
+    | VersionAnnouncement
+    | IncidentAction,
 ): Uint8Array => encoder.encode(JSON.stringify(value));
 
 /** Null when the bytes are not UTF-8, not JSON, or not of the form. */
@@ -207,6 +229,7 @@ export function decodeJson<T>(form: z.ZodType<T>, bytes: Uint8Array): T | null {
 export const decodeVerdict = (bytes: Uint8Array): Verdict | null => decodeJson(verdict, bytes);
 export const decodeFindingRecord = (bytes: Uint8Array): FindingRecord | null => decodeJson(findingRecord, bytes);
 export const decodeCollectiveCounts = (bytes: Uint8Array): CollectiveCounts | null => decodeJson(collective, bytes);
+export const decodeJudgedCounts = (bytes: Uint8Array): JudgedCounts | null => decodeJson(judged, bytes);
 export const decodeOriginAsk = (bytes: Uint8Array): OriginAsk | null => decodeJson(originAsk, bytes);
 export const decodeOriginAnswer = (bytes: Uint8Array): OriginAnswer | null => decodeJson(originAnswer, bytes);
 export const decodeVersionAnnouncement = (bytes: Uint8Array): VersionAnnouncement | null => decodeJson(version, bytes);

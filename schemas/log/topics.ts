@@ -6,7 +6,7 @@ export type TopicName = (typeof TOPICS)[number];
 /**
  * What a record holds. Kept as a small integer in the embedded log and as header `sw-kind` in Kafka.
  * `spans` topic (key = 32-character lowercase hex trace id): spans, originAsk, originAnswer.
- * `findings` (one partition): verdict, collective, incidentAction. `baselines`: version.
+ * `findings` (one partition): verdict, collective, judged, incidentAction. `baselines`: version.
  */
 export const RecordKind = {
   /** OTLP TracesData bytes with the spans of one trace. */
@@ -23,5 +23,7 @@ export const RecordKind = {
   version: 5,
   /** schemas/log/incident-action.ts: what an operator says of an incident. */
   incidentAction: 6,
+  /** schemas/log/judged.ts: how many segments of one window and partition were judged, and how unlikely they were. */
+  judged: 7,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];

@@ -43,6 +43,7 @@ export function createJudged(trustedProxies: readonly string[]): Judged {
       answer: (answer) => void answers.push(answer),
       lookUp: () => undefined,
       collective: () => undefined,
+      judged: () => undefined,
       seen: () => undefined,
     },
   );

@@ -59,6 +59,7 @@ function detect(exports: readonly string[]) {
       answer: (answer) => answers.push(answer),
       lookUp: () => undefined,
       collective: () => undefined,
+      judged: () => undefined,
       seen: () => undefined,
     },
   );

@@ -54,6 +54,7 @@ function setUp() {
       },
       finding: (verdict) => findings.push(verdict),
       collective: () => {},
+      judged: () => {},
       ask: () => {},
       answer: () => {},
       lookUp: () => {},
