@@ -240,9 +240,10 @@ describe.skipIf(noKafka)('the shop on Kafka', () => {
         const consumers = running.book.spans.filter(
           ({ traceId, kind }) => traceId === batch.traceId && kind === CONSUMER,
         );
-        const queuedBy = consumers.flatMap(({ links }) => clientOf.get(links[0]!.traceId) ?? []);
-        if (queuedBy.length === 0) continue;
-        expect(addressesOf(batch)).toEqual(queuedBy.sort());
+        // on a slow machine jobs of the customer of the test before are still queued, and share a batch with these
+        const all = consumers.map(({ links }) => clientOf.get(links[0]!.traceId) ?? '81.2.69.144');
+        expect(addressesOf(batch)).toEqual(all.sort());
+        const queuedBy = all.filter((address) => address !== '81.2.69.144');
         found += queuedBy.length;
         if (queuedBy.length > 1) together++;
       }
