@@ -50,6 +50,8 @@ export interface StructureMatch {
   family: string;
   /** For people: `POST /checkout #3`. */
   signature: string;
+  /** Key of the signature's entry, stable from version to version; '' when none is learned. */
+  signatureKey: string;
   learnedFrom: number;
   /** 1 on a hash hit, else 1 − editCost / (|T| + |S|). */
   similarity: number;
@@ -65,6 +67,7 @@ export const createStructureMatch = (): StructureMatch => ({
   familyKey: '',
   family: '',
   signature: '',
+  signatureKey: '',
   learnedFrom: 0,
   similarity: 1,
   exact: true,

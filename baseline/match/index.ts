@@ -1,7 +1,7 @@
 /** Best match of a segment: the signature it is, or the one it is most similar to and what differs (DETECTION §0, §1). */
 import type { Segment } from '../../traces/segment.ts';
 import type { StructureMatch } from '../model.ts';
-import type { SignatureLine } from '../structure/entries.ts';
+import { type SignatureLine, signatureKey } from '../structure/entries.ts';
 import { mix } from '../structure/hash.ts';
 import { createNumberTable, insert, lookUp } from '../structure/number-table.ts';
 import { edgeOf, type Tables } from '../structure/tables.ts';
@@ -47,6 +47,7 @@ interface Learned {
   readonly tree: CountedTree;
   readonly failedTree: CountedTree;
   readonly family: string;
+  readonly key: string;
 }
 
 const familyOf = (entryHash: number, setKey: number): string => `${entryHash.toString(36)}.${setKey.toString(36)}`;
@@ -61,7 +62,7 @@ export function createMatcher(tables: Tables): Matcher {
     const tree = countedFromLine(tables, line, (text) => indexByText.get(text) ?? -1);
     if (tree === null) continue;
     const family = familyOf(tree.hash[0]!, line.set);
-    learned.push({ line, tree, failedTree: withFailedCosts(tables, tree), family });
+    learned.push({ line, tree, failedTree: withFailedCosts(tables, tree), family, key: signatureKey(line) });
   }
   const byKey = createNumberTable(learned.length);
   const mostFrequent = new Map<number, number>();
@@ -168,16 +169,18 @@ export function createMatcher(tables: Tables): Matcher {
         out.familyKey = familyOf(segment.symbols.labelHash(segment.label[0]!), 0);
         out.family = operation;
         out.signature = 'none learned';
+        out.signatureKey = '';
         out.learnedFrom = 0;
         out.thresholdCeiling = 0.5;
         return;
       }
-      const { line, tree: other, family } = learned[matched.signature]!;
+      const { line, tree: other, family, key } = learned[matched.signature]!;
       const entry = tables.labels[other.label[0]!]!;
       const name = tables.symbols.text(tables.symbols.labelOf(entry.id).operation);
       out.familyKey = family;
       out.family = name;
       out.signature = `${name} #${line.number}`;
+      out.signatureKey = key;
       out.learnedFrom = line.ok + line.failed;
       out.thresholdCeiling = 1 - 1 / (2 * other.size);
     },

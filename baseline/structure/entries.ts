@@ -143,6 +143,8 @@ const line = (kind: string, key: string, value: unknown): BaselineEntry => ({
 export const ruleKey = (rule: RuleLine): string =>
   rule.form === 'child' ? `${rule.subject} ⇒ ${rule.required}` : `${rule.subject} under ${rule.required}`;
 
+export const signatureKey = (s: SignatureLine): string => `${s.entry} #${s.multiset.toString(36)}`;
+
 const setName = (set: SetLine): string => `${set.parent}${set.failed ? ' failed' : ''} {${set.set.toString(36)}}`;
 
 export function* linesToEntries(lines: StructureLines): Iterable<BaselineEntry> {
@@ -153,7 +155,7 @@ export function* linesToEntries(lines: StructureLines): Iterable<BaselineEntry> 
   for (const pair of lines.pairs) yield line('pair', `${pair.caller} → ${pair.callee}`, pair);
   for (const rule of lines.rules) yield line('rule', ruleKey(rule), rule);
   for (const [service, value] of lines.telemetry) yield line('telemetry', service, value);
-  for (const s of lines.signatures) yield line('signature', `${s.entry} #${s.multiset.toString(36)}`, s);
+  for (const s of lines.signatures) yield line('signature', signatureKey(s), s);
 }
 
 /** The inverse; lines of other groups and kinds are left out. */
