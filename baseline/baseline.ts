@@ -38,6 +38,7 @@ import {
   type Maturity,
   NO_FINDINGS,
 } from './model.ts';
+import { markReleases, releasesFromEntries } from './releases.ts';
 import { levelsFromEntries } from './templates.ts';
 import { type CollectiveForm, type CollectiveRates, ratesFromForm, ratesToForm } from './timing/rates.ts';
 
@@ -120,6 +121,7 @@ export function createBaseline(
   };
   const found = createStructureMatch();
   const p = new Float64Array(GROUPS.length);
+  const releases = releasesFromEntries(extra);
   let lastFused = 0;
 
   function judge(segment: Segment, stage: JudgementStage): Judgement {
@@ -137,7 +139,7 @@ export function createBaseline(
       severity += (GROUP_WEIGHTS[GROUPS[g]!] / p[g]! / sum) * evidence[GROUPS[g]!].severity;
     }
     const final = finalP(calibration, lastFused);
-    const findings = collectFindings(evidence, p, final);
+    const findings = markReleases(collectFindings(evidence, p, final), segment, releases);
     return {
       p: final,
       score: -Math.log10(final) + severityShare(severity),

@@ -15,6 +15,8 @@ export interface GroupLearners {
   readonly timing: Learner<unknown, TimingModel>;
   readonly parameters: Learner<unknown>;
   readonly status: Learner<unknown>;
+  /** Fingerprint of the key under which hashes are held: what was made under another key means nothing here. */
+  readonly keyId?: string;
 }
 
 export interface GroupPartials {

@@ -111,14 +111,17 @@ export interface Segment {
   childCount: Int32Array;
   label: Int32Array;
   service: Int32Array;
+  /** service.version of each span's resource, symbol; 0 when absent. */
+  version: Int32Array;
   operation: Int32Array;
   kind: Uint8Array;
   outcome: Uint8Array;
   /** HTTP response status, 0 when absent. */
   httpStatus: Uint16Array;
   startNs: Float64Array;
+  /** NaN where it is unknown: no end, an end before the start, one of the two out of range. Unknown is not zero: models abstain. */
   durationNs: Float64Array;
-  /** Duration minus the union of the children's intervals inside it. */
+  /** Duration minus the union of the children's intervals inside it; NaN where one of these is unknown. */
   selfNs: Float64Array;
   parameterCount: number;
   parameterSpan: Int32Array;
@@ -136,6 +139,12 @@ export interface Segment {
   client: ClientRecord;
   /** Producer spans this segment was caused by: links of the entry and of CONSUMER spans, hex ids; empty when none. */
   producers: readonly { readonly traceId: string; readonly spanId: string }[];
+}
+
+/** End of span `i`, milliseconds since the epoch; its start where its duration is unknown. */
+export function endMsOf(segment: Segment, i: number): number {
+  const durationNs = segment.durationNs[i]!;
+  return segment.startMs + (segment.startNs[i]! + (durationNs >= 0 ? durationNs : 0)) / 1e6;
 }
 
 /** Hex span id of span `i`. */

@@ -6,6 +6,7 @@ import type { GroupValues } from '../fusion/calibration.ts';
 import type { GroupLearners, GroupPartials } from '../learners.ts';
 import type { LearnContext } from '../model.ts';
 import { addToDistinct, createDistinct, type Distinct, mergeDistinct } from './distinct.ts';
+import { createReleases, learnReleases, mergeReleases, type Releases } from './releases.ts';
 
 /** What cross-fitting found of one segment: kept when its spans are gone. */
 export interface Scored {
@@ -42,6 +43,9 @@ export interface Cell {
   partials: GroupPartials;
   samples: Sample[];
   segments: number;
+  /** Those of them that were counted apart. */
+  quarantined: number;
+  readonly releases: Releases;
   readonly buckets: Set<number>;
   readonly clients: Distinct;
   firstMs: number;
@@ -65,6 +69,8 @@ export const createCell = (learners: GroupLearners, partition: number, block: nu
   partials: createPartials(learners),
   samples: [],
   segments: 0,
+  quarantined: 0,
+  releases: createReleases(),
   buckets: new Set(),
   clients: createDistinct(),
   firstMs: Number.POSITIVE_INFINITY,
@@ -80,6 +86,8 @@ export function learnInto(
 ): void {
   for (const group of GROUPS) learners[group].learn(cell.partials[group], segment, context);
   cell.segments++;
+  if (context.quarantined) cell.quarantined++;
+  else learnReleases(cell.releases, segment, context.bucket);
   cell.buckets.add(context.bucket);
   addToDistinct(cell.clients, context.client);
   cell.firstMs = Math.min(cell.firstMs, timeMs);
@@ -91,6 +99,8 @@ export function mergeCells(into: Cell, from: Cell, learners: GroupLearners): voi
   mergePartials(learners, into.partials, from.partials);
   into.samples = into.samples.concat(from.samples);
   into.segments += from.segments;
+  into.quarantined += from.quarantined;
+  mergeReleases(into.releases, from.releases);
   for (const bucket of from.buckets) into.buckets.add(bucket);
   mergeDistinct(into.clients, from.clients);
   into.firstMs = Math.min(into.firstMs, from.firstMs);

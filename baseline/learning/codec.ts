@@ -7,6 +7,7 @@ import { GROUPS } from '../../schemas/log/verdict.ts';
 import type { GroupLearners } from '../learners.ts';
 import type { Cell } from './cell.ts';
 import { distinctFromForm, distinctToForm } from './distinct.ts';
+import { type ReleasesForm, releasesFromForm, releasesToForm } from './releases.ts';
 
 export interface CellFrame {
   readonly bucketMs: number;
@@ -17,6 +18,9 @@ export interface CellFrame {
 interface CellHead {
   readonly block: number;
   readonly segments: number;
+  /** Absent in what was written before they were counted. */
+  readonly quarantined?: number;
+  readonly releases?: ReleasesForm;
   readonly buckets: readonly number[];
   readonly clients: readonly number[];
   readonly firstMs: number;
@@ -49,6 +53,8 @@ export function* encodingCells(
     heads.push({
       block: cell.block,
       segments: cell.segments,
+      quarantined: cell.quarantined,
+      releases: releasesToForm(cell.releases),
       buckets: [...cell.buckets].sort((a, b) => a - b),
       clients: distinctToForm(cell.clients),
       firstMs: cell.firstMs,
@@ -91,6 +97,8 @@ export function decodeCells(
       partition,
       block: cell.block,
       segments: cell.segments,
+      quarantined: cell.quarantined ?? 0,
+      releases: releasesFromForm(cell.releases ?? []),
       buckets: new Set(cell.buckets),
       clients: distinctFromForm(cell.clients),
       firstMs: cell.firstMs ?? Number.POSITIVE_INFINITY,

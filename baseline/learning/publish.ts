@@ -17,11 +17,20 @@ import { calibrate, groupValue } from '../fusion/calibration.ts';
 import { grouped } from '../fusion/match-line.ts';
 import { learnThresholds, type SimilaritySample } from '../fusion/thresholds.ts';
 import type { GroupModels, GroupPartials } from '../learners.ts';
-import { type CompileOptions, createEvidence, createStructureMatch, type Evidence, JudgementStage } from '../model.ts';
+import {
+  type CompileOptions,
+  createEvidence,
+  createStructureMatch,
+  type Evidence,
+  JudgementStage,
+  type Maturity,
+} from '../model.ts';
+import { releasesToEntries } from '../releases.ts';
 import { createRateBook } from '../timing/rate-book.ts';
 import { type Cell, createPartials, labelsHash, mergePartials, type Sample, type Scored } from './cell.ts';
 import type { LearningDeps, Progress, PublishOptions } from './learning.ts';
 import { profileOf, readinessOf } from './profile.ts';
+import { admittedReleases, createReleases, mergeReleases } from './releases.ts';
 
 /** Segments scored in one step: some ten milliseconds. */
 const SCORED_AT_ONCE = 100;
@@ -134,9 +143,15 @@ export function* publishSteps(
       `${grouped(scored.length)} of ${grouped(1 / config.alpha)} segments to calibrate alpha ${config.alpha}`,
     );
   }
+  const releases = createReleases();
+  let quarantined = 0;
+  for (const cell of cells) {
+    mergeReleases(releases, cell.releases);
+    quarantined += cell.quarantined;
+  }
   const facts: Omit<BaselineManifest, 'version'> = {
     parent: options.parent,
-    createdMs: lastMs,
+    createdMs: Math.max(lastMs, (options.afterMs ?? -1) + 1),
     offsets: options.offsets,
     segments: progress.segments,
     clients: progress.clients,
@@ -148,10 +163,28 @@ export function* publishSteps(
     alpha: config.alpha,
     alerting: learning.length === 0,
     learning,
+    kind: 'learned',
+    quarantined,
+    maturity: maturityOf(models),
+    ...(learners.keyId === undefined ? {} : { keyId: learners.keyId }),
   };
-  const extra = options.extra ?? [];
+  const extra = [...(options.extra ?? []), ...releasesToEntries(admittedReleases(releases, profileOf(config)))];
   const version = versionId(VERSION_SCHEMA, facts, contentOf(models, calibrated, extra));
   return createBaseline(models, calibrated, { version, ...facts }, extra);
+}
+
+/** Share of observations by state of their key, over all groups. */
+function maturityOf(models: GroupModels): Record<Maturity, number> {
+  const counts: Record<Maturity, number> = { observe: 0, learning: 0, active: 0 };
+  let total = 0;
+  for (const group of GROUPS) {
+    for (const { state, count } of models[group].coverage()) {
+      counts[state] += count;
+      total += count;
+    }
+  }
+  const share = (count: number): number => (total === 0 ? 0 : Number((count / total).toFixed(6)));
+  return { observe: share(counts.observe), learning: share(counts.learning), active: share(counts.active) };
 }
 
 /** Contiguous runs of blocks with about equally many samples; their partials are copies. */

@@ -39,6 +39,7 @@ export function createSegment(symbols: Symbols): Segment {
     childCount: new Int32Array(spans),
     label: new Int32Array(spans),
     service: new Int32Array(spans),
+    version: new Int32Array(spans),
     operation: new Int32Array(spans),
     kind: new Uint8Array(spans),
     outcome: new Uint8Array(spans),
@@ -79,6 +80,7 @@ export function reserveSpans(segment: Segment, count: number): void {
   segment.childCount = new Int32Array(size);
   segment.label = new Int32Array(size);
   segment.service = new Int32Array(size);
+  segment.version = new Int32Array(size);
   segment.operation = new Int32Array(size);
   segment.kind = new Uint8Array(size);
   segment.outcome = new Uint8Array(size);

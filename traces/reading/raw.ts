@@ -15,6 +15,7 @@ export interface RawSpans {
   outcome: Uint8Array;
   httpStatus: Uint16Array;
   service: Int32Array;
+  version: Int32Array;
   operation: Int32Array;
   label: Int32Array;
   parameterFrom: Int32Array;
@@ -37,6 +38,7 @@ const columns = (size: number) => ({
   outcome: new Uint8Array(size),
   httpStatus: new Uint16Array(size),
   service: new Int32Array(size),
+  version: new Int32Array(size),
   operation: new Int32Array(size),
   label: new Int32Array(size),
   parameterFrom: new Int32Array(size),

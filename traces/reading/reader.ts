@@ -55,6 +55,8 @@ export interface ReaderStats {
   clampedTimes: number;
   /** Spans that end before they start. */
   negativeDurations: number;
+  /** Spans whose duration is unknown: these, those without an end, those with one time out of range. */
+  unknownDurations: number;
   truncatedValues: number;
   droppedParameters: number;
   overflowedNames: number;
@@ -143,6 +145,7 @@ export function createReader(deps: ReaderDeps): Reader {
     cyclic: 0,
     clampedTimes: 0,
     negativeDurations: 0,
+    unknownDurations: 0,
     truncatedValues: 0,
     droppedParameters: 0,
     overflowedNames: 0,
@@ -216,19 +219,20 @@ export function createReader(deps: ReaderDeps): Reader {
     producers.push({ traceId, spanId });
   }
 
-  /** Start relative to the entry and duration of `head` into row `i`. */
+  /** Start relative to the entry and duration of `head` into row `i`; a duration that cannot be known is NaN. */
   function readTimes(i: number): void {
     const startGood = isPlausible(head.startHigh);
     const endGood = isPlausible(head.endHigh);
     let duration = pairDifference(head.startHigh, head.startLow, head.endHigh, head.endLow);
-    if (duration < 0) {
-      duration = 0;
-      stats.negativeDurations++;
-    }
-    if (!startGood || !endGood) {
+    // An end of 0 is none: spans flushed before they ended, and importers of formats that need no duration.
+    const ended = head.endHigh !== 0 || head.endLow !== 0;
+    if (ended && duration < 0) stats.negativeDurations++;
+    if (!ended || duration < 0) duration = Number.NaN;
+    if (!startGood || (ended && !endGood)) {
       stats.clampedTimes++;
-      if (startGood !== endGood || duration > MAX_ODD_DURATION_NS) duration = 0;
+      if (startGood !== endGood || duration > MAX_ODD_DURATION_NS) duration = Number.NaN;
     }
+    if (Number.isNaN(duration)) stats.unknownDurations++;
     raw.durationNs[i] = duration;
     raw.startNs[i] = startGood
       ? pairDifference(baseHigh, baseLow, head.startHigh, head.startLow)
@@ -379,6 +383,7 @@ export function createReader(deps: ReaderDeps): Reader {
             ? sampleWeightOf(bytes, head.traceStateStart, head.traceStateEnd)
             : 1;
       }
+      raw.version[i] = resources.version;
       raw.count = i + 1;
       readSpan(i, service, into);
     }
@@ -410,6 +415,7 @@ export function createReader(deps: ReaderDeps): Reader {
       if (k > 0) into.childCount[into.parent[k]!]!++;
       into.label[k] = raw.label[i]!;
       into.service[k] = raw.service[i]!;
+      into.version[k] = raw.version[i]!;
       into.operation[k] = raw.operation[i]!;
       into.kind[k] = raw.kind[i]!;
       into.outcome[k] = raw.outcome[i]!;

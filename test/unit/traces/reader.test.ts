@@ -260,8 +260,9 @@ describe('labels', () => {
       resource: { 'service.version': '1.4' },
       attributes: { 'http.method': 'GET', 'http.route': '/c' },
     };
-    const segment = read([span]);
+    const segment = read([span, { spanId: id(2), parent: id(1), service: 'stock' }]);
     expect(segment.symbols.text(segment.serviceVersion)).toBe('1.4');
+    expect([0, 1].map((i) => segment.symbols.text(segment.version[i]!))).toEqual(['1.4', '']);
     const spans = segmentSpansOf([span]);
     const [, from, to, , , start, end] = [...spans.places];
     expect(reader.labelAt(spans.records[0]!, from!, to!, start!, end!)).toBe(segment.label[0]);

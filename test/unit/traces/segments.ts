@@ -19,6 +19,8 @@ export interface PlainParameter {
 export interface PlainSpan {
   readonly service: string;
   readonly operation: string;
+  /** service.version of its resource. */
+  readonly version?: string;
   /** Default `server`. */
   readonly kind?: keyof typeof SpanKind;
   readonly peer?: string;
@@ -118,6 +120,7 @@ export function segmentOf(symbols: Symbols, tree: PlainSpan, facts: SegmentFacts
     segment.nextSibling[i] = -1;
     segment.childCount[i] = 0;
     segment.service[i] = symbols.intern(span.service);
+    segment.version[i] = symbols.intern(span.version ?? '');
     segment.operation[i] = symbols.intern(span.operation);
     segment.kind[i] = kind;
     segment.label[i] = symbols.label(segment.service[i]!, kind, segment.operation[i]!, symbols.intern(span.peer ?? ''));
