@@ -16,7 +16,8 @@ export interface FitOptions {
 
 export const FIT_DEFAULTS: FitOptions = { units: 64, steps: 600, batch: 64, learningRate: 0.01, seed: 1 };
 
-const LENGTH = PREFIX + MAX_CALLEES;
+/** Places of a sequence that are read. */
+export const LENGTH = PREFIX + MAX_CALLEES;
 
 /** Mulberry32 (T. Ettinger, public domain). */
 function seeded(seed: number): () => number {
@@ -62,9 +63,14 @@ export async function fitGru(
   }
 }
 
-type Network = ReturnType<TensorFlow['layers']['sequential']>;
+export type Network = ReturnType<TensorFlow['layers']['sequential']>;
 
-function networkOf({ layers }: TensorFlow, size: number, { units, seed }: FitOptions): Network {
+/** Input one-hot [batch, LENGTH, V]; output the probabilities of the token after each place, in the same shape. */
+export function networkOf(
+  { layers }: TensorFlow,
+  size: number,
+  { units, seed }: Pick<FitOptions, 'units' | 'seed'>,
+): Network {
   const glorot = (at: number) => layers.initializers.glorotUniform({ seed: seed * 16 + at });
   return layers.sequential({
     layers: [
@@ -119,7 +125,8 @@ function batchOf({ core }: TensorFlow, draw: () => CallSequence, size: number, b
   return [core.tensor3d(input, shape), core.tensor3d(target, shape)] as const;
 }
 
-function weightsOf(model: Network, units: number): GruWeights {
+/** Copies the weights out of a trained network. */
+export function weightsOf(model: Network, units: number): GruWeights {
   const [kernel, recurrent, bias, outKernel, outBias] = model
     .getWeights()
     .map((tensor) => Float32Array.from(tensor.dataSync()));
