@@ -3,7 +3,7 @@
  * 14-character text with ‘'’, shape 9' a 9=9--". Never a raw value: marks, types, lengths and shapes only.
  */
 import type { Finding } from '../../schemas/log/verdict.ts';
-import { type Segment, spanIdHex } from '../../traces/segment.ts';
+import { endMsOf, type Segment, spanIdHex } from '../../traces/segment.ts';
 import { CLASS_COUNT, className, isMark } from './characters.ts';
 import { KEY_MASK, kindOf } from './counts.ts';
 import { encodingName } from './decode/chain.ts';
@@ -141,6 +141,6 @@ export const findingAt = (segment: Segment, span: number, facts: FindingFacts): 
     share: 0,
     candidate: false,
     startMs,
-    endMs: startMs + segment.durationNs[span]! / 1e6,
+    endMs: endMsOf(segment, span),
   };
 };

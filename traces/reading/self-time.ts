@@ -1,7 +1,10 @@
 /** Self time: a span's duration minus the union of its children's intervals inside it (DETECTION §2). */
 import type { Segment } from '../segment.ts';
 
-/** Fills `selfNs`. Needs startNs, durationNs, firstChild and nextSibling, siblings by start. */
+/**
+ * Fills `selfNs`. Needs startNs, durationNs, firstChild and nextSibling, siblings by start. Of a span of unknown duration,
+ * or with a child inside it whose end nobody knows, it is unknown too: NaN.
+ */
 export function fillSelfTimes(segment: Segment): void {
   const { spanCount, firstChild, nextSibling, startNs, durationNs, selfNs } = segment;
   for (let i = 0; i < spanCount; i++) {
@@ -19,6 +22,8 @@ export function fillSelfTimes(segment: Segment): void {
         covered += to - from;
         reached = to;
       }
+      // Not a number: its end is unknown, and so is how much of the parent it took.
+      if (childEnd !== childEnd) covered = Number.NaN;
     }
     selfNs[i] = durationNs[i]! - covered;
   }

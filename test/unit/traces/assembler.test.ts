@@ -106,6 +106,24 @@ describe('closing', () => {
     expect(assembler.stats.closedIdle).toBe(1);
   });
 
+  it.each([
+    ['no end', 0n],
+    ['an end before the start', -5],
+    ['an end that no clock shows', 0x7fff_ffff_ffff_ffffn],
+  ])('closes as ever where an entry has %s', (_, end) => {
+    const { add, advance, take, assembler } = setUp();
+    add(0, root(1, { start: 10, end }), child(2, 1, { end: 0n }));
+    advance(1_999);
+    expect(take()).toEqual([]);
+    advance(2_000);
+    expect(take()).toEqual(['closed root 1,2']);
+    advance(12_000);
+    expect(take()).toEqual(['absence root 1,2', 'settled root 1,2']);
+    advance(62_000);
+    expect(take()).toEqual(['forgotten 1']);
+    expect(assembler.gauges()).toEqual({ spans: 0, segments: 0, bytes: 0 });
+  });
+
   it('closes at the maximum age however many spans still come', () => {
     const { add, take, assembler } = setUp({ maxAgeMs: 5_000 });
     for (let i = 0; i <= 6; i++) add(i * 1_000, i === 0 ? root(1) : child(i + 1, 1));

@@ -8,7 +8,14 @@ import { compileTemplates, type PathTemplates } from '../../../traces/operations
 import { createPathTrie, type PathNode } from '../../../traces/operations/path-trie.ts';
 import { createSegment } from '../../../traces/reading/columns.ts';
 import { createReader } from '../../../traces/reading/reader.ts';
-import { Outcome, ParameterSource, type Segment, type SegmentSpans, spanIdHex } from '../../../traces/segment.ts';
+import {
+  endMsOf,
+  Outcome,
+  ParameterSource,
+  type Segment,
+  type SegmentSpans,
+  spanIdHex,
+} from '../../../traces/segment.ts';
 import { createSymbols } from '../../../traces/symbols.ts';
 import { EPOCH_MS, id, segmentSpansOf, TRACE, type WireSpan } from './otlp.ts';
 
@@ -317,15 +324,44 @@ describe('times', () => {
     expect(reader.stats.clampedTimes).toBe(1);
   });
 
-  it('gives no duration to a span that ends before its start', () => {
+  it('does not know the duration of a span without an end, that ends before its start, or of which one time is out of range', () => {
     const { read, reader } = setUp();
     const segment = read([
-      { spanId: id(1), start: 10, end: 4 },
-      { spanId: id(2), parent: id(1), start: 1n, end: 20 },
+      { spanId: id(1), start: 10, end: 30 },
+      { spanId: id(2), parent: id(1), start: 11, end: 0n },
+      { spanId: id(3), parent: id(1), start: 12, end: 4 },
+      { spanId: id(4), parent: id(1), start: 13, end: 13 },
+      { spanId: id(5), parent: id(1), start: 1n, end: 20 },
     ]);
-    expect([...segment.durationNs.subarray(0, 2)]).toEqual([0, 0]);
-    expect(segment.startNs[1]).toBe(990e6);
-    expect(reader.stats).toMatchObject({ negativeDurations: 1, clampedTimes: 1 });
+    expect([...segment.durationNs.subarray(0, 5)]).toEqual([20e6, Number.NaN, Number.NaN, 0, Number.NaN]);
+    expect(segment.startNs[4]).toBe(990e6);
+    expect(reader.stats).toMatchObject({ negativeDurations: 1, unknownDurations: 3, clampedTimes: 1 });
+    expect(endMsOf(segment, 0)).toBe(EPOCH_MS + 30);
+    expect(endMsOf(segment, 1)).toBe(EPOCH_MS + 11);
+  });
+
+  it('takes neither start nor end for a duration', () => {
+    const segment = setUp().read([{ spanId: id(1), start: 0n, end: 0n }]);
+    expect([...segment.durationNs.subarray(0, 1)]).toEqual([Number.NaN]);
+    expect(segment.startMs).toBe(EPOCH_MS + 1_000);
+  });
+
+  it('does not know the self time of a span with a child that never ended, and knows that of all others', () => {
+    const segment = setUp().read([
+      { spanId: id(1), start: 0, end: 100 },
+      { spanId: id(2), parent: id(1), start: 10, end: 40 },
+      { spanId: id(3), parent: id(2), start: 20, end: 0n },
+      { spanId: id(4), parent: id(1), start: 50, end: 60 },
+    ]);
+    expect([...segment.selfNs.subarray(0, 4)]).toEqual([60e6, Number.NaN, Number.NaN, 10e6]);
+  });
+
+  it('charges a span nothing for a child without an end that began after it', () => {
+    const segment = setUp().read([
+      { spanId: id(1), start: 0, end: 10 },
+      { spanId: id(2), parent: id(1), start: 20, end: 0n },
+    ]);
+    expect([...segment.selfNs.subarray(0, 2)]).toEqual([10e6, Number.NaN]);
   });
 });
 
