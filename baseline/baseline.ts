@@ -1,8 +1,12 @@
 /** A compiled version: judges a segment, with nothing but the segment and itself (ARCHITECTURE decision 7). */
 import { SpanwardenError } from '../runtime/errors.ts';
+import type { EditDocument } from '../schemas/baselines/edit.ts';
+import { VERSION_SCHEMA, versionId } from '../schemas/baselines/version.ts';
 import { COMPONENTS, type Component, type Finding, GROUPS, type Group, type Match } from '../schemas/log/verdict.ts';
 import { compileTemplates, type PathTemplates } from '../traces/operations/learned-templates.ts';
 import type { Segment, Symbols } from '../traces/segment.ts';
+import { editsFromEntries, editsToEntries } from './edits/entries.ts';
+import { createEditJudge, type OperatorThresholds } from './edits/judge.ts';
 import {
   type Calibration,
   type CalibrationForm,
@@ -74,6 +78,8 @@ export interface BaselineManifest {
   readonly counters?: string;
   /** The operator's request that it answers (schemas/baselines/request.ts). */
   readonly request?: string;
+  /** Its models were learned elsewhere. */
+  readonly foreign?: boolean;
   /** Fingerprint of the installation's key, under which it holds hashes. */
   readonly keyId?: string;
   /** Segments counted apart: nothing of them was learned. */
@@ -95,6 +101,10 @@ export interface Baseline {
   readonly collective: CollectiveRates;
   /** What a segment must be read with to be judged by this version. */
   readonly templates: PathTemplates;
+  /** Operators' edits in force (DETECTION §8). */
+  readonly edits: readonly EditDocument[];
+  /** The same models under other edits, those in force: a version of its own, unless they are the same. */
+  withEdits(documents: readonly EditDocument[]): Baseline;
   /** Judges one segment. The result is the caller's to keep. */
   judge(segment: Segment, stage: JudgementStage): Judgement;
   /** 95 % interval of the p of the segment judged last. */
@@ -122,16 +132,20 @@ export function createBaseline(
   const found = createStructureMatch();
   const p = new Float64Array(GROUPS.length);
   const releases = releasesFromEntries(extra);
+  const documents = editsFromEntries(extra);
+  const edits = createEditJudge(documents);
   let lastFused = 0;
 
   function judge(segment: Segment, stage: JudgementStage): Judgement {
+    for (const group of GROUPS) models[group].score(segment, stage, evidence[group]);
+    models.structure.match(segment, found);
+    learnedThresholds();
+    edits?.revise(segment, stage, evidence, found, learned);
     for (let g = 0; g < GROUPS.length; g++) {
       const group = GROUPS[g]!;
       const e = evidence[group];
-      models[group].score(segment, stage, e);
       p[g] = groupP(calibration, group, groupValue(e.surprise, e.severity));
     }
-    models.structure.match(segment, found);
     lastFused = fuse(p);
     const sum = 10 ** lastFused;
     let severity = 0;
@@ -139,11 +153,11 @@ export function createBaseline(
       severity += (GROUP_WEIGHTS[GROUPS[g]!] / p[g]! / sum) * evidence[GROUPS[g]!].severity;
     }
     const final = finalP(calibration, lastFused);
-    const findings = markReleases(collectFindings(evidence, p, final), segment, releases);
+    const findings = markReleases(collectFindings(evidence, p, final, edits?.outside === true), segment, releases);
     return {
       p: final,
       score: -Math.log10(final) + severityShare(severity),
-      anomalous: final <= thresholds.alpha,
+      anomalous: final <= thresholds.alpha || edits?.outside === true,
       groups: { structure: p[0]!, timing: p[1]!, parameters: p[2]!, status: p[3]! },
       match: matchOf(findings),
       findings,
@@ -153,15 +167,25 @@ export function createBaseline(
   const deviation = new Float64Array(COMPONENTS.length);
   const similarity = new Float64Array(COMPONENTS.length);
   const threshold = new Float64Array(COMPONENTS.length);
+  const learned = new Float64Array(COMPONENTS.length);
+
+  function learnedThresholds(): void {
+    const row = thresholdRow(thresholds, found.familyKey, found.family);
+    for (let c = 0; c < COMPONENTS.length; c++) {
+      const ceiling = c === 0 ? Math.min(found.thresholdCeiling, CEILING.structure) : CEILING[COMPONENTS[c]!];
+      learned[c] = Math.min(row[c]!, ceiling);
+    }
+  }
 
   function matchOf(findings: readonly Finding[]): Match {
-    const row = thresholdRow(thresholds, found.familyKey, found.family);
     similarity[0] = Math.min(found.similarity, 1);
     similarity[1] = evidence.timing.similarity;
     similarity[2] = evidence.parameters.similarity;
+    const byOperator = edits?.thresholds;
     for (let c = 0; c < COMPONENTS.length; c++) {
-      const ceiling = c === 0 ? Math.min(found.thresholdCeiling, CEILING.structure) : CEILING[COMPONENTS[c]!];
-      threshold[c] = Math.min(row[c]!, ceiling);
+      threshold[c] = byOperator?.[COMPONENTS[c]!] ?? learned[c]!;
+      // what breaks an operator's demand is outside of the baseline, however alike the rest is
+      if (edits?.broken[c] === 1) similarity[c] = Math.min(similarity[c]!, Math.max(0, 2 * threshold[c]! - 1));
       deviation[c] = (1 - similarity[c]!) / (1 - threshold[c]!);
     }
     const worst = worstComponent(deviation);
@@ -173,6 +197,7 @@ export function createBaseline(
       learnedFrom: found.learnedFrom,
       similarity: byComponent(similarity),
       threshold: byComponent(threshold),
+      ...(byOperator !== undefined && { learnedThreshold: replaced(byOperator, learned) }),
       deviation: { ...byComponent(deviation), max: deviation[w]! },
       worst,
       exact: found.exact,
@@ -182,6 +207,7 @@ export function createBaseline(
         learnedFrom: found.learnedFrom,
         similarity: similarity[w]!,
         threshold: threshold[w]!,
+        ...(byOperator?.[worst] !== undefined && { learnedThreshold: learned[w]! }),
         deviation: deviation[w]!,
         unseenEntry: found.unseenEntry,
         because: deviation[w]! > 0 ? reason(worst, found.script, findings) : '',
@@ -189,17 +215,35 @@ export function createBaseline(
     };
   }
 
-  return {
+  const self: Baseline = {
     version: manifest.version,
     manifest,
     models,
     collective: calibrated.collective,
     templates: compileTemplates(levelsFromEntries(extra).levels),
+    edits: documents,
+    withEdits(next) {
+      const others = extra.filter(({ group }) => group !== 'edits');
+      const entries = [...others, ...editsToEntries(next)];
+      const { version, ...facts } = manifest;
+      if (JSON.stringify(editsToEntries(next)) === JSON.stringify(editsToEntries(documents))) return self;
+      const edited = { ...facts, kind: 'edited', source: manifest.source ?? version, parent: version } as const;
+      const id = versionId(VERSION_SCHEMA, edited, contentOf(models, calibrated, entries));
+      return createBaseline(models, calibrated, { version: id, ...edited }, entries);
+    },
     judge,
     interval: () => finalInterval(calibration, lastFused),
     entries: () => entriesOf(models, calibrated, manifest, extra),
     coverage: () => GROUPS.flatMap((group) => [...models[group].coverage()]),
   };
+  return self;
+}
+
+/** The learned thresholds that an operator replaced. */
+function replaced(by: OperatorThresholds, learned: ArrayLike<number>): Partial<Record<Component, number>> {
+  const shown: Partial<Record<Component, number>> = {};
+  for (let c = 0; c < COMPONENTS.length; c++) if (by[COMPONENTS[c]!] !== undefined) shown[COMPONENTS[c]!] = learned[c]!;
+  return shown;
 }
 
 const byComponent = (values: ArrayLike<number>): Record<Component, number> => ({
@@ -213,6 +257,7 @@ function collectFindings(
   evidence: Readonly<Record<Group, Evidence>>,
   p: ArrayLike<number>,
   final: number,
+  tell: boolean,
 ): readonly Finding[] {
   let any = false;
   let sure = false;
@@ -222,7 +267,7 @@ function collectFindings(
       if (finding.hard || finding.candidate) sure = true;
     }
   }
-  if (!any || (!sure && final > TELL_BELOW)) return NO_FINDINGS;
+  if (!any || (!sure && !tell && final > TELL_BELOW)) return NO_FINDINGS;
   const shared: Finding[] = [];
   let total = 0;
   for (let g = 0; g < GROUPS.length; g++) {

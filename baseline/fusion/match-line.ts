@@ -6,6 +6,8 @@ export interface MatchLine {
   readonly learnedFrom: number;
   readonly similarity: number;
   readonly threshold: number;
+  /** What was learned, where an operator set the threshold. */
+  readonly learnedThreshold?: number;
   readonly deviation: number;
   readonly unseenEntry: boolean;
   /** What deviates, in words; '' when nothing does. */
@@ -16,7 +18,7 @@ export interface MatchLine {
 export function matchLine(line: MatchLine): string {
   const head =
     `similarity ${similarityText(line.similarity)} to '${line.signature}' ` +
-    `(baseline ≥ ${line.threshold.toFixed(2)}, learned from ${grouped(line.learnedFrom)}), ` +
+    `(${baselineText(line)} from ${grouped(line.learnedFrom)}), ` +
     `deviation ${deviationText(line.deviation)}×`;
   const entry = line.unseenEntry ? 'entry operation never seen, held against all families' : '';
   const because = entry !== '' && line.because !== '' ? `${entry}; ${line.because}` : entry + line.because;
@@ -50,6 +52,11 @@ function textOf(finding: Finding): string {
   const place = finding.parameter === '' ? finding.operation : `${finding.parameter} of ${finding.operation}`;
   return `${place}: ${finding.seen} (${finding.expected})`;
 }
+
+const baselineText = ({ threshold, learnedThreshold }: MatchLine): string =>
+  learnedThreshold === undefined
+    ? `baseline ≥ ${threshold.toFixed(2)}, learned`
+    : `operator ≥ ${threshold.toFixed(threshold > 0.995 ? 3 : 2)}, learned ≥ ${learnedThreshold.toFixed(2)}`;
 
 /** 0.9996 must not read as 1.00: only a perfect match is 1.00. */
 const similarityText = (similarity: number): string =>
