@@ -144,7 +144,7 @@ export interface Segment {
 /** End of span `i`, milliseconds since the epoch; its start where its duration is unknown. */
 export function endMsOf(segment: Segment, i: number): number {
   const durationNs = segment.durationNs[i]!;
-  return segment.startMs + (segment.startNs[i]! + (durationNs >= 0 ? durationNs : 0)) / 1e6;
+  return segment.startMs + (segment.startNs[i]! + (Number.isNaN(durationNs) ? 0 : durationNs)) / 1e6;
 }
 
 /** Hex span id of span `i`. */

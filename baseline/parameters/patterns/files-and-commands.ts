@@ -44,7 +44,7 @@ export const command: PatternFamily = {
   needs: ';|&`$\n>/(!<',
   strong: [
     new RegExp(String.raw`${SEPARATOR}${SHELL}(?:\W|$)`),
-    new RegExp(String.raw`${SEPARATOR}${SHORT}(?:${ARGUMENT}|${ENDED}|$)`),
+    new RegExp(`${SEPARATOR}${SHORT}(?:${ARGUMENT}|${ENDED}|$)`),
     new RegExp(`${SEPARATOR}${WORD}(?:${ARGUMENT}|${ENDED})`),
     /\/(?:usr\/)?(?:local\/)?s?bin\/[a-z]/,
     /\$\([ ]{0,3}[a-z/]|`[a-z/][^`]{0,100}`/,
