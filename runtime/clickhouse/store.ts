@@ -21,6 +21,7 @@ import {
   readSnapshot,
   type Snapshot,
 } from './stored-alerts.ts';
+import { type EditFilter, insertEdit, readEdits, type StoredEdit } from './stored-edits.ts';
 import { readCallCounts, upsertInventory } from './stored-inventory.ts';
 import { answerRequest, insertImported, insertRequest, type RequestFilter, readRequests } from './stored-requests.ts';
 import {
@@ -45,6 +46,7 @@ import {
 
 export type { Batch } from './batch.ts';
 export type { AlertedDelivery, IncidentFilter, Snapshot } from './stored-alerts.ts';
+export type { EditFilter, StoredEdit } from './stored-edits.ts';
 export type { RequestFilter } from './stored-requests.ts';
 export type { StoredSegment, StoredVerdict } from './stored-verdicts.ts';
 export type { PartialRow, StoredVersion, VersionFacts, VersionRows } from './stored-versions.ts';
@@ -95,6 +97,11 @@ export interface Store {
   insertImported(version: string, entries: Iterable<VersionEntry>): Promise<void>;
   loadImported<E extends VersionEntry>(version: string): Promise<readonly E[]>;
 
+  /** A revision of an operator's edit; every one is kept. */
+  insertEdit(edit: StoredEdit): Promise<void>;
+  /** Newest first; of each edit its newest revision, or with `history` all. */
+  edits(filter?: EditFilter): Promise<readonly StoredEdit[]>;
+
   upsertInventory(rows: InventoryRows): Promise<void>;
   callCounts(partition: number, hourMs: number): Promise<readonly CallCount[]>;
 
@@ -139,6 +146,9 @@ export function createStore(clickhouse: ClickHouse, deps: StoreDeps): Store {
     answerBaselineRequest: (request, answer) => answerRequest(clickhouse, request, answer),
     insertImported: (version, entries) => insertImported(clickhouse, version, entries, deps.now()),
     loadImported: (version) => loadImported(clickhouse, version),
+
+    insertEdit: (edit) => insertEdit(clickhouse, edit),
+    edits: (filter) => readEdits(clickhouse, filter),
 
     upsertInventory: (rows) => upsertInventory(clickhouse, rows),
     callCounts: (partition, hourMs) => readCallCounts(clickhouse, partition, hourMs),
