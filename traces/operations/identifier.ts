@@ -96,7 +96,9 @@ function isIdentifierHexOrRandom(bytes: Uint8Array, start: number, end: number, 
   for (let i = start; i < end; i++) {
     const kind = CLASS[bytes[i]!]!;
     if (kind !== DIGIT && !isHexLetter(bytes[i]!)) hex = false;
-    if (before !== 0 && kind !== before) changes++;
+    // Capitals that begin a word are no chance: `EncodeBase64`, `CurrencyService2023`.
+    const odd = before === LOWER && kind === UPPER && (i + 1 === end || CLASS[bytes[i + 1]!] !== LOWER);
+    if (before !== 0 && ((kind === DIGIT) !== (before === DIGIT) || odd)) changes++;
     before = kind;
   }
   return hex || (changes >= 3 && digits >= 2 && end - start >= 8);

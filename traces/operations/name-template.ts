@@ -26,6 +26,18 @@ export function appendNameTemplate(sink: ByteSink, bytes: Uint8Array, start: num
   }
 }
 
+/** A name that conventions want to have few values: most hold neither digit nor @, and no identifier goes without. */
+export function appendName(sink: ByteSink, bytes: Uint8Array, start: number, end: number): void {
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!;
+    if ((byte >= 0x30 && byte <= 0x39) || byte === 0x40) {
+      appendNameTemplate(sink, bytes, start, end);
+      return;
+    }
+  }
+  append(sink, bytes, start, end);
+}
+
 /** One word: as a whole, else its parts between dashes, underscores and dots. */
 export function appendWord(sink: ByteSink, bytes: Uint8Array, start: number, end: number): void {
   if (isIdentifier(bytes, start, end)) {

@@ -13,10 +13,10 @@ import type { UrlRanges } from '../reading/url.ts';
 import type { Symbols } from '../segment.ts';
 import { OVERFLOW } from '../symbols.ts';
 import { type LevelWalk, NO_TEMPLATES, type PathTemplates } from './learned-templates.ts';
-import { appendNameTemplate } from './name-template.ts';
+import { appendName, appendNameTemplate } from './name-template.ts';
 import { createPathParts, type PathParts } from './path-parts.ts';
 import { appendPathTemplate, matchRoute } from './path-template.ts';
-import { append, appendAll, appendByte, ascii, type ByteSink, createSink } from './sink.ts';
+import { appendAll, appendByte, ascii, createSink } from './sink.ts';
 import { appendStatementOperation } from './statement-operation.ts';
 
 export interface OperationOptions {
@@ -70,32 +70,42 @@ export function createOperations(symbols: Symbols, options: OperationOptions): O
   let serviceBytes = new Uint8Array(0);
   let serviceOfBytes = -1;
 
-  const appendSlot = (to: ByteSink, slots: AttributeSlots, slot: Attribute): void =>
-    append(to, slots.bytes, slots.starts[slot]!, Math.min(slots.ends[slot]!, slots.starts[slot]! + MAX_TEXT_BYTES));
+  /** A name that others chose, as a template: conventions say it has few values, and instrumentation puts ids into it. */
+  function appendSlot(slots: AttributeSlots, slot: Attribute): void {
+    appendName(
+      sink,
+      slots.bytes,
+      slots.starts[slot]!,
+      Math.min(slots.ends[slot]!, slots.starts[slot]! + MAX_TEXT_BYTES),
+    );
+  }
+
+  /** Two such names with a mark between them. */
+  function appendSlots(slots: AttributeSlots, one: Attribute, mark: number, other: Attribute): void {
+    appendSlot(slots, one);
+    appendByte(sink, mark);
+    appendSlot(slots, other);
+  }
 
   function appendMessaging(slots: AttributeSlots, kind: number): void {
-    if (hasText(slots, Attribute.messagingOperation)) appendSlot(sink, slots, Attribute.messagingOperation);
+    if (hasText(slots, Attribute.messagingOperation)) appendSlot(slots, Attribute.messagingOperation);
     else appendAll(sink, kind === SpanKind.consumer ? PROCESS : SEND);
     appendByte(sink, 0x20);
     if (isTrue(slots, Attribute.messagingTemporary)) appendAll(sink, TEMPORARY);
     else if (isTrue(slots, Attribute.messagingAnonymous)) appendAll(sink, ANONYMOUS);
-    else if (hasText(slots, Attribute.messagingTemplate)) appendSlot(sink, slots, Attribute.messagingTemplate);
-    else if (hasText(slots, Attribute.messagingDestination)) {
-      const slot = Attribute.messagingDestination;
-      appendNameTemplate(sink, slots.bytes, slots.starts[slot]!, slots.ends[slot]!);
-    } else sink.length--;
+    else if (hasText(slots, Attribute.messagingTemplate)) appendSlot(slots, Attribute.messagingTemplate);
+    else if (hasText(slots, Attribute.messagingDestination)) appendSlot(slots, Attribute.messagingDestination);
+    else sink.length--;
   }
 
   function appendDatabase(slots: AttributeSlots): void {
-    if (hasText(slots, Attribute.dbSummary)) appendSlot(sink, slots, Attribute.dbSummary);
+    if (hasText(slots, Attribute.dbSummary)) appendSlot(slots, Attribute.dbSummary);
     else if (hasText(slots, Attribute.dbOperation) && hasText(slots, Attribute.dbCollection)) {
-      appendSlot(sink, slots, Attribute.dbOperation);
-      appendByte(sink, 0x20);
-      appendSlot(sink, slots, Attribute.dbCollection);
+      appendSlots(slots, Attribute.dbOperation, 0x20, Attribute.dbCollection);
     } else if (hasText(slots, Attribute.dbText)) {
       const slot = Attribute.dbText;
       appendStatementOperation(sink, slots.bytes, slots.starts[slot]!, slots.ends[slot]!);
-    } else if (hasText(slots, Attribute.dbOperation)) appendSlot(sink, slots, Attribute.dbOperation);
+    } else if (hasText(slots, Attribute.dbOperation)) appendSlot(slots, Attribute.dbOperation);
   }
 
   function appendRpc(slots: AttributeSlots): void {
@@ -106,11 +116,11 @@ export function createOperations(symbols: Symbols, options: OperationOptions): O
     let qualified = false;
     for (let i = start + 1; i < end && !qualified; i++) qualified = bytes[i] === 0x2f;
     if (!qualified && hasText(slots, Attribute.rpcService)) {
-      appendSlot(sink, slots, Attribute.rpcService);
+      appendSlot(slots, Attribute.rpcService);
       appendByte(sink, 0x2f);
     }
     if (bytes[start] === 0x2f) start++;
-    append(sink, bytes, start, Math.min(end, start + MAX_TEXT_BYTES));
+    appendName(sink, bytes, start, Math.min(end, start + MAX_TEXT_BYTES));
   }
 
   function appendMethod(slots: AttributeSlots): void {
@@ -140,7 +150,7 @@ export function createOperations(symbols: Symbols, options: OperationOptions): O
         : -1;
     if (route >= 0) {
       appendByte(sink, 0x20);
-      appendSlot(sink, slots, route as Attribute);
+      appendSlot(slots, route as Attribute);
       if (url.pathEnd > url.pathStart) {
         matchRoute(bytes, starts[route]!, ends[route]!, bytes, url.pathStart, url.pathEnd, parts);
       }
@@ -236,11 +246,9 @@ export function createOperations(symbols: Symbols, options: OperationOptions): O
       } else if (hasText(slots, Attribute.rpcSystem) || hasText(slots, Attribute.rpcMethod)) appendRpc(slots);
       else if (isHttp(slots)) appendHttp(slots, head, url, service);
       else if (hasText(slots, Attribute.graphqlType)) {
-        appendSlot(sink, slots, Attribute.graphqlType);
-        if (hasText(slots, Attribute.graphqlName)) {
-          appendByte(sink, 0x20);
-          appendSlot(sink, slots, Attribute.graphqlName);
-        }
+        if (hasText(slots, Attribute.graphqlName))
+          appendSlots(slots, Attribute.graphqlType, 0x20, Attribute.graphqlName);
+        else appendSlot(slots, Attribute.graphqlType);
       }
       if (sink.length === 4) appendNameTemplate(sink, head.bytes, head.nameStart, head.nameEnd);
       if (sink.length === 4) appendAll(sink, UNNAMED);

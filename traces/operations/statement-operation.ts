@@ -2,7 +2,8 @@
  * Operation and first table of a SQL statement (or the command of another query language), read cheaply from its bytes:
  * `SELECT orders`, `INSERT order_items`, `HGET`. Only for the label; statement skeletons are the parameters' matter.
  */
-import { append, appendByte, ascii, type ByteSink } from './sink.ts';
+import { appendName } from './name-template.ts';
+import { appendByte, ascii, type ByteSink } from './sink.ts';
 
 const BEFORE_TABLE = ['FROM', 'INTO', 'UPDATE', 'TABLE', 'JOIN', 'CALL', 'EXEC', 'EXECUTE'].map(ascii);
 const SKIPPED = ['ONLY', 'IF', 'NOT', 'EXISTS', 'IGNORE', 'LOW_PRIORITY'].map(ascii);
@@ -105,7 +106,7 @@ function appendTable(sink: ByteSink, bytes: Uint8Array, start: number, end: numb
   for (let i = start; i <= end; i++) {
     const byte = i < end ? bytes[i]! : 0x22;
     if (byte !== 0x22 && byte !== 0x60 && byte !== 0x5b && byte !== 0x5d) continue;
-    append(sink, bytes, from, i);
+    appendName(sink, bytes, from, i);
     from = i + 1;
   }
 }

@@ -23,7 +23,7 @@ export function fillSelfTimes(segment: Segment): void {
         reached = to;
       }
       // Not a number: its end is unknown, and so is how much of the parent it took.
-      if (childEnd !== childEnd) covered = Number.NaN;
+      if (Number.isNaN(childEnd)) covered = Number.NaN;
     }
     selfNs[i] = durationNs[i]! - covered;
   }

@@ -87,6 +87,9 @@ it.each([
   ['step-2', 'step-2'],
   ['retry-1234', 'retry-{id}'],
   ['mongodb.isMaster', 'mongodb.isMaster'],
+  ['codec.EncodeBase64', 'codec.EncodeBase64'],
+  ['oteldemo.CurrencyService2023/Convert', 'oteldemo.CurrencyService2023/Convert'],
+  ['mailbox.x9Kq2LmP', 'mailbox.{id}'],
 ])('span name %s becomes %s', (name, expected) => {
   expect(composed((sink, bytes) => appendNameTemplate(sink, bytes, 0, bytes.length), name)).toBe(expected);
 });
@@ -320,6 +323,8 @@ it.each([
   ['HGET cart:17 total', 'HGET'],
   ['SELECT a FROM [dbo].[t]', 'SELECT dbo.t'],
   ["SELECT x FROM products WHERE name = '' UNION SELECT p FROM users --'", 'SELECT products'],
+  ['SELECT a FROM orders_20261121', 'SELECT orders_{id}'],
+  ['SELECT a FROM "tenant_83f2a1"."orders"', 'SELECT tenant_{id}.orders'],
   ['', ''],
   ['{"find": "x"}', ''],
 ])('statement %s is %s', (statement, expected) => {
