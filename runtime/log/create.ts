@@ -1,6 +1,7 @@
 /** Chooses the log by configuration, and names the topics every role relies on. */
 import type { KafkaConfig } from '../../schemas/config/kafka.ts';
 import type { LogConfig } from '../../schemas/config/log.ts';
+import { SpanwardenError } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createWallClock } from './clock.ts';
@@ -33,6 +34,22 @@ export function createLog(config: ChosenLog, deps: LogDeps = {}): Log {
   if (kafka && kafka.brokers.length > 0) return createKafkaLog({ kafka, queueBytes: log.queueBytes }, deps);
   if (log.kind === 'memory') return createMemoryLog(log, deps);
   return createStoredLog(log, { store: createEmbeddedStore(log), clock: createWallClock(), ...deps });
+}
+
+/** What a process may do that only looks at the log of others. */
+export type LogReader = Pick<Log, 'start' | 'offsets' | 'read' | 'stop'>;
+
+/** The same log, to be read while others write it: nothing is created, no topic looked after, no group joined. */
+export function createLogReader(config: ChosenLog): LogReader {
+  checkLog(config);
+  const { log, kafka } = config;
+  if (kafka && kafka.brokers.length > 0) return createKafkaLog({ kafka, queueBytes: log.queueBytes });
+  if (log.kind === 'memory')
+    throw new SpanwardenError(
+      'CONFIG_INVALID',
+      'the log is in the memory of the process that runs (log.kind: memory): no other can read it',
+    );
+  return createStoredLog(log, { store: createEmbeddedStore({ ...log, readOnly: true }), clock: createWallClock() });
 }
 
 /** Creates the topics that are missing; any role may start first. */

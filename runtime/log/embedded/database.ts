@@ -74,6 +74,8 @@ export interface DatabaseOptions {
   readonly busyMs: number;
   /** Pages the file may have; 0 = as many as fit on the disk. */
   readonly maxPages: number;
+  /** Opened as it is, for a process that only looks: neither created nor changed. */
+  readonly readOnly?: boolean;
 }
 
 const PAGE_BYTES = 8_192;
@@ -92,6 +94,7 @@ function create(database: DatabaseSync): void {
 }
 
 export function openDatabase(options: DatabaseOptions): DatabaseSync {
+  if (options.readOnly) return openToRead(options);
   mkdirSync(dirname(options.file), { recursive: true });
   const database = new DatabaseSync(options.file, { timeout: options.busyMs });
   try {
@@ -107,6 +110,18 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
     throw error;
   }
   return database;
+}
+
+function openToRead({ file, busyMs }: DatabaseOptions): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: busyMs, readOnly: true });
+  try {
+    const version = database.prepare('PRAGMA user_version').get()?.user_version;
+    if (version !== FORMAT) throw new Error(`written by another version of the log (format ${String(version)})`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }
 
 /** Changing to WAL needs the file alone for a moment and does not wait for it by itself (sqlite.org/wal.html). */

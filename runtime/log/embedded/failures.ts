@@ -25,6 +25,16 @@ export function writeFailure(error: unknown, directory: string): ThreadFailure {
   return { code: 'LOG_UNAVAILABLE', message: `the log in ${directory} cannot be used: ${messageOf(error)}` };
 }
 
+/** At start of a process that only looks: there may be no log yet. */
+export function openToReadFailure(error: unknown, directory: string): ThreadFailure {
+  if (sqliteCode(error) === SqliteCode.cannotOpen)
+    return {
+      code: 'CONFIG_INVALID',
+      message: `there is no log to read in ${directory} (log.directory): 'spanwarden run' makes one`,
+    };
+  return openFailure(error, directory);
+}
+
 /** At start: a full disk or a wrong directory will not go away by trying again. */
 export function openFailure(error: unknown, directory: string): ThreadFailure {
   if (isFull(error)) return { code: 'DISK_FULL', message: `no room on the disk of ${directory} (log.directory)` };

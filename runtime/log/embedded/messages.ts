@@ -6,6 +6,8 @@ import type { WriteOp } from '../store.ts';
 
 export interface ThreadConfig {
   readonly role: 'writer' | 'reader';
+  /** The file is only looked at: it is neither created nor looked after. */
+  readonly readOnly?: boolean;
   readonly file: string;
   /** Shown in errors. */
   readonly directory: string;

@@ -16,6 +16,8 @@ export interface EmbeddedStoreConfig {
   readonly retentionEveryMs?: number;
   /** Bound of each file in pages of 8 KiB; 0 = the disk's. */
   readonly maxPages?: number;
+  /** For a process that only looks at the log of others: no file is created, nothing is written, nothing expires by its hand. */
+  readonly readOnly?: boolean;
 }
 
 type Lane = 'spans' | 'topics';
@@ -23,7 +25,8 @@ type Lane = 'spans' | 'topics';
 const laneOf = (topic: TopicName): Lane => (topic === 'spans' ? 'spans' : 'topics');
 
 interface Threads {
-  readonly writer: Promise<ThreadCaller>;
+  /** Undefined in a store that is only read. */
+  readonly writer: Promise<ThreadCaller> | undefined;
   reader: Promise<ThreadCaller> | undefined;
 }
 
@@ -40,6 +43,7 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig): LogStore {
       busyMs: config.busyMs ?? 5_000,
       maxPages: config.maxPages ?? 0,
       retentionEveryMs: config.retentionEveryMs ?? 5_000,
+      ...(config.readOnly && { readOnly: true }),
     });
 
   /** A file is opened when it is first used: a collector never opens the small topics. */
@@ -47,10 +51,12 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig): LogStore {
     if (stopped) throw new SpanwardenError('STOPPED', 'the log is stopped');
     let own = lanes.get(lane);
     if (!own) {
-      own = { writer: startOne(lane, 'writer'), reader: undefined };
+      own = config.readOnly
+        ? { writer: undefined, reader: startOne(lane, 'reader') }
+        : { writer: startOne(lane, 'writer'), reader: undefined };
       lanes.set(lane, own);
       // a file that could not be opened is tried again at the next use
-      own.writer.catch(() => lanes.delete(lane));
+      (own.writer ?? own.reader!).catch(() => lanes.delete(lane));
     }
     return own;
   }
@@ -58,17 +64,19 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig): LogStore {
   async function reader(lane: Lane): Promise<ThreadCaller> {
     const own = threads(lane);
     // after the writer: it creates the file
-    own.reader ??= own.writer.then(() => startOne(lane, 'reader'));
+    own.reader ??= own.writer!.then(() => startOne(lane, 'reader'));
     return own.reader;
   }
 
   return {
     async start() {
-      await threads('spans').writer;
+      const { writer, reader: only } = threads('spans');
+      await (writer ?? only);
     },
     laneOf,
     async write(lane, ops) {
       const writer = await threads(lane as Lane).writer;
+      if (writer === undefined) throw new SpanwardenError('LOG_UNAVAILABLE', 'this log was opened to be read only');
       const transfer: ArrayBuffer[] = [];
       for (const op of ops) if (op.type === 'append') transfer.push(op.bytes.buffer);
       const results = await writer.call<WriteResult[]>({ type: 'write', ops }, transfer);

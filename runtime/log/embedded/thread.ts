@@ -5,7 +5,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { StoredFrame } from '../frame.ts';
 import { openDatabase } from './database.ts';
-import { openFailure, writeFailure } from './failures.ts';
+import { openFailure, openToReadFailure, writeFailure } from './failures.ts';
 import type { ThreadCall, ThreadConfig, ThreadReply, ThreadRequest } from './messages.ts';
 import { createReads, type Reads } from './reads.ts';
 import { createRetention, type Retention } from './retention.ts';
@@ -32,9 +32,9 @@ function serve(config: ThreadConfig, port: MessagePort): void {
     if (config.role === 'writer') {
       transactions = createTransactions(database, now);
       retention = createRetention(database, now);
-    } else database.exec('PRAGMA query_only = 1');
+    } else if (!config.readOnly) database.exec('PRAGMA query_only = 1');
   } catch (error) {
-    reply({ id: 0, ok: false, failure: openFailure(error, config.directory) });
+    reply({ id: 0, ok: false, failure: (config.readOnly ? openToReadFailure : openFailure)(error, config.directory) });
     return;
   }
 
