@@ -14,16 +14,23 @@ import { createReadingKit } from '../traces/kit.ts';
 import { createSegment } from '../traces/reading/columns.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
+import { type EditsSource, NO_EDITS } from './edits.ts';
 import { createTrainer, type Trainer } from './service.ts';
 import { createTemplateBook } from './templates.ts';
 
 /** Group under which a partition's counters are kept: they are encoded together. */
 const PARTIAL_GROUP = 'all';
 const PATHS_GROUP = 'templates';
+/** Versions looked through for that of a request that a trainer died over. */
+const RECENT_VERSIONS = 200;
 /** One more than admission asks for (DETECTION §7): the first and the last are not whole. */
 const SETTLE_BUCKETS = 6;
 
-export function createTrainerRole({ config, log, clickhouse, logger: parent, metrics }: Platform): Trainer {
+/** Operators' edits in rows; what they are is the console's and baseline/edits' part. */
+export type EditsOf = (platform: Platform) => EditsSource;
+
+export function createTrainerRole(platform: Platform, editsOf: EditsOf = () => NO_EDITS): Trainer {
+  const { config, log, clickhouse, logger: parent, metrics } = platform;
   const logger = parent.child({ role: 'trainer' });
   const redactor = createRedactor(config.redaction);
   const store = createStore(clickhouse, {
@@ -64,6 +71,21 @@ export function createTrainerRole({ config, log, clickhouse, logger: parent, met
           partials: payloadsOf(PARTIAL_GROUP, found.partials),
           paths: payloadsOf(PATHS_GROUP, found.partials),
         };
+      },
+    },
+    load: (entries) => loadBaseline(entries, symbols, learners),
+    operators: {
+      edits: editsOf(platform),
+      keyId: learners.keyId ?? '',
+      requests: {
+        pending: () => store.baselineRequests({ pending: true }),
+        answer: (request, answer) => store.answerBaselineRequest(request, answer),
+        async madeFor(requestId) {
+          const versions = await store.listVersions<Baseline['manifest']>(RECENT_VERSIONS);
+          return versions.find(({ request }) => request === requestId)?.version ?? '';
+        },
+        loadVersion: (version) => store.loadVersion<Baseline['manifest'], BaselineEntry>(version),
+        loadImported: (version) => store.loadImported<BaselineEntry>(version),
       },
     },
     learning,

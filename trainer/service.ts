@@ -1,11 +1,11 @@
 /**
  * The trainer role: spans in, baseline versions out. Scores each settled segment first, learns it after; publishes a
- * version when enough was learned, then says so over the `baselines` topic. Commits the offset that the version includes
- * and nothing else, so that a restart goes on from the last version.
+ * version when enough was learned or when an operator wants one, then says so over the `baselines` topic. Commits the offset
+ * that the learned counters reach and nothing else, so that a restart goes on from them.
  */
 import type { Baseline } from '../baseline/baseline.ts';
 import type { Learning, Progress } from '../baseline/learning/learning.ts';
-import { type BaselineEntry, JudgementStage } from '../baseline/model.ts';
+import type { BaselineEntry } from '../baseline/model.ts';
 import { levelsFromEntries, levelsToEntries } from '../baseline/templates.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
@@ -15,36 +15,23 @@ import { rewind } from '../runtime/log/rewind.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { TrainerConfig } from '../schemas/config/trainer.ts';
-import { decodeVersionAnnouncement, encodeJson } from '../schemas/log/codecs.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
-import type { VersionAnnouncement } from '../schemas/log/version.ts';
 import type { SegmentAssembler } from '../traces/assembly/assembler.ts';
 import type { AssemblerSink } from '../traces/assembly/contract.ts';
 import { levelKey, type PathTemplates } from '../traces/operations/learned-templates.ts';
 import type { PathTrie } from '../traces/operations/path-trie.ts';
 import type { Segment, SegmentSpans } from '../traces/segment.ts';
 import { createCutBook } from './cut.ts';
+import { deriveVersion } from './derive.ts';
+import { createDesk, NO_REQUESTS, type Wish } from './desk.ts';
+import { createSchedule } from './due.ts';
+import { type EditsSource, NO_EDITS } from './edits.ts';
+import { createPresent } from './present.ts';
+import type { PublishedVersion, RequestStore, TrainerStore } from './store.ts';
+import { createStudent } from './student.ts';
 import type { TemplateBook } from './templates.ts';
 
-export interface TrainerStore {
-  /** Everything of the version becomes durable; the same version twice changes nothing. */
-  insertVersion(
-    baseline: Baseline,
-    previous: readonly BaselineEntry[],
-    partials: ReadonlyMap<number, Uint8Array>,
-    paths: ReadonlyMap<number, Uint8Array>,
-  ): Promise<void>;
-  /** The newest published version with its entries and the partials of its partitions; null before the first. */
-  latestVersion(): Promise<PublishedVersion | null>;
-}
-
-export interface PublishedVersion {
-  readonly baseline: Baseline;
-  readonly entries: readonly BaselineEntry[];
-  readonly partials: ReadonlyMap<number, Uint8Array>;
-  /** Paths that templates are learned from, by partition. */
-  readonly paths: ReadonlyMap<number, Uint8Array>;
-}
+export type { PublishedVersion, TrainerStore } from './store.ts';
 
 export interface TrainerDeps {
   readonly log: Log;
@@ -58,11 +45,17 @@ export interface TrainerDeps {
   createAssembler(sink: AssemblerSink): SegmentAssembler;
   readonly segment: Segment;
   read(spans: SegmentSpans, into: Segment, templates: PathTemplates, paths?: PathTrie): boolean;
+  /** Compiles entries into a version. Throws BASELINE_DAMAGED, BASELINE_SCHEMA. */
+  load(entries: readonly BaselineEntry[]): Baseline;
+  /** Operators' edits and requests; without them nobody asks for anything. */
+  readonly operators?: { readonly edits: EditsSource; readonly requests: RequestStore; readonly keyId: string };
 }
 
 export interface TrainerStatus {
   readonly version: string;
   readonly alerting: boolean;
+  /** An operator rolled back: learned versions wait for a resume. */
+  readonly held: boolean;
   readonly progress: Progress;
   /** What keeps alerts from starting, in words; empty when they can. */
   readonly learning: readonly string[];
@@ -75,46 +68,36 @@ export interface Trainer extends Service {
   readonly ended: Promise<void>;
 }
 
-/** p* below which a segment is counted in quarantine (DETECTION §7). */
-const QUARANTINE_P = 1e-4;
-const RETRY_MS = 1_000;
 /** Times that learning begins anew for path templates found before the first version; later ones wait for the next version. */
 const MAX_RELEARNED = 2;
-/** Whether a version is due is looked at so often: it takes a merge of all distinct counters. */
-const LOOK_MS = 1_000;
 /** Held segments learned in one go after a version was made, before others get their turn. */
 const LEARN_AT_ONCE = 100;
-/** Announcements looked through at start for that of the last version. */
-const RECENT_ANNOUNCEMENTS = 1_000;
 
 export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer {
-  const { log, store, learning, templates, logger, metrics, segment } = deps;
-  const learned = metrics.counter(
-    'trainer_segments_learned_total',
-    'Segments learned, by whether they were quarantined',
-  );
-  const learnedPlain = learned.with({ quarantined: 'no' });
-  const learnedQuarantined = learned.with({ quarantined: 'yes' });
-  const unreadable = metrics.counter('trainer_segments_unreadable_total', 'Segments that could not be read');
-  const published = metrics.counter('trainer_versions_total', 'Baseline versions published');
-
+  const { log, learning, templates, logger, metrics } = deps;
+  const published = metrics.counter('trainer_versions_total', 'Baseline versions published, by how they came to be');
   const untilReached = createUntilReached({ role: 'trainer', logger, isStopping: () => stopping });
+  const present = createPresent({ log, store: deps.store, templates, untilReached });
+  const student = createStudent(deps);
+  const desk = createDesk(config, {
+    edits: deps.operators?.edits ?? NO_EDITS,
+    requests: deps.operators?.requests ?? NO_REQUESTS,
+    keyId: deps.operators?.keyId ?? '',
+    logger,
+    metrics,
+    now: deps.now,
+    load: deps.load,
+  });
   const cuts = createCutBook();
+  const schedule = createSchedule(config, deps.now());
   const assignments = new Map<number, Assignment>();
   const positions = new Map<number, number>();
   /** Of the topic; no version is cut before all are held. */
   let partitionCount = Number.POSITIVE_INFINITY;
-  let latest: PublishedVersion | null | undefined;
-  let baseline: Baseline | null = null;
-  let entries: readonly BaselineEntry[] = [];
-  let lastPublishMs = deps.now();
-  let lastSegments = 0;
-  let lastLookMs = 0;
   let publishing: Promise<void> | undefined;
   let relearning: Promise<void> | undefined;
+  let polling: Promise<void> | undefined;
   let relearned = 0;
-  /** Latest append time of what was learned. */
-  let learnedMs = 0;
   let consumer: Consumer | undefined;
   let stopping = false;
 
@@ -128,27 +111,11 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     },
   });
 
-  function learn(spans: SegmentSpans): void {
-    const { current } = templates;
-    // judged as the version reads it, learned as the next one will
-    const differs = baseline !== null && baseline.templates.key !== current.key;
-    let quarantined = differs && deps.read(spans, segment, baseline!.templates) && isSuspect();
-    if (!deps.read(spans, segment, current, templates.pathsOf(spans.partition))) {
-      unreadable.add(1);
-      return;
-    }
-    if (!differs) quarantined = isSuspect();
-    learnedMs = Math.max(learnedMs, spans.appendMs);
-    learning.learn(segment, spans, quarantined);
-    (quarantined ? learnedQuarantined : learnedPlain).add(1);
-  }
-
-  const isSuspect = (): boolean =>
-    baseline !== null && baseline.judge(segment, JudgementStage.absence).p < QUARANTINE_P;
+  const learn = (spans: SegmentSpans): void => student.learn(spans, present.baseline, desk);
 
   async function assigned(given: Assignment): Promise<number> {
     const { partition } = given;
-    const last = await newestVersion();
+    const last = await present.load();
     const { latest: ends } = await untilReached(() => log.offsets('spans'));
     partitionCount = ends.length;
     let start = given.committed;
@@ -158,7 +125,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
       const paths = last.paths.get(partition);
       if (paths !== undefined) templates.restore(partition, paths);
       start = last.baseline.manifest.offsets[partition] ?? start;
-      lastSegments = learning.progress().segments;
+      schedule.learned(learning.progress().segments);
       logger.info(
         { partition, version: last.baseline.version, offset: start },
         'learning goes on from the last version',
@@ -178,34 +145,6 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     return from;
   }
 
-  /** The version to go on from, read when the first partition is taken over. */
-  async function newestVersion(): Promise<PublishedVersion | null> {
-    if (latest !== undefined) return latest;
-    const found = await untilReached(() => store.latestVersion());
-    if (found !== null) {
-      baseline = found.baseline;
-      entries = found.entries;
-      templates.take(levelsFromEntries(entries));
-      await untilReached(() => announceAgain(found.baseline));
-    }
-    latest = found;
-    return found;
-  }
-
-  /** A crash between a version's rows and its announcement would keep it from the detectors. */
-  async function announceAgain(made: Baseline): Promise<void> {
-    const { earliest, latest: ends } = await log.offsets('baselines');
-    const from = Math.max(earliest[0] ?? 0, (ends[0] ?? 0) - RECENT_ANNOUNCEMENTS);
-    const recent = await log.read('baselines', 0, from, RECENT_ANNOUNCEMENTS);
-    if (!recent.some(({ value }) => decodeVersionAnnouncement(value)?.version === made.version)) await announce(made);
-  }
-
-  async function announce({ version, manifest }: Baseline): Promise<void> {
-    const { parent, offsets, segments, alerting } = manifest;
-    const announcement: VersionAnnouncement = { version, parent, offsets, segments, alerting };
-    await log.produce('baselines', [{ kind: RecordKind.version, key: version, value: encodeJson(announcement) }]);
-  }
-
   function revoked(partition: number): void {
     assembler.drop(partition);
     learning.drop(partition);
@@ -213,7 +152,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     cuts.drop(partition);
     assignments.delete(partition);
     positions.delete(partition);
-    if (assignments.size === 0) latest = undefined; // by the next time another may have published
+    if (assignments.size === 0) present.forget(); // by the next time another may have published
   }
 
   async function batch(partition: number, records: readonly LogRecord[]): Promise<void> {
@@ -228,12 +167,22 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     if ((cuts.current?.held.length ?? 0) > config.maxQueued) await publishing;
   }
 
-  /** Begins a cut when a version is due, and publishes when the cut is complete. */
+  /** Makes a version that an operator wants; begins a cut when one is due, and publishes when the cut is complete. */
   function step(): void {
     if (publishing !== undefined || relearning !== undefined || stopping || positions.size < partitionCount) return;
+    polling ??= desk.poll(present.version).finally(() => {
+      polling = undefined;
+    });
+    const wish = desk.wish(present.version);
+    if (wish !== undefined) {
+      publishing = grant(wish).finally(() => {
+        publishing = undefined;
+      });
+      return;
+    }
     if (cuts.current === null) {
-      if (!isDue()) return;
-      if (baseline?.manifest.alerting !== true && relearned < MAX_RELEARNED) {
+      if (!schedule.isDue(deps.now(), present.baseline?.manifest ?? null, learning.progress)) return;
+      if (present.baseline?.manifest.alerting !== true && relearned < MAX_RELEARNED) {
         const found = templates.found();
         if (found.key !== templates.current.key) {
           relearning = relearn(found).finally(() => {
@@ -253,7 +202,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
       .then(learnHeld)
       .finally(() => {
         publishing = undefined;
-        lastPublishMs = deps.now();
+        schedule.made(deps.now());
       });
   }
 
@@ -271,7 +220,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     learning.reset();
     templates.take({ levels: found.levels, coming: [] });
     templates.reset();
-    lastSegments = 0;
+    schedule.learned(0);
     for (const partition of assignments.keys()) {
       const from = earliest[partition] ?? 0;
       assembler.drop(partition);
@@ -281,67 +230,139 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     }
   }
 
-  function isDue(): boolean {
-    const nowMs = deps.now();
-    const sinceMs = nowMs - lastPublishMs;
-    if (nowMs - lastLookMs < LOOK_MS || sinceMs < (baseline === null ? RETRY_MS : config.publishEveryMs)) return false;
-    lastLookMs = nowMs;
-    const { segments, missing } = learning.progress();
-    if (missing.length > 0) return false;
-    if (baseline === null || !baseline.manifest.alerting) return segments > 1.05 * lastSegments;
-    if (segments >= lastSegments * (1 + config.publishGrowth)) return true;
-    return sinceMs >= config.publishAtLeastMs && segments > lastSegments;
+  /** Throws when what was learned is not all ours any more: who took it over publishes. */
+  function ownership(partitions: Iterable<number>): { assertOurs(): void; isStillOurs(): boolean } {
+    const owned = new Map([...partitions].map((partition) => [partition, assignments.get(partition)]));
+    const isStillOurs = (): boolean =>
+      [...owned].every(([partition, assignment]) => assignments.get(partition) === assignment);
+    return {
+      isStillOurs,
+      assertOurs() {
+        if (!isStillOurs() || !consumer?.confirmed())
+          throw new SpanwardenError('LOG_FENCED', 'partitions were taken away while a version was made');
+      },
+    };
   }
 
+  /** A version of what was learned up to the cut; while an operator holds learned ones back, the held one with new counters. */
   async function publish(): Promise<void> {
     const cut = cuts.current!;
     const offsets = Array.from({ length: partitionCount }, (_, partition) => cut.offsets.get(partition) ?? 0);
     const startedMs = performance.now();
-    const owned = new Map(assignments);
-    const levels = templates.plan(learnedMs);
-    const extra = levelsToEntries(levels);
-    const made = await inTurns(
-      learning.publishing({ parent: baseline?.version ?? '', previous: entries, offsets, extra }),
-    );
+    const { assertOurs, isStillOurs } = ownership(cut.offsets.keys());
+    const before = present.version;
+    const levels = templates.plan(student.learnedMs);
+    const manifest = before?.baseline.manifest;
+    const made =
+      before !== null && manifest?.held === true
+        ? heldAgain(before, offsets)
+        : await inTurns(
+            learning.publishing({
+              parent: manifest?.version ?? '',
+              // what was learned elsewhere binds nothing here: the first version of one's own is a first one
+              previous: manifest?.foreign === true ? [] : (before?.entries ?? []),
+              offsets,
+              extra: [...levelsToEntries(levels), ...desk.edits(before)],
+              ...(manifest === undefined ? {} : { afterMs: manifest.createdMs }),
+            }),
+          );
+    const { segments, alerting, learning: missing } = made.manifest;
+    if (!alerting && manifest?.alerting === true && manifest.kind !== 'learned' && manifest.kind !== undefined) {
+      logger.info({ segments, learning: missing }, 'what was learned here cannot replace the present version yet');
+      schedule.learned(segments);
+      return;
+    }
     const partials = new Map<number, Uint8Array>();
     for (const partition of cut.offsets.keys()) partials.set(partition, await inTurns(learning.encoding(partition)));
-    const isStillOurs = (): boolean =>
-      [...cut.offsets.keys()].every((partition) => assignments.get(partition) === owned.get(partition));
-    // what was taken away meanwhile is not in the counters any more: its new owner publishes
-    const assertOurs = (): void => {
-      if (!isStillOurs() || !consumer?.confirmed())
-        throw new SpanwardenError('LOG_FENCED', 'partitions were taken away while a version was made');
-    };
-    assertOurs();
     const paths = new Map([...cut.offsets.keys()].map((partition) => [partition, templates.encode(partition)]));
-    await untilReached(() => store.insertVersion(made, entries, partials, paths));
-    assertOurs(); // the store may have been away for long
-    await untilReached(() => announce(made));
+    const version: PublishedVersion = { baseline: made, entries: [...made.entries()], partials, paths };
+    await present.publish(version, assertOurs);
     for (const [partition, offset] of cut.offsets) {
       const assignment = assignments.get(partition);
       if (assignment !== undefined) await consumer?.commit(assignment, offset);
     }
     if (!isStillOurs()) return; // the next owner's version may be newer
-    baseline = made;
-    entries = [...made.entries()];
-    latest = { baseline: made, entries, partials, paths };
+    schedule.learned(learning.progress().segments);
+    take(version, levels.coming.length, startedMs);
+  }
+
+  function take(version: PublishedVersion, coming: number, startedMs: number): void {
+    const { manifest } = version.baseline;
+    present.take(version);
     const before = templates.current;
-    templates.take(levels);
-    if (templates.current !== before) {
-      logger.info({ templates: levels.coming.map(levelKey) }, 'path templates found: learned with from now on');
+    templates.take(levelsFromEntries(version.entries));
+    if (templates.current !== before && coming > 0) {
+      logger.info(
+        { templates: templates.current.levels.map(levelKey) },
+        'path templates found: learned with from now on',
+      );
     }
-    lastSegments = made.manifest.segments;
-    published.add(1);
+    const kind = manifest.kind ?? 'learned';
+    published.add(1, { kind });
     logger.info(
       {
-        version: made.version,
-        segments: made.manifest.segments,
-        alerting: made.manifest.alerting,
-        learning: made.manifest.learning,
+        version: manifest.version,
+        kind,
+        segments: manifest.segments,
+        alerting: manifest.alerting,
+        learning: manifest.learning,
         ms: Math.round(performance.now() - startedMs),
       },
       'baseline version published',
     );
+  }
+
+  /** The held version with the counters of this cut: a restart goes on from here, and the log need not keep what came before. */
+  function heldAgain({ baseline, entries }: PublishedVersion, offsets: readonly number[]): Baseline {
+    const { kind = 'learned' } = baseline.manifest;
+    return deps.load(
+      deriveVersion({
+        kind: kind === 'learned' ? 'edited' : kind,
+        source: { manifest: baseline.manifest, entries },
+        edits: desk.edits(present.version),
+        current: { ...baseline.manifest, offsets },
+        held: true,
+        ownCounters: true,
+        request: '',
+        levels: templates.current.levels,
+        nowMs: student.learnedMs,
+        partitions: partitionCount,
+      }),
+    );
+  }
+
+  /** Makes the version that an operator wants: no cut is needed, as it has the counters of the one before. */
+  async function grant(wish: Wish): Promise<void> {
+    try {
+      const startedMs = performance.now();
+      const { assertOurs, isStillOurs } = ownership(assignments.keys());
+      const before = present.version;
+      const entries = deriveVersion({
+        ...wish,
+        current: before?.baseline.manifest ?? null,
+        ownCounters: wish.forget,
+        levels: templates.current.levels,
+        nowMs: before === null ? deps.now() : student.learnedMs,
+        partitions: partitionCount,
+      });
+      await nextTurn();
+      const partials = new Map(before?.partials);
+      if (wish.forget) {
+        learning.reset();
+        schedule.learned(0);
+        for (const partition of assignments.keys()) partials.set(partition, learning.encode(partition));
+      }
+      const baseline = deps.load(entries);
+      await present.publish({ baseline, entries, partials, paths: before?.paths ?? new Map() }, assertOurs);
+      if (!isStillOurs()) return;
+      take({ baseline, entries, partials, paths: before?.paths ?? new Map() }, 0, startedMs);
+      await desk.fulfilled(wish, baseline.version);
+    } catch (error) {
+      if (stopping) return;
+      logger.error({ err: error }, 'the baseline version that an operator asked for could not be published');
+      if (error instanceof SpanwardenError && (error.code === 'LOG_FENCED' || error.retryable)) return;
+      await desk.failed(wish, error).catch(() => {}); // asked again when it is read again
+    }
   }
 
   /** In steps, between which the other roles of this process go on. */
@@ -397,17 +418,19 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
       if (consumer === undefined) end();
       const late = Promise.withResolvers<void>();
       const timer = setTimeout(late.resolve, Math.max(0, endMs - deps.now()));
-      await Promise.race([publishing, late.promise]);
+      await Promise.race([Promise.all([publishing, polling]), late.promise]);
       clearTimeout(timer);
     },
     async status() {
       const lag = await consumer?.lag();
       const progress = learning.progress();
+      const manifest = present.baseline?.manifest;
       return {
-        version: baseline?.version ?? '',
-        alerting: baseline?.manifest.alerting ?? false,
+        version: manifest?.version ?? '',
+        alerting: manifest?.alerting ?? false,
+        held: manifest?.held ?? false,
         progress,
-        learning: baseline?.manifest.learning ?? progress.missing,
+        learning: manifest?.learning ?? progress.missing,
         lag: lag === undefined ? 0 : [...lag.values()].reduce((a, b) => a + b, 0),
       };
     },

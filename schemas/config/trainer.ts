@@ -25,6 +25,14 @@ export const trainerSection = z
       .max(100)
       .default(0.5)
       .describe('A version is also published when the learned segments have grown by this share since the last'),
+    pollMs: z
+      .number()
+      .int()
+      .min(200)
+      .max(600_000)
+      .default(2_000)
+      .describe("How often operators' edits and requests are looked for")
+      .meta({ unit: 'ms' }),
     maxQueued: z
       .number()
       .int()

@@ -88,6 +88,7 @@ async function createWorld() {
       createAssembler: (sink) => createAssembler(ASSEMBLY, { sink }),
       segment: kit.segment,
       read: kit.reader.read,
+      load: (given) => loadBaseline(given, kit.symbols, LEARNERS),
       logger: createLogger({ name: 'test', level: 'silent' }),
       metrics: createMetrics(),
       now,

@@ -142,6 +142,7 @@ export async function createTrainerWorld(): Promise<TrainerWorld> {
           ),
         segment: kit.segment,
         read: kit.reader.read,
+        load: (given) => loadBaseline(given, kit.symbols, LEARNERS),
         logger,
         metrics: createMetrics(),
         now,
