@@ -208,7 +208,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       const counts = decodeCollectiveCounts(record.value);
       if (counts === null) unreadable.add(1);
       else if (!windows.takes(counts)) repeated.add(1);
-      else if (counts.windowMs <= LOAD_WINDOW_MS) keeper.load.add(counts);
+      else if (counts.windowMs <= LOAD_WINDOW_MS) keeper.load(counts);
       else {
         version = counts.version;
         collective?.add(counts);

@@ -42,7 +42,7 @@ export function createOfflineIncidents(config: IncidentsConfig): OfflineIncident
       tick(streamMs);
       withEvidence(finding.startMs, () => keeper.operational(finding, traceIds, version, lastMs));
     },
-    load: (counts) => keeper.load.add(counts),
+    load: (counts) => keeper.load(counts),
     tick,
     end() {
       tick(lastMs + config.candidateWaitMs + 1_000); // the keeper's time moves in steps

@@ -32,22 +32,39 @@ const BY_CLIENT: ReadonlySet<FindingKind> = new Set<FindingKind>(['attack-patter
 export const classOf = (finding: Finding): IncidentClass =>
   finding.kind === 'self-time' && !finding.hard ? 'operational' : CLASS[finding.kind];
 
-/** Two findings with the same key are the same novelty, whoever sent it. */
-export const noveltyKey = (finding: Pick<Finding, 'kind' | 'explanationKey'>): string =>
-  `${finding.kind}|${finding.explanationKey}`;
+/** Two findings with the same key are the same novelty, whoever sent it. Of missing telemetry there is one a service. */
+export const noveltyKey = ({ kind, explanationKey, service }: Finding): string =>
+  `${kind}|${kind === 'missing-telemetry' ? service : explanationKey}`;
+
+/** What an operator who expects an incident expects more of: what one client may do is not what any client may do. */
+export const expectationKey = (finding: Finding, verdict: Verdict): string =>
+  BY_CLIENT.has(finding.kind) ? `${noveltyKey(finding)}|${verdict.client.address ?? ''}` : noveltyKey(finding);
+
+export const expectationKeys = (incident: { noveltyKeys: readonly string[]; clients: readonly string[] }): string[] =>
+  incident.noveltyKeys.flatMap((key) => {
+    const kind = key.slice(0, key.indexOf('|')) as FindingKind;
+    if (!BY_CLIENT.has(kind)) return [key];
+    return incident.clients.length === 0 ? [`${key}|`] : incident.clients.map((client) => `${key}|${client}`);
+  });
 
 /** Whom or what the incident is held against: the client where the kind asks for it and one is known. */
-export const entityOf = (finding: Finding, verdict: Verdict): string =>
-  BY_CLIENT.has(finding.kind) && verdict.client.address !== null
-    ? verdict.client.address
-    : `${finding.service} ${finding.operation}`;
+export function entityOf(finding: Finding, verdict: Verdict): string {
+  if (finding.kind === 'missing-telemetry') return finding.service;
+  const { address } = verdict.client;
+  return BY_CLIENT.has(finding.kind) && address !== null ? address : `${finding.service} ${finding.operation}`;
+}
 
 /** hash(kind, explanation key, entity, log-append day of the first finding): equal over replays. */
 export function incidentId(finding: Finding, verdict: Verdict): string {
   const day = verdict.id.slice(0, 8);
-  const text = [finding.kind, finding.explanationKey, entityOf(finding, verdict), day].join('\u0000');
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return idOf(noveltyKey(finding).replace('|', '\u0000'), entityOf(finding, verdict), day);
 }
+
+/** A release has one incident, whatever the day. */
+export const releaseIncidentId = (release: string): string => idOf('release', release);
+
+const idOf = (...parts: readonly string[]): string =>
+  createHash('sha256').update(parts.join('\u0000')).digest('hex').slice(0, 16);
 
 const TITLE: Record<FindingKind, string> = {
   'unseen-operation': 'Operation never seen before',
@@ -72,7 +89,8 @@ const TITLE: Record<FindingKind, string> = {
   blocked: 'Something an operator has blocked',
 };
 
-export const titleOf = (finding: Finding): string => `${TITLE[finding.kind]}: ${finding.explanationKey}`;
+export const titleOf = ({ kind, explanationKey, release }: Finding): string =>
+  `${TITLE[kind]}: ${explanationKey}${release === undefined ? '' : ` (release ${release})`}`;
 
 /** The finding an incident is opened under: the most severe hard one, else the one with the largest share. */
 export function leadingFinding(findings: readonly Finding[]): Finding | undefined {
@@ -85,6 +103,7 @@ export function leadingFinding(findings: readonly Finding[]): Finding | undefine
 
 /** Hard findings differ in how much they explain: the cause before its consequences. */
 const PRECEDENCE: Partial<Record<FindingKind, number>> = {
+  blocked: 6,
   statement: 5,
   egress: 5,
   'service-pair': 4,

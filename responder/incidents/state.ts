@@ -1,6 +1,6 @@
 /** State of one incident: plain data, so that a snapshot is JSON, and bounded, so that the snapshot is. */
-import type { Incident, IncidentClass, IncidentFinding } from '../../schemas/alerts/incident.ts';
-import type { ClientRecord, Finding, FindingKind, Verdict } from '../../schemas/log/verdict.ts';
+import type { Incident, IncidentClass, IncidentFinding, IncidentKind } from '../../schemas/alerts/incident.ts';
+import type { ClientRecord, Finding, Verdict } from '../../schemas/log/verdict.ts';
 import { classOf, entityOf, noveltyKey, titleOf } from './explanation.ts';
 
 export const MAX_CLIENTS = 64;
@@ -8,6 +8,8 @@ export const MAX_TRACES = 20;
 const MAX_SERVICES = 32;
 const MAX_NOVELTIES = 64;
 const MAX_FINDINGS = 16;
+/** What a release brought: it is reviewed as a whole. */
+export const MAX_MEMBERS = 64;
 /** Characters kept of what was expected and seen: texts come from telemetry. */
 const MAX_TEXT = 500;
 
@@ -17,7 +19,7 @@ export interface IncidentState {
   state: Incident['state'];
   mergedInto: string;
   class: IncidentClass;
-  kind: FindingKind;
+  kind: IncidentKind;
   explanationKey: string;
   entity: string;
   service: string;
@@ -51,6 +53,12 @@ export interface IncidentState {
   noveltyKeys: string[];
   /** Told under a hard finding: what is softer joins without a word, and nothing harder can come. */
   hard: boolean;
+  /** `service@version` that brought it, '' otherwise. */
+  release: string;
+  /** What an operator said it was. */
+  judged: '' | 'benign' | 'true';
+  /** Ended as expected: more of the same is counted, not told, until it is quiet. */
+  expecting: boolean;
   /** Verdicts that stand: when all are withdrawn there is no incident. */
   liveVerdicts: number;
 }
@@ -84,9 +92,20 @@ export function newIncident(id: string, verdict: Verdict, lead: Finding, appendM
     version: verdict.version,
     findings: [],
     noveltyKeys: [noveltyKey(lead)],
+    judged: '',
+    expecting: false,
     liveVerdicts: 0,
   };
 }
+
+/** From a snapshot, also of an earlier release. */
+export const readState = (state: IncidentState): IncidentState => ({
+  ...state,
+  suspects: state.suspects ?? [],
+  release: state.release ?? '',
+  judged: state.judged ?? '',
+  expecting: state.expecting ?? false,
+});
 
 /** What an incident says it is about, of the finding that leads it. */
 export const leadFields = (
@@ -94,7 +113,7 @@ export const leadFields = (
   verdict: Verdict,
 ): Pick<
   IncidentState,
-  'class' | 'kind' | 'explanationKey' | 'service' | 'operation' | 'title' | 'matchText' | 'hard'
+  'class' | 'kind' | 'explanationKey' | 'service' | 'operation' | 'title' | 'matchText' | 'release' | 'hard'
 > => ({
   class: classOf(lead),
   kind: lead.kind,
@@ -103,6 +122,7 @@ export const leadFields = (
   operation: lead.operation,
   title: titleOf(lead).slice(0, 2 * MAX_TEXT),
   matchText: verdict.match?.text ?? '',
+  release: lead.release ?? '',
   hard: lead.hard && classOf(lead) === 'security',
 });
 
@@ -134,6 +154,8 @@ export const toIncident = (s: IncidentState): Incident => ({
   traceIds: [...s.traceIds],
   occurrences: s.occurrences,
   version: s.version,
+  release: s.release,
+  hard: s.hard,
   findings: [...s.findings],
 });
 
@@ -198,9 +220,11 @@ export function absorb(state: IncidentState, verdict: Verdict, findings: readonl
 }
 
 export function addFindings(state: IncidentState, findings: readonly Finding[]): void {
+  const isRelease = state.kind === 'release';
   for (const finding of findings) {
     const known = state.findings.findIndex(
       (f) =>
+        (!isRelease || f.explanationKey === finding.explanationKey) &&
         f.kind === finding.kind &&
         f.service === finding.service &&
         f.operation === finding.operation &&
@@ -214,24 +238,26 @@ export function addFindings(state: IncidentState, findings: readonly Finding[]):
         count: before.count + 1,
         severity: Math.max(before.severity, finding.severity),
       };
-    } else if (state.findings.length < MAX_FINDINGS) {
-      const { kind, group, hard, service, operation, parameter, severity } = finding;
+    } else if (state.findings.length < (isRelease ? MAX_MEMBERS : MAX_FINDINGS)) {
+      const { kind, explanationKey, group, hard, service, operation, parameter, severity } = finding;
       const expected = finding.expected.slice(0, MAX_TEXT);
       const seen = finding.seen.slice(0, MAX_TEXT);
-      state.findings.push({ kind, group, hard, service, operation, parameter, expected, seen, severity, count: 1 });
+      const about = { kind, explanationKey, group, hard, service, operation, parameter };
+      state.findings.push({ ...about, expected, seen, severity, count: 1 });
     }
     addDistinct(state.services, finding.service, MAX_SERVICES);
   }
 }
 
-/** How much it takes to be told anew: operational, soft, hard. */
-const rankOf = (state: IncidentState): number => (state.hard ? 2 : state.class === 'security' ? 1 : 0);
+/** How much it takes to be told anew: not about security, soft, hard. */
+export const rankOf = (state: IncidentState): number => (state.hard ? 2 : state.class === 'security' ? 1 : 0);
 
 /** `other` becomes part of `kept`, which keeps its id, and is about whichever of the two is graver. */
 export function takeIn(kept: IncidentState, other: IncidentState): void {
   if (rankOf(other) > rankOf(kept)) {
-    const { kind, explanationKey, service, operation, title, matchText, hard, client, clientEvidenceEndMs } = other;
-    Object.assign(kept, { kind, explanationKey, service, operation, title, matchText, hard, clientEvidenceEndMs });
+    const { kind, explanationKey, service, operation, title, matchText, release, hard, client } = other;
+    Object.assign(kept, { kind, explanationKey, service, operation, title, matchText, release, hard });
+    kept.clientEvidenceEndMs = other.clientEvidenceEndMs;
     kept.class = other.class;
     if (client.address !== null) kept.client = client;
   } else if (kept.client.address === null) kept.client = other.client;
@@ -242,6 +268,7 @@ export function takeIn(kept: IncidentState, other: IncidentState): void {
   for (const service of other.services) addDistinct(kept.services, service, MAX_SERVICES);
   for (const trace of other.traceIds) addDistinct(kept.traceIds, trace, MAX_TRACES);
   for (const key of other.noveltyKeys) addDistinct(kept.noveltyKeys, key, MAX_NOVELTIES);
+  if (other.judged === 'true') kept.judged = 'true';
   kept.traceCount += other.traceCount;
   kept.liveVerdicts += other.liveVerdicts;
   kept.startMs = Math.min(kept.startMs, other.startMs);

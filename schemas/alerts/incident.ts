@@ -1,11 +1,16 @@
 /** Incidents, alerts and deliveries: what the responder keeps in ClickHouse and says to people (DETECTION §6). */
+import type { IncidentActionKind } from '../log/incident-action.ts';
 import type { ClientRecord, FindingKind, Group } from '../log/verdict.ts';
 
 export type IncidentClass = 'security' | 'operational' | 'telemetry' | 'inventory';
-export type IncidentState = 'open' | 'closed' | 'merged';
+/** `expected`: ended by an operator who expected it. */
+export type IncidentState = 'open' | 'closed' | 'merged' | 'expected';
+/** Kind of the leading finding; `release`: what a new version of a service brought, together. */
+export type IncidentKind = FindingKind | 'release';
 
 export interface IncidentFinding {
   readonly kind: FindingKind;
+  readonly explanationKey: string;
   readonly group: Group;
   readonly hard: boolean;
   readonly service: string;
@@ -25,7 +30,7 @@ export interface Incident {
   readonly state: IncidentState;
   readonly mergedInto: string;
   readonly class: IncidentClass;
-  readonly kind: FindingKind;
+  readonly kind: IncidentKind;
   readonly explanationKey: string;
   /** Client address, or service and operation. */
   readonly entity: string;
@@ -53,13 +58,37 @@ export interface Incident {
   readonly traceIds: readonly string[];
   readonly occurrences: number;
   readonly version: string;
+  /** `service@version` that brought it, '' otherwise. */
+  readonly release: string;
+  /** Near-certain: it has a hard finding about security. Otherwise chance may cause it, and the budget counts it. */
+  readonly hard: boolean;
   readonly findings: readonly IncidentFinding[];
+}
+
+/** An operator's word on an incident (schemas/log/incident-action.ts), as it was taken. */
+export interface IncidentWord {
+  /** The incident, or the one that had taken it in. */
+  readonly incidentId: string;
+  /** As the operator named it. */
+  readonly saidOf: string;
+  /** Which occurrence of the incident it is about; 0 = it was not held any more. */
+  readonly occurrence: number;
+  readonly action: IncidentActionKind;
+  readonly by: string;
+  readonly comment: string;
+  readonly editId: string;
+  /** When it was said, and the log time at which it was taken. */
+  readonly atMs: number;
+  readonly takenMs: number;
+  /** `unknown`: no such incident is held; one in the tables shows the word all the same. `refused`: it was judged bad. */
+  readonly result: 'taken' | 'unknown' | 'refused';
 }
 
 export interface Alert {
   /** Also the `webhook-id`: the same on every attempt. */
   readonly id: string;
-  readonly type: 'incident.opened' | 'incident.updated' | 'incident.closed' | 'storm';
+  readonly type: 'incident.opened' | 'incident.updated' | 'incident.closed' | 'storm' | 'digest';
+  /** '' of a digest. */
   readonly incidentId: string;
   readonly createdMs: number;
   /** The body, JSON text, signed and sent as it is. */

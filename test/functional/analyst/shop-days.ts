@@ -402,6 +402,8 @@ const incident = (name: string, facts: Partial<Incident> & { of: readonly Reques
     traceIds: evidence.slice(0, 20).map(({ traceId }) => traceId),
     occurrences: evidence.length,
     version: 'v2',
+    release: '',
+    hard: worst?.hard ?? false,
     findings: [],
     ...rest,
   };

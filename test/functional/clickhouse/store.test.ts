@@ -359,6 +359,8 @@ describe.skipIf(noClickHouse)('store', () => {
       traceIds: ['t1', 't2'],
       occurrences: 2,
       version: 'v1',
+      release: 'catalog@1.4.0',
+      hard: true,
       findings: [],
     };
     await server.store.insertIncidents([incident, { ...incident, id: 'i2' }]);
