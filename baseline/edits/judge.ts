@@ -132,11 +132,10 @@ export function createEditJudge(documents: readonly EditDocument[]): EditJudge |
   function demand(e: Evidence, finding: Finding): void {
     const at = COMPONENTS.indexOf(finding.group as Component);
     if (at >= 0) broken[at] = 1;
-    if (
-      e.findings.some(({ kind, explanationKey }) => kind === finding.kind && explanationKey === finding.explanationKey)
-    )
-      return;
-    e.findings = [finding, ...e.findings];
+    const others = e.findings.filter(
+      ({ kind, explanationKey }) => kind !== finding.kind || explanationKey !== finding.explanationKey,
+    );
+    e.findings = [finding, ...others];
     e.surprise = Math.max(e.surprise, -Math.log10(finding.p));
     e.severity = Math.max(e.severity, finding.severity);
   }

@@ -56,7 +56,7 @@ function textOf(finding: Finding): string {
 const baselineText = ({ threshold, learnedThreshold }: MatchLine): string =>
   learnedThreshold === undefined
     ? `baseline ≥ ${threshold.toFixed(2)}, learned`
-    : `operator ≥ ${threshold.toFixed(threshold > 0.995 ? 3 : 2)}, learned ≥ ${learnedThreshold.toFixed(2)}`;
+    : `operator ≥ ${threshold.toFixed(threshold > 0.99 ? 3 : 2)}, learned ≥ ${learnedThreshold.toFixed(2)}`;
 
 /** 0.9996 must not read as 1.00: only a perfect match is 1.00. */
 const similarityText = (similarity: number): string =>
