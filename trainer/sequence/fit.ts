@@ -65,7 +65,7 @@ export async function fitGru(
 
 export type Network = ReturnType<TensorFlow['layers']['sequential']>;
 
-/** Input one-hot [batch, LENGTH, V]; output the probabilities of the token after each place, in the same shape. */
+/** Input one-hot [batch, places, V]; output the probabilities of the token after each place, in the same shape. */
 export function networkOf(
   { layers }: TensorFlow,
   size: number,
@@ -76,7 +76,7 @@ export function networkOf(
     layers: [
       layers.layers.gru({
         units,
-        inputShape: [LENGTH, size],
+        inputShape: [null, size],
         returnSequences: true,
         recurrentActivation: 'sigmoid',
         kernelInitializer: glorot(1),
@@ -109,19 +109,20 @@ function weightedDraw(sequences: readonly CallSequence[], random: () => number):
   };
 }
 
-/** Input one-hot [batch, LENGTH, V], and what comes next at each place, from the first callee on, one-hot in the same shape. */
+/** Input one-hot [batch, longest, V], and what comes next at each place, from the first callee on, one-hot in the same shape. */
 function batchOf({ core }: TensorFlow, draw: () => CallSequence, size: number, batch: number) {
-  const input = new Float32Array(batch * LENGTH * size);
-  const target = new Float32Array(batch * LENGTH * size);
-  for (let b = 0; b < batch; b++) {
-    const { tokens } = draw();
+  const drawn = Array.from({ length: batch }, draw);
+  const length = Math.max(...drawn.map(({ tokens }) => tokens.length - 1));
+  const input = new Float32Array(batch * length * size);
+  const target = new Float32Array(batch * length * size);
+  for (const [b, { tokens }] of drawn.entries()) {
     for (let at = 0; at + 1 < tokens.length; at++) {
-      const row = (b * LENGTH + at) * size;
+      const row = (b * length + at) * size;
       input[row + tokens[at]!] = 1;
       if (at + 1 >= PREFIX) target[row + tokens[at + 1]!] = 1;
     }
   }
-  const shape: [number, number, number] = [batch, LENGTH, size];
+  const shape: [number, number, number] = [batch, length, size];
   return [core.tensor3d(input, shape), core.tensor3d(target, shape)] as const;
 }
 

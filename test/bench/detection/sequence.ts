@@ -78,8 +78,8 @@ export async function compareSequenceModels(options: SequenceOptions): Promise<S
   const model = structureLearner.compile(partial, optionsFor(symbols, learned));
   const signatures = [...model.entries()].filter(({ kind }) => kind === 'signature').length;
 
-  // the signatures' trees: what was done often enough to be one
-  const weighted = [...trees.values()].filter(({ weight }) => weight >= 5);
+  // every tree met, as often as it was: what is too rare to be a signature is still no surprise
+  const weighted = [...trees.values()];
   const vocabulary = vocabularyOf(weighted, 510);
   const sequences = joinEqual(weighted.flatMap(({ tree, weight }) => sequencesOf(tree, vocabulary, weight)));
   progress(`${signatures} signatures, ${sequences.length} sequences over ${vocabulary.size} tokens; training`);
@@ -121,6 +121,7 @@ export async function compareSequenceModels(options: SequenceOptions): Promise<S
     progress(`ranking by ${reranker}`);
     const value = createRanker(reranker === 'none' ? undefined : reranker === 'PPM' ? ppm : gru, calibration);
     const threshold = benign.map(value).sort((x, y) => y - x)[Math.floor(FALSE_POSITIVES * benign.length)]!;
+    progress(`threshold ${threshold.toFixed(2)}`);
     const caught = mutants.map(({ kind, judged }) => ({ kind, is: value(judged) > threshold }));
     const share = (some: readonly { readonly is: boolean }[]): number =>
       some.filter(({ is }) => is).length / some.length;
@@ -162,11 +163,13 @@ function createRanker(model: SequenceModel | undefined, calibration: readonly Ju
   const tie = (one: Judged): number => 1e-6 * Math.min(one.structure, 100);
   if (model === undefined) return (one) => -Math.log10(rankOf(structure, one.structure)) + tie(one);
   const bits = (one: Judged): number => (one.hit ? 0 : implausibility(model, one.tree));
+  // conformal on benign novelties; of all traffic so unlikely times the share that is new
   const sequence = createRanking(calibration.filter(({ hit }) => !hit).map(bits));
+  const novel = sequence.n / calibration.length;
   return (one) => {
     const p = rankOf(structure, one.structure);
-    if (one.hit) return -Math.log10(p) + tie(one);
-    return Math.log10((1 - WEIGHT) / p + WEIGHT / rankOf(sequence, bits(one))) + tie(one);
+    const q = one.hit ? 1 : novel * rankOf(sequence, bits(one));
+    return Math.log10((1 - WEIGHT) / p + WEIGHT / q) + tie(one);
   };
 }
 
