@@ -67,6 +67,8 @@ export interface GeneratedTrace {
 
 const START_MS = Date.UTC(2026, 2, 2, 8);
 const BURST = 0.1;
+/** Some kinds need an operation that is asked for rarely. */
+const MOST_TRIES = 2_000;
 
 export function* generateTraffic(options: TrafficOptions): Generator<GeneratedTrace> {
   const { seed, traces, startMs = START_MS, perSecond = 40, system = market, contamination } = options;
@@ -96,7 +98,7 @@ export function* generateTraffic(options: TrafficOptions): Generator<GeneratedTr
     const entry = (deployed ? after : before)(random.next());
     let client = people.next(random);
     const evil = contamination !== undefined && isEvil(contamination, streamOf(i, 'evil').next(), atMs);
-    const kind = evil ? pickKind(contamination, i) : '';
+    let kind: AttackKind | '' = evil ? pickKind(contamination, i) : '';
     if (evil) client = attackers[i % attackers.length]!;
     const circumstances = { client, load, stalled, stallFactor, deployed };
     let plan = planRequest(system, entry, { random, ...circumstances });
@@ -107,7 +109,11 @@ export function* generateTraffic(options: TrafficOptions): Generator<GeneratedTr
       people.next(again);
       plan = planRequest(system, entry, { random: again, ...circumstances, patience: given });
     }
-    if (kind !== '') plan = attackedPlan(plan, kind, i);
+    if (kind !== '') {
+      const attacked = attackedPlan(plan, kind, i);
+      if (attacked === undefined) kind = '';
+      else plan = attacked;
+    }
     const { spans } = plan;
     const lossy = spanLoss > 0 ? streamOf(i, 'loss') : undefined;
     const lost = spans.map(() => lossy?.chance(spanLoss) === true);
@@ -158,10 +164,10 @@ export function* generateTraffic(options: TrafficOptions): Generator<GeneratedTr
   }
 
   /** Requests that the kind cannot be done to are asked again, as attackers choose where they knock. */
-  function attackedPlan(plan: Plan, kind: AttackKind, i: number): Plan {
+  function attackedPlan(plan: Plan, kind: AttackKind, i: number): Plan | undefined {
     const random = streamOf(i, 'attack');
     let candidate = plan;
-    for (let tries = 0; tries < 50; tries++) {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
       const done = attack(candidate, kind, random);
       if (done !== undefined) return done;
       const circumstances = {
@@ -174,7 +180,7 @@ export function* generateTraffic(options: TrafficOptions): Generator<GeneratedTr
       };
       candidate = planRequest(system, before(random.next()), circumstances);
     }
-    return plan;
+    return undefined;
   }
 }
 

@@ -1,0 +1,79 @@
+/**
+ * `npm run bench:detection -- [--datasets DIR] [--only NAME] [--quick] [--out FILE]`: the complete detector on traffic with
+ * ground truth; prints a table and writes docs/detection-report.md. Seeds are fixed: the same code gives the same report.
+ */
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { calibration } from './calibration.ts';
+import { contamination } from './contamination.ts';
+import { cost } from './cost.ts';
+import { day } from './day.ts';
+import { development } from './development.ts';
+import { disturbed } from './disturbed.ts';
+import { mutations } from './mutations.ts';
+import { reportOf } from './report.ts';
+import type { Section } from './section.ts';
+import { createWorlds, type Worlds } from './world.ts';
+
+const PARTS: Readonly<Record<string, (worlds: Worlds) => Promise<Section | Section[]>>> = {
+  cost,
+  development,
+  calibration,
+  mutations,
+  contamination,
+  disturbed,
+  day,
+};
+
+const { values } = parseArgs({
+  options: {
+    datasets: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    quick: { type: 'boolean', default: false },
+    out: { type: 'string' },
+  },
+});
+const unknown = values.only?.find((name) => !(name in PARTS));
+if (unknown !== undefined) {
+  process.stderr.write(`no part is called ${unknown}; there are: ${Object.keys(PARTS).join(', ')}\n`);
+  process.exit(2);
+}
+const datasets = values.datasets ?? process.env.SPANWARDEN_DATASETS;
+if (datasets !== undefined && !existsSync(datasets)) {
+  process.stderr.write(`there is no folder ${datasets}\n`);
+  process.exit(2);
+}
+
+const cpuSeconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+const say = (text: string): void => void process.stderr.write(`${cpuSeconds().toFixed(0).padStart(5)} s  ${text}\n`);
+const worlds = createWorlds({ quick: values.quick, say, ...(datasets !== undefined && { datasets }) });
+
+const sections: Section[] = [];
+for (const [name, part] of Object.entries(PARTS)) {
+  if (values.only !== undefined && !values.only.includes(name)) continue;
+  say(name);
+  const made = await part(worlds);
+  sections.push(...(Array.isArray(made) ? made : [made]));
+}
+
+const root = join(import.meta.dirname, '../../..');
+const more = join(root, 'docs/detection');
+const chapters = existsSync(more)
+  ? readdirSync(more)
+      .filter((file) => file.endsWith('.md'))
+      .sort()
+  : [];
+const report = reportOf(sections, { sizes: worlds.sizes, quick: values.quick, chapters });
+process.stdout.write(report.table);
+// a part of it, or a quick one, does not replace the report
+const out =
+  values.out ?? (values.quick || values.only !== undefined ? undefined : join(root, 'docs/detection-report.md'));
+if (out !== undefined) {
+  writeFileSync(out, report.text);
+  say(`written: ${out}`);
+} else process.stdout.write(`\n${report.text}`);
+say('done');
