@@ -1,8 +1,10 @@
 /**
  * Egress classes (DETECTION §3.6) from what reading found: `service:NAME` or `CLASS:host:port` (traces/reading/egress.ts).
  * A class keeps what an operator would allow: loopback and link-local by port, private and public addresses by port, names
- * with their port. An address by itself says nothing: pods change theirs every day.
+ * with their port. An address by itself says nothing: pods change theirs every day; nor does one in a private name.
  */
+import { appendName } from '../../traces/operations/name-template.ts';
+import { createSink } from '../../traces/operations/sink.ts';
 
 /** Names of a public kind beyond this many make the one class `public` of an operation. */
 export const MAX_PUBLIC_NAMES = 20;
@@ -14,6 +16,21 @@ const isAddress = (host: string): boolean => {
   if (host.startsWith('[') || host.includes(':')) return true;
   const parts = host.split('.');
   return parts.length === 4 && parts.every((part) => part.length > 0 && part.length <= 3 && [...part].every(isDigit));
+};
+
+/** `ip-10-1-2-3`, `10-1-2-3.default.pod`: an address written as a name. */
+const ADDRESS_IN_NAME = /\d{1,3}(?:-\d{1,3}){3}/;
+
+/**
+ * A private name without what differs from instance to instance: addresses and identifiers, which are also all that could
+ * be a secret in one. Letters, and numbers of one or two digits (`db-1`, `kafka-12`), stay.
+ */
+const privateName = (host: string): string => {
+  if (!/\d/.test(host)) return host;
+  const bytes = Buffer.from(host.replace(ADDRESS_IN_NAME, '{address}'));
+  const named = createSink();
+  appendName(named, bytes, 0, bytes.length);
+  return Buffer.from(named.bytes.subarray(0, named.length)).toString();
 };
 
 const isDigit = (c: string): boolean => c >= '0' && c <= '9';
@@ -30,7 +47,8 @@ export const egressClass = (text: string): string => {
   const host = portAt < 0 ? text.slice(colon + 1) : text.slice(colon + 1, portAt);
   const port = portAt < 0 ? '' : text.slice(portAt);
   if (kind === 'loopback' || kind === 'link-local') return `${kind}${port}`;
-  return isAddress(host) ? `${kind}:address${port}` : `${kind}:${host}${port}`;
+  if (isAddress(host)) return `${kind}:address${port}`;
+  return kind === 'private' ? `private:${privateName(host)}${port}` : `${kind}:${host}${port}`;
 };
 
 /** A name in the public DNS: counted by hash only, because exfiltration puts data into names. */

@@ -3,7 +3,9 @@ import { createCursor, nextField, resetCursor } from '../../schemas/otlp/cursor.
 import { AnyValueField } from '../../schemas/otlp/fields.ts';
 import { createKeyValueView, type KeyValueView, readAnyValue } from '../../schemas/otlp/read-attributes.ts';
 import { createByteTable } from '../byte-table.ts';
+import { appendNameTemplate } from '../operations/name-template.ts';
 import type { PathParts } from '../operations/path-parts.ts';
+import { createSink } from '../operations/sink.ts';
 import { ParameterSource, type Segment, type Symbols } from '../segment.ts';
 import { OVERFLOW } from '../symbols.ts';
 import { addRawParameter, copyValue, type RawParameters } from './raw.ts';
@@ -35,13 +37,31 @@ export interface ParameterCollector {
   number(source: number, name: number, value: number): void;
   query(bytes: Uint8Array, start: number, end: number): void;
   path(bytes: Uint8Array, parts: PathParts): void;
-  /** Symbol of a name in lower case with `_` as `-` when it is a header's. */
+  /** Symbol of a name: a header's in lower case with `_` as `-`, any other with `{id}` for identifiers in it. */
   nameOf(bytes: Uint8Array, start: number, end: number, header: boolean): number;
   readonly stats: ParameterStats;
 }
 
 const MAX_NAME_BYTES = 96;
 const MAX_ELEMENTS = 16;
+
+/**
+ * Whether a name may have an identifier in it: `items[17][sku]`, `1734567890123`. Names with other marks than names have
+ * stay as they came: they may be an attack. So do positions of arguments, `0` to `99`.
+ */
+const mayHoldIdentifier = (name: Uint8Array, length: number): boolean => {
+  let digits = 0;
+  for (let i = 0; i < length; i++) {
+    const b = name[i]!;
+    const letter = b | 0x20;
+    if (b >= 0x30 && b <= 0x39) digits++;
+    else if (letter < 0x61 || letter > 0x7a) {
+      // - . : [ ] _
+      if (b !== 0x2d && b !== 0x2e && b !== 0x3a && b !== 0x5b && b !== 0x5d && b !== 0x5f) return false;
+    }
+  }
+  return digits > 0 && (digits > 2 || digits < length);
+};
 
 export function createParameters(symbols: Symbols, options: ParameterOptions): ParameterCollector {
   const { maxValueBytes, maxParametersPerSpan, maxParameterNames } = options;
@@ -50,6 +70,7 @@ export function createParameters(symbols: Symbols, options: ParameterOptions): P
   const positions = Int32Array.from({ length: 65 }, (_, i) => symbols.intern(String(i)));
   const emptyName = symbols.intern('(none)');
   const scratch = new Uint8Array(MAX_NAME_BYTES);
+  const template = createSink();
   const digits = new Uint8Array(32);
   const cursor = createCursor(new Uint8Array(0));
   const element = createKeyValueView();
@@ -81,9 +102,19 @@ export function createParameters(symbols: Symbols, options: ParameterOptions): P
       if (!header) scratch[i] = byte;
       else scratch[i] = byte === 0x5f ? 0x2d : byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
     }
-    const known = names.find(scratch, 0, length);
+    // Names with identifiers would be as many as requests, and a secret in one would be kept for good.
+    if (!header && mayHoldIdentifier(scratch, length)) {
+      template.length = 0;
+      appendNameTemplate(template, scratch, 0, length);
+      return symbolOfName(template.bytes, template.length);
+    }
+    return symbolOfName(scratch, length);
+  }
+
+  function symbolOfName(bytes: Uint8Array, length: number): number {
+    const known = names.find(bytes, 0, length);
     if (known >= 0) return symbolOf[known]!;
-    const id = names.add(scratch, 0, length);
+    const id = names.add(bytes, 0, length);
     if (id < 0) {
       stats.overflowedNames++;
       return OVERFLOW;
@@ -93,7 +124,7 @@ export function createParameters(symbols: Symbols, options: ParameterOptions): P
       longer.set(symbolOf);
       symbolOf = longer;
     }
-    symbolOf[id] = symbols.internBytes(scratch, 0, length);
+    symbolOf[id] = symbols.internBytes(bytes, 0, length);
     return symbolOf[id]!;
   }
 
