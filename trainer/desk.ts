@@ -33,7 +33,7 @@ export interface Wish extends Pick<Derivation, 'kind' | 'source' | 'edits' | 'he
 
 export interface Desk {
   /** Operators' edits as they stand; before they were heard, those of the present version. */
-  edits(current: PublishedVersion | null): readonly BaselineEntry[];
+  edits(current: Pick<PublishedVersion, 'entries'> | null): readonly BaselineEntry[];
   /** An imported version that waits for own traffic's word; every settled segment is to be judged by it and told to `heard`. */
   readonly candidate: Baseline | undefined;
   heard(judgement: Judgement): void;
@@ -204,7 +204,7 @@ export function createDesk({ pollMs }: { readonly pollMs: number }, deps: DeskDe
   };
 }
 
-const editsOf = (version: PublishedVersion | null): readonly BaselineEntry[] =>
+const editsOf = (version: Pick<PublishedVersion, 'entries'> | null): readonly BaselineEntry[] =>
   version?.entries.filter(({ group }) => group === 'edits') ?? [];
 
 const DONE: Readonly<Record<BaselineRequest['kind'], string>> = {

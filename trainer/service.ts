@@ -6,7 +6,7 @@
 import type { Baseline } from '../baseline/baseline.ts';
 import type { Learning, Progress } from '../baseline/learning/learning.ts';
 import type { BaselineEntry } from '../baseline/model.ts';
-import { levelsFromEntries, levelsToEntries } from '../baseline/templates.ts';
+import { levelsFromEntries } from '../baseline/templates.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
 import { createUntilReached } from '../runtime/lifecycle/until-reached.ts';
@@ -22,10 +22,10 @@ import { levelKey, type PathTemplates } from '../traces/operations/learned-templ
 import type { PathTrie } from '../traces/operations/path-trie.ts';
 import type { Segment, SegmentSpans } from '../traces/segment.ts';
 import { createCutBook } from './cut.ts';
-import { deriveVersion } from './derive.ts';
 import { createDesk, NO_REQUESTS, type Wish } from './desk.ts';
 import { createSchedule } from './due.ts';
 import { type EditsSource, NO_EDITS } from './edits.ts';
+import { createMaking } from './making.ts';
 import { createPresent } from './present.ts';
 import type { PublishedVersion, RequestStore, TrainerStore } from './store.ts';
 import { createStudent } from './student.ts';
@@ -88,6 +88,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     now: deps.now,
     load: deps.load,
   });
+  const making = createMaking({ learning, templates, desk, load: deps.load, inTurns });
   const cuts = createCutBook();
   const schedule = createSchedule(config, deps.now());
   const assignments = new Map<number, Assignment>();
@@ -244,125 +245,66 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     };
   }
 
-  /** A version of what was learned up to the cut; while an operator holds learned ones back, the held one with new counters. */
   async function publish(): Promise<void> {
     const cut = cuts.current!;
-    const offsets = Array.from({ length: partitionCount }, (_, partition) => cut.offsets.get(partition) ?? 0);
     const startedMs = performance.now();
+    const offsets = Array.from({ length: partitionCount }, (_, partition) => cut.offsets.get(partition) ?? 0);
     const { assertOurs, isStillOurs } = ownership(cut.offsets.keys());
-    const before = present.version;
-    const levels = templates.plan(student.learnedMs);
-    const manifest = before?.baseline.manifest;
-    const made =
-      before !== null && manifest?.held === true
-        ? heldAgain(before, offsets)
-        : await inTurns(
-            learning.publishing({
-              parent: manifest?.version ?? '',
-              // what was learned elsewhere binds nothing here: the first version of one's own is a first one
-              previous: manifest?.foreign === true ? [] : (before?.entries ?? []),
-              offsets,
-              extra: [...levelsToEntries(levels), ...desk.edits(before)],
-              ...(manifest === undefined ? {} : { afterMs: manifest.createdMs }),
-            }),
-          );
-    const { segments, alerting, learning: missing } = made.manifest;
-    if (!alerting && manifest?.alerting === true && manifest.kind !== 'learned' && manifest.kind !== undefined) {
-      logger.info({ segments, learning: missing }, 'what was learned here cannot replace the present version yet');
-      schedule.learned(segments);
+    const made = await making.learned(present.version, offsets, student.learnedMs);
+    schedule.learned(learning.progress().segments);
+    if (made === null) {
+      logger.info('what was learned here could not raise alerts yet: the present version stays');
       return;
     }
-    const partials = new Map<number, Uint8Array>();
-    for (const partition of cut.offsets.keys()) partials.set(partition, await inTurns(learning.encoding(partition)));
-    const paths = new Map([...cut.offsets.keys()].map((partition) => [partition, templates.encode(partition)]));
-    const version: PublishedVersion = { baseline: made, entries: [...made.entries()], partials, paths };
-    await present.publish(version, assertOurs);
-    for (const [partition, offset] of cut.offsets) {
+    await present.publish(made, assertOurs);
+    await commit(cut.offsets);
+    if (isStillOurs()) take(made, startedMs); // else the next owner's version may be newer
+  }
+
+  /** Makes the version that an operator wants: no cut is needed, as it goes on with the counters of the one before. */
+  async function grant(wish: Wish): Promise<void> {
+    const startedMs = performance.now();
+    const reached = new Map(positions);
+    const offsets = Array.from({ length: partitionCount }, (_, partition) => reached.get(partition) ?? 0);
+    const { assertOurs, isStillOurs } = ownership(assignments.keys());
+    try {
+      const streamMs = present.version === null ? deps.now() : student.learnedMs;
+      const made = await making.wished(wish, present.version, offsets, streamMs);
+      await present.publish(made, assertOurs);
+      if (wish.forget) await commit(reached);
+      if (!isStillOurs()) return;
+      if (wish.forget) schedule.learned(0);
+      take(made, startedMs);
+      await desk.fulfilled(wish, made.baseline.version);
+    } catch (error) {
+      if (stopping) return;
+      logger.error({ err: error }, 'the baseline version that an operator asked for could not be published');
+      if (error instanceof SpanwardenError && (error.code === 'LOG_FENCED' || error.retryable)) return;
+      await desk.failed(wish, error).catch(() => {}); // it is asked again
+    }
+  }
+
+  async function commit(reached: ReadonlyMap<number, number>): Promise<void> {
+    for (const [partition, offset] of reached) {
       const assignment = assignments.get(partition);
       if (assignment !== undefined) await consumer?.commit(assignment, offset);
     }
-    if (!isStillOurs()) return; // the next owner's version may be newer
-    schedule.learned(learning.progress().segments);
-    take(version, levels.coming.length, startedMs);
   }
 
-  function take(version: PublishedVersion, coming: number, startedMs: number): void {
-    const { manifest } = version.baseline;
-    present.take(version);
+  function take(made: PublishedVersion, startedMs: number): void {
+    const { version, kind = 'learned', segments, alerting, learning: missing } = made.baseline.manifest;
+    present.take(made);
     const before = templates.current;
-    templates.take(levelsFromEntries(version.entries));
-    if (templates.current !== before && coming > 0) {
+    templates.take(levelsFromEntries(made.entries));
+    if (templates.current !== before) {
       logger.info(
         { templates: templates.current.levels.map(levelKey) },
         'path templates found: learned with from now on',
       );
     }
-    const kind = manifest.kind ?? 'learned';
     published.add(1, { kind });
-    logger.info(
-      {
-        version: manifest.version,
-        kind,
-        segments: manifest.segments,
-        alerting: manifest.alerting,
-        learning: manifest.learning,
-        ms: Math.round(performance.now() - startedMs),
-      },
-      'baseline version published',
-    );
-  }
-
-  /** The held version with the counters of this cut: a restart goes on from here, and the log need not keep what came before. */
-  function heldAgain({ baseline, entries }: PublishedVersion, offsets: readonly number[]): Baseline {
-    const { kind = 'learned' } = baseline.manifest;
-    return deps.load(
-      deriveVersion({
-        kind: kind === 'learned' ? 'edited' : kind,
-        source: { manifest: baseline.manifest, entries },
-        edits: desk.edits(present.version),
-        current: { ...baseline.manifest, offsets },
-        held: true,
-        ownCounters: true,
-        request: '',
-        levels: templates.current.levels,
-        nowMs: student.learnedMs,
-        partitions: partitionCount,
-      }),
-    );
-  }
-
-  /** Makes the version that an operator wants: no cut is needed, as it has the counters of the one before. */
-  async function grant(wish: Wish): Promise<void> {
-    try {
-      const startedMs = performance.now();
-      const { assertOurs, isStillOurs } = ownership(assignments.keys());
-      const before = present.version;
-      const entries = deriveVersion({
-        ...wish,
-        current: before?.baseline.manifest ?? null,
-        ownCounters: wish.forget,
-        levels: templates.current.levels,
-        nowMs: before === null ? deps.now() : student.learnedMs,
-        partitions: partitionCount,
-      });
-      await nextTurn();
-      const partials = new Map(before?.partials);
-      if (wish.forget) {
-        learning.reset();
-        schedule.learned(0);
-        for (const partition of assignments.keys()) partials.set(partition, learning.encode(partition));
-      }
-      const baseline = deps.load(entries);
-      await present.publish({ baseline, entries, partials, paths: before?.paths ?? new Map() }, assertOurs);
-      if (!isStillOurs()) return;
-      take({ baseline, entries, partials, paths: before?.paths ?? new Map() }, 0, startedMs);
-      await desk.fulfilled(wish, baseline.version);
-    } catch (error) {
-      if (stopping) return;
-      logger.error({ err: error }, 'the baseline version that an operator asked for could not be published');
-      if (error instanceof SpanwardenError && (error.code === 'LOG_FENCED' || error.retryable)) return;
-      await desk.failed(wish, error).catch(() => {}); // asked again when it is read again
-    }
+    const ms = Math.round(performance.now() - startedMs);
+    logger.info({ version, kind, segments, alerting, learning: missing, ms }, 'baseline version published');
   }
 
   /** In steps, between which the other roles of this process go on. */

@@ -3,19 +3,23 @@ import { createLearners } from '../../../baseline/all-learners.ts';
 import { loadBaseline } from '../../../baseline/baseline.ts';
 import { createLearning } from '../../../baseline/learning/learning.ts';
 import type { BaselineEntry } from '../../../baseline/model.ts';
+import { SpanwardenError } from '../../../runtime/errors.ts';
 import { createMemoryLog, type MemoryLog } from '../../../runtime/log/memory.ts';
 import type { MemoryStore } from '../../../runtime/log/memory-store.ts';
 import { createLogger } from '../../../runtime/telemetry/logger.ts';
 import { createMetrics } from '../../../runtime/telemetry/metrics.ts';
+import type { AnsweredRequest } from '../../../schemas/baselines/request.ts';
 import { assemblySection } from '../../../schemas/config/assembly.ts';
 import { attributionSection } from '../../../schemas/config/attribution.ts';
 import { learningSection } from '../../../schemas/config/learning.ts';
 import { readingSection } from '../../../schemas/config/reading.ts';
 import { trainerSection } from '../../../schemas/config/trainer.ts';
+import { decodeVersionAnnouncement } from '../../../schemas/log/codecs.ts';
 import { RecordKind } from '../../../schemas/log/topics.ts';
 import { createAssembler } from '../../../traces/assembly/assembler.ts';
 import { createReadingKit, type ReadingKit } from '../../../traces/kit.ts';
 import { createSegment } from '../../../traces/reading/columns.ts';
+import { countersOf } from '../../../trainer/derive.ts';
 import { createTrainer, type PublishedVersion } from '../../../trainer/service.ts';
 import { createTemplateBook } from '../../../trainer/templates.ts';
 import { EPOCH_MS, tracesData, type WireSpan } from '../traces/otlp.ts';
@@ -77,6 +81,8 @@ export function pageTrace(trace: number, atMs: number, path: string): WireSpan[]
 
 export interface TrainerWorld {
   readonly versions: PublishedVersion[];
+  /** Versions as they were announced. */
+  announced(): Promise<string[]>;
   readonly sentences: { msg: string; level: string }[];
   /** Requests for these paths, spread over `overMs`, each learned when it returns. */
   visit(paths: readonly string[], overMs: number): Promise<void>;
@@ -85,7 +91,21 @@ export interface TrainerWorld {
   readonly book: () => ReturnType<typeof createTemplateBook>;
 }
 
-export async function createTrainerWorld(): Promise<TrainerWorld> {
+/** Operators at the trainer's door; what they ask for and hear is kept here, as in the store. */
+export interface Operators {
+  edits: readonly BaselineEntry[];
+  readonly requests: AnsweredRequest[];
+  readonly imported: Map<string, readonly BaselineEntry[]>;
+  /** The answer to a request is lost: the process dies before it is written. */
+  losing: boolean;
+}
+
+export const newOperators = (): Operators => ({ edits: [], requests: [], imported: new Map(), losing: false });
+
+export async function createTrainerWorld(
+  operators: Operators = newOperators(),
+  { minSegments = 600 }: { readonly minSegments?: number } = {},
+): Promise<TrainerWorld> {
   let nowMs = EPOCH_MS;
   const now = (): number => nowMs;
   let log: MemoryLog = createMemoryLog({ now });
@@ -107,7 +127,7 @@ export async function createTrainerWorld(): Promise<TrainerWorld> {
     book = createTemplateBook({ settleMs: 30_000 });
     const templates = book;
     const trainer = createTrainer(
-      trainerSection.parse({ publishEveryMs: 10_000, publishGrowth: 0.2, publishAtLeastMs: 60_000 }),
+      trainerSection.parse({ publishEveryMs: 10_000, publishGrowth: 0.2, publishAtLeastMs: 60_000, pollMs: 1_000 }),
       {
         log,
         store: {
@@ -117,11 +137,18 @@ export async function createTrainerWorld(): Promise<TrainerWorld> {
           async latestVersion() {
             const last = versions.at(-1);
             if (last === undefined) return null;
-            return { ...last, baseline: loadBaseline(last.entries, kit.symbols, LEARNERS) };
+            const counters = versions.findLast(
+              ({ baseline }) => baseline.version === countersOf(last.baseline.manifest),
+            );
+            return {
+              ...(counters ?? last),
+              entries: last.entries,
+              baseline: loadBaseline(last.entries, kit.symbols, LEARNERS),
+            };
           },
         },
         learning: createLearning(
-          learningSection.parse({ profile: 'export', alpha: 0.01, spanMs: 60_000, maxObserved: 1, minSegments: 600 }),
+          learningSection.parse({ profile: 'export', alpha: 0.01, spanMs: 60_000, maxObserved: 1, minSegments }),
           {
             symbols: kit.symbols,
             learners: LEARNERS,
@@ -129,6 +156,25 @@ export async function createTrainerWorld(): Promise<TrainerWorld> {
           },
         ),
         templates,
+        operators: {
+          edits: { read: async () => operators.edits },
+          keyId: LEARNERS.keyId!,
+          requests: {
+            pending: async () => operators.requests.filter(({ answer }) => /open|confirming/.test(answer.state)),
+            async answer(request, answer) {
+              const at = operators.requests.findIndex(({ id }) => id === request.id);
+              if (!operators.losing) operators.requests[at] = { ...operators.requests[at]!, answer };
+            },
+            madeFor: async (id) =>
+              versions.find(({ baseline }) => baseline.manifest.request === id)?.baseline.version ?? '',
+            async loadVersion(version) {
+              const found = versions.find(({ baseline }) => baseline.version === version);
+              if (found === undefined) throw new SpanwardenError('BASELINE_UNKNOWN', `${version} is not stored`);
+              return { manifest: found.baseline.manifest, entries: found.entries };
+            },
+            loadImported: async (version) => operators.imported.get(version) ?? [],
+          },
+        },
         createAssembler: (sink) =>
           createAssembler(
             assemblySection.parse({
@@ -167,6 +213,10 @@ export async function createTrainerWorld(): Promise<TrainerWorld> {
     versions,
     sentences,
     book: () => book,
+    async announced() {
+      const records = await log.read('baselines', 0, 0, 1_000);
+      return records.map(({ value }) => decodeVersionAnnouncement(value)!.version);
+    },
     async visit(paths, overMs) {
       const steps = Math.max(1, Math.round(overMs / 500));
       for (let step = 0; step < steps; step++) {
