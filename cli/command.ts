@@ -10,6 +10,8 @@ export const ExitCode = {
   usage: 2,
   /** `demo --once`: an attack was missed or wrongly attributed, or something benign alerted. */
   demoFailed: 3,
+  /** `check`: the detector is not to be trusted on this traffic. */
+  checkFailed: 3,
   /** Ended by a second signal, without draining. */
   interrupted: 130,
 } as const;
@@ -52,6 +54,17 @@ export function wholeNumber(
     throw new UsageError(`--${name} takes a whole number from ${min} to ${max}, not '${text}'`);
   }
   return value;
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** An option that is a length of time: a number and s, m, h or d. */
+export function durationMs(name: string, text: string | undefined, byDefault: number): number {
+  if (text === undefined) return byDefault;
+  const [, number, unit] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
+  const ms = Number(number) * UNIT_MS[unit ?? '']!;
+  if (!(ms > 0)) throw new UsageError(`--${name} takes a time such as 90s, 30m, 6h or 1d, not '${text}'`);
+  return ms;
 }
 
 /** Exit code and one line for what went wrong. */

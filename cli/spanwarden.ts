@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   shop: async () => (await import('./shop.ts')).shop,
   train: async () => (await import('./train.ts')).train,
   score: async () => (await import('./score.ts')).score,
+  check: async () => (await import('./check.ts')).check,
   status: async () => (await import('./status.ts')).status,
   incidents: async () => (await import('./incidents.ts')).incidents,
   config: async () => (await import('./config.ts')).config,
@@ -27,7 +28,7 @@ ${lines.join('\n')}
 spanwarden COMMAND --help tells more.
 
 exit codes: 0 done · 1 could not do its work · 2 wrong command line or configuration · 3 demo --once: something was
-missed, wrongly attributed or falsely alerted · 130 ended by a second signal
+missed, wrongly attributed or falsely alerted; check: the detector is not to be trusted · 130 ended by a second signal
 `;
 }
 

@@ -11,7 +11,7 @@ import { decodeVersionAnnouncement } from '../schemas/log/codecs.ts';
 import { VERSION_EFFECT_MS, type VersionAnnouncement } from '../schemas/log/version.ts';
 
 export interface VersionsDeps {
-  readonly log: Log;
+  readonly log: Pick<Log, 'offsets' | 'read'>;
   readonly logger: Logger;
   readonly now: () => number;
   /** Reads and compiles a published version; rejects with a retryable error while the store is away. */

@@ -3,7 +3,7 @@ import { SpanKind, StatusCode } from '../../../schemas/otlp/fields.ts';
 import { calleeOf, callOf, callTreeOf, pickInner } from './call-tree.ts';
 import type { Plant } from './mutation.ts';
 import { moveEnd } from './times.ts';
-import { attributeOf, withAttribute } from './trace-copy.ts';
+import { attributeOf, type CopiedSpan, withAttribute } from './trace-copy.ts';
 
 /** A call takes `factor` times as long, and at least `leastNs` longer: spent in itself, after its own calls. */
 export const slow =
@@ -37,19 +37,26 @@ export const fast =
     return { trace, at: span, words: `${calleeOf(tree, span).label} takes a ${divisor}th of its time` };
   };
 
+const OUTCOMES = ['http.response.status_code', 'http.status_code'];
+const RPC_OUTCOMES = ['rpc.response.status_code', 'rpc.status_code', 'rpc.grpc.status_code'];
+
+/** Traffic that never says how a call ended cannot say that it failed. */
+const saysOutcome = ({ statusCode, attributes }: CopiedSpan): boolean =>
+  statusCode !== StatusCode.unset || attributeOf(attributes, ...OUTCOMES, ...RPC_OUTCOMES) !== undefined;
+
 /** A call fails that had not. */
 export const failed: Plant = (trace, { random }) => {
   const tree = callTreeOf(trace);
   const span = calleeOf(tree, pickInner(tree, trace, random) ?? tree.root);
-  if (span.statusCode === StatusCode.error) return undefined;
+  if (span.statusCode === StatusCode.error || !trace.spans.some(saysOutcome)) return undefined;
   const caller = tree.parentOf(span);
   for (const one of caller !== undefined && caller.kind === SpanKind.client ? [span, caller] : [span]) {
     one.statusCode = StatusCode.error;
-    for (const key of ['http.response.status_code', 'http.status_code']) {
+    for (const key of OUTCOMES) {
       if (attributeOf(one.attributes, key) !== undefined)
         one.attributes = withAttribute(one.attributes, key, { intValue: '500' });
     }
-    for (const key of ['rpc.response.status_code', 'rpc.status_code', 'rpc.grpc.status_code']) {
+    for (const key of RPC_OUTCOMES) {
       const code = attributeOf(one.attributes, key);
       if (code === undefined) continue;
       const value = /^\d+$/.test(code) ? { intValue: '13' } : { stringValue: 'INTERNAL' };
