@@ -1,0 +1,156 @@
+/** Writing edits: what refers to nothing is refused, every revision is an event, each goes with what it would have changed. */
+import { type KnownNames, knownNames, unknownReferences } from '../baseline/edits/known.ts';
+import { summaryOf } from '../baseline/edits/words.ts';
+import type { StoredEdit } from '../runtime/clickhouse/store.ts';
+import { nearest } from '../runtime/config/nearest.ts';
+import { type EditBody, type EditDocument, editBody } from '../schemas/baselines/edit.ts';
+import type { Preview, Previewer } from './preview.ts';
+import { ProblemError } from './problem.ts';
+import type { ConsoleStore } from './store.ts';
+
+export interface WrittenEdit {
+  readonly document: EditDocument;
+  readonly summary: string;
+  readonly incidentId: string;
+  readonly preview: Preview | null;
+}
+
+export interface EditDesk {
+  list(): Promise<readonly StoredEdit[]>;
+  /** Every revision, newest first. */
+  history(id: string): Promise<readonly StoredEdit[]>;
+  /** With `dryRun` nothing is written. `supersedes`: the revision that the writer has seen. */
+  write(
+    input: unknown,
+    by: string,
+    options: {
+      readonly id?: string;
+      readonly supersedes?: number;
+      readonly incidentId?: string;
+      readonly dryRun?: boolean;
+      readonly preview?: boolean;
+    },
+  ): Promise<WrittenEdit>;
+  retire(id: string, by: string, comment: string, dryRun: boolean): Promise<WrittenEdit>;
+  /** Names of the newest version. */
+  known(): Promise<KnownNames | null>;
+}
+
+export interface EditDeskDeps {
+  readonly store: ConsoleStore;
+  readonly previewer: Previewer;
+  readonly now: () => number;
+  readonly newId: () => string;
+}
+
+/** A novelty is known for as long as verdicts are likely to be looked at. */
+const NOVELTIES_MS = 30 * 86_400_000;
+
+export function createEditDesk({ store, previewer, now, newId }: EditDeskDeps): EditDesk {
+  let cached: KnownNames | null = null;
+  /** Writing is one after another: what a revision supersedes must stand while it is written. */
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function known(): Promise<KnownNames | null> {
+    const [newest] = await store.listVersions(1);
+    if (newest === undefined) return null;
+    if (cached?.version !== newest.version) {
+      const { entries } = await store.loadVersion(newest.version);
+      cached = knownNames(newest.version, entries);
+    }
+    return cached;
+  }
+
+  async function check(body: EditBody): Promise<void> {
+    const names = await known();
+    if (names === null) throw new ProblemError(409, 'there is no baseline version yet that could be edited');
+    const [calls, novelties] = await Promise.all([store.inventoryCalls(), store.novelties(now() - NOVELTIES_MS)]);
+    const problems = unknownReferences(body, names, { calls, novelties: novelties as never }, nearest);
+    if (problems.length > 0)
+      throw new ProblemError(422, `the edit refers to what is not known: ${problems.join('; ')}`, problems);
+  }
+
+  /** `POST /checkout #3` as people read it becomes the signature's key. */
+  async function resolved(input: unknown): Promise<unknown> {
+    const { signature } = (input ?? {}) as { signature?: unknown };
+    if (typeof signature !== 'string') return input;
+    const found = (await known())?.signatures.find(({ name }) => name === signature);
+    return found === undefined ? input : { ...(input as object), signature: found.key };
+  }
+
+  function parse(input: unknown): EditBody {
+    const parsed = editBody.safeParse(input);
+    if (parsed.success) return parsed.data;
+    const issues = parsed.error.issues.map(({ path, message }) =>
+      path.length > 0 ? `${path.join('.')}: ${message}` : message,
+    );
+    throw new ProblemError(400, `the edit is malformed: ${issues.join('; ')}`, issues);
+  }
+
+  const standing = async (): Promise<EditDocument[]> => (await store.edits()).map(({ document }) => document);
+
+  async function writeNow(
+    body: EditBody,
+    by: string,
+    { id, supersedes, incidentId = '', dryRun = false, preview = true }: Parameters<EditDesk['write']>[2],
+  ): Promise<WrittenEdit> {
+    const documents = await standing();
+    const present = id === undefined ? undefined : documents.find((one) => one.id === id);
+    if (id !== undefined && supersedes !== undefined && present === undefined && supersedes > 0)
+      throw new ProblemError(404, `no edit '${id}'; there are ${documents.map((one) => one.id).join(', ') || 'none'}`);
+    if (present !== undefined && supersedes !== undefined && supersedes !== present.revision)
+      throw new ProblemError(409, `edit ${id} is at revision ${present.revision}, not ${supersedes}: look at it again`);
+    if (present !== undefined && supersedes === undefined)
+      throw new ProblemError(409, `edit '${id}' exists: revise it`);
+    const atMs = now();
+    if (body.expiresMs !== null && body.expiresMs <= atMs && body.state !== 'retired')
+      throw new ProblemError(400, 'the edit would have ended already: expiresMs is in the past');
+    const document: EditDocument = {
+      ...body,
+      id: id ?? newId(),
+      revision: (present?.revision ?? 0) + 1,
+      supersedes: present?.revision ?? 0,
+      by,
+      atMs,
+    };
+    const shown = preview ? await previewer.preview(documents, document) : null;
+    const written = { document, summary: summaryOf(body), incidentId, preview: shown };
+    if (!dryRun) await store.insertEdit({ ...written, preview: shown === null ? '' : JSON.stringify(shown) });
+    return written;
+  }
+
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work);
+    last = turn.catch(() => {});
+    return turn;
+  };
+
+  return {
+    known,
+    list: () => store.edits(),
+    async history(id) {
+      const found = await store.edits({ id, history: true });
+      if (found.length > 0) return found;
+      const ids = (await standing()).map((one) => one.id);
+      throw new ProblemError(404, `no edit '${id}'${ids.length === 0 ? '' : `; the nearest is '${nearest(id, ids)}'`}`);
+    },
+    async write(input, by, options) {
+      const body = parse(await resolved(input));
+      await check(body);
+      return inTurn(() => writeNow(body, by, options));
+    },
+    retire: (id, by, comment, dryRun) =>
+      inTurn(async () => {
+        const documents = await standing();
+        const present = documents.find((one) => one.id === id);
+        if (present === undefined)
+          throw new ProblemError(
+            404,
+            `no edit '${id}'; there are ${documents.map((one) => one.id).join(', ') || 'none'}`,
+          );
+        if (present.state === 'retired') throw new ProblemError(409, `edit '${id}' is retired already`);
+        const { id: _id, revision, supersedes: _supersedes, by: _by, atMs: _atMs, ...body } = present;
+        return writeNow({ ...body, state: 'retired', comment }, by, { id, supersedes: revision, dryRun });
+      }),
+  };
+}

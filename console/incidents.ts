@@ -1,0 +1,132 @@
+/** Incidents, and what an operator says of them: records of the `findings` topic, which the responder obeys. */
+import { type Expected, expectationOf } from '../baseline/edits/expectation.ts';
+import type { Log } from '../runtime/log/port.ts';
+import type { Incident } from '../schemas/alerts/incident.ts';
+import { encodeJson } from '../schemas/log/codecs.ts';
+import type { IncidentAction, IncidentActionKind } from '../schemas/log/incident-action.ts';
+import { RecordKind } from '../schemas/log/topics.ts';
+import type { EditDesk, WrittenEdit } from './edits.ts';
+import { ProblemError } from './problem.ts';
+import type { ConsoleStore } from './store.ts';
+
+export interface ActionInput {
+  readonly action: IncidentActionKind;
+  readonly by: string;
+  readonly comment: string;
+  /** Of the edit that `expect-always` makes. */
+  readonly owner: string;
+  readonly expiresMs: number | null;
+  readonly dryRun: boolean;
+}
+
+export interface ActionDone {
+  readonly incident: Incident;
+  readonly action: IncidentAction;
+  /** What `expect-always` made, or with `dryRun` would make. */
+  readonly edit?: WrittenEdit;
+  /** Findings of the incident that the edit does not keep away. */
+  readonly left?: Expected['left'];
+}
+
+export interface IncidentDesk {
+  list(filter: { state?: Incident['state']; class?: string; limit: number }): Promise<readonly Incident[]>;
+  /** By its id or the start of it. */
+  find(id: string): Promise<Incident>;
+  act(id: string, input: ActionInput): Promise<ActionDone>;
+}
+
+export interface IncidentDeskDeps {
+  readonly store: ConsoleStore;
+  readonly edits: Pick<EditDesk, 'write'>;
+  readonly log: Pick<Log, 'produce'>;
+  readonly now: () => number;
+}
+
+const MOST_SEARCHED = 10_000;
+/** Incidents that no edit of a version can keep away, and what can be done instead. */
+const NOT_OF_A_VERSION: Readonly<Record<string, string>> = {
+  collective: 'it is about many requests together, not about one that could be expected: use --once',
+  'missing-telemetry': 'it says that spans do not come: use --once, and mend the exporter',
+  'trace-id-reused': 'it says that a trace id is used by many requests: use --once',
+  blocked: 'an operator blocked it: retire that edit',
+  release: 'it bundles what a release brought: approve its findings one by one, or let them be learned',
+};
+
+export function createIncidentDesk({ store, edits, log, now }: IncidentDeskDeps): IncidentDesk {
+  async function find(id: string): Promise<Incident> {
+    const [exact] = await store.incidents({ id });
+    if (exact !== undefined) return exact;
+    const starting = (await store.incidents({ limit: MOST_SEARCHED })).filter((one) => one.id.startsWith(id));
+    if (starting.length === 1) return starting[0]!;
+    throw new ProblemError(
+      404,
+      starting.length === 0 ? `no incident '${id}'` : `'${id}' is the start of several incidents' ids`,
+    );
+  }
+
+  async function expected(incident: Incident): Promise<Expected> {
+    const impossible = NOT_OF_A_VERSION[incident.kind];
+    if (impossible !== undefined)
+      throw new ProblemError(409, `incident ${incident.id} cannot be expected always: ${impossible}`);
+    const stored = await store.findingsOfTraces(incident.traceIds);
+    const found = expectationOf(
+      incident,
+      stored.map(({ findings }) => findings),
+    );
+    if (found.approve.length > 0) return found;
+    // verdicts are gone by their retention: what the incident itself remembers
+    const remembered = expectationOf(incident, [
+      incident.findings.map((finding) => ({ ...finding, candidate: false })),
+    ]);
+    if (remembered.approve.length > 0) return remembered;
+    throw new ProblemError(409, `nothing of incident ${incident.id} is known that an edit could keep away`);
+  }
+
+  return {
+    find,
+    async list({ state, class: incidentClass, limit }) {
+      const found = await store.incidents({ ...(state !== undefined && { state }), limit: MOST_SEARCHED });
+      return found
+        .filter(
+          (one) =>
+            (incidentClass === undefined || one.class === incidentClass) &&
+            (state !== undefined || one.state !== 'merged'),
+        )
+        .slice(0, limit);
+    },
+    async act(id, input) {
+      const incident = await find(id);
+      const { by, comment, dryRun } = input;
+      let written: WrittenEdit | undefined;
+      let left: Expected['left'] | undefined;
+      if (input.action === 'expect-always') {
+        const found = await expected(incident);
+        left = found.left;
+        written = await edits.write(
+          {
+            state: 'approved',
+            owner: input.owner,
+            expiresMs: input.expiresMs,
+            comment: comment === '' ? `expected: ${incident.title}` : comment,
+            approve: found.approve,
+          },
+          by,
+          { incidentId: incident.id, dryRun },
+        );
+      }
+      const action: IncidentAction = {
+        incidentId: incident.id,
+        action: input.action,
+        by,
+        comment,
+        atMs: now(),
+        editId: written?.document.id ?? '',
+      };
+      if (!dryRun)
+        await log.produce('findings', [
+          { kind: RecordKind.incidentAction, key: incident.id, value: encodeJson(action) },
+        ]);
+      return { incident, action, ...(written !== undefined && { edit: written }), ...(left !== undefined && { left }) };
+    },
+  };
+}

@@ -1,0 +1,26 @@
+/** What the console reads and writes, as it needs it. Every call rejects retryably while ClickHouse is away. */
+
+import type { Store } from '../runtime/clickhouse/store.ts';
+import type { StoredVerdictFindings } from '../runtime/clickhouse/stored-findings.ts';
+import type { Call } from '../schemas/baselines/edit.ts';
+
+export interface ConsoleStore
+  extends Pick<
+    Store,
+    | 'edits'
+    | 'insertEdit'
+    | 'incidents'
+    | 'listVersions'
+    | 'loadVersion'
+    | 'requestBaseline'
+    | 'baselineRequests'
+    | 'insertImported'
+  > {
+  findingsOfTraces(traceIds: readonly string[]): Promise<readonly StoredVerdictFindings[]>;
+  recentFindings(
+    sinceMs: number,
+    most: number,
+  ): Promise<{ readonly verdicts: readonly StoredVerdictFindings[]; readonly scored: number }>;
+  novelties(sinceMs: number): Promise<readonly { readonly kind: string; readonly explanationKey: string }[]>;
+  inventoryCalls(): Promise<readonly Call[]>;
+}

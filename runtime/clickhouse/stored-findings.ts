@@ -1,0 +1,112 @@
+/** Findings of stored verdicts, as operators' edits refer to them. */
+import type { ClickHouse } from './client.ts';
+import { dateTime, queryRows, table } from './statements.ts';
+
+export interface StoredVerdictFindings {
+  readonly id: string;
+  readonly traceId: string;
+  readonly operation: string;
+  readonly anomalous: boolean;
+  readonly findings: readonly {
+    readonly kind: string;
+    readonly explanationKey: string;
+    readonly service: string;
+    readonly operation: string;
+    readonly hard: boolean;
+    readonly candidate: boolean;
+  }[];
+}
+
+interface Row {
+  id: string;
+  traceId: string;
+  operation: string;
+  anomalous: boolean;
+  findings: [string, string, string, string, boolean, boolean][];
+}
+
+const COLUMNS = `id, trace_id AS traceId, operation, anomalous, arrayZip(arrayMap(k -> toString(k), \`findings.kind\`),
+  \`findings.explanation_key\`, arrayMap(s -> toString(s), \`findings.service\`), \`findings.operation\`, \`findings.hard\`, \`findings.candidate\`) AS findings`;
+
+const toVerdict = ({ findings, ...row }: Row): StoredVerdictFindings => ({
+  ...row,
+  findings: findings.map(([kind, explanationKey, service, operation, hard, candidate]) => ({
+    kind,
+    explanationKey,
+    service,
+    operation,
+    hard,
+    candidate,
+  })),
+});
+
+/** Newest verdicts of these traces that have findings. */
+export async function readFindingsOfTraces(
+  clickhouse: ClickHouse,
+  traceIds: readonly string[],
+): Promise<StoredVerdictFindings[]> {
+  const rows = await queryRows<Row>(
+    clickhouse,
+    'findings of traces',
+    `SELECT ${COLUMNS} FROM (SELECT * FROM ${table(clickhouse, 'verdicts')} WHERE trace_id IN {ids:Array(String)}
+       ORDER BY revision DESC LIMIT 1 BY id)
+     WHERE state = 'scored' AND notEmpty(\`findings.kind\`) ORDER BY appended, id`,
+    { ids: traceIds },
+  );
+  return rows.map(toVerdict);
+}
+
+/** Newest verdicts with findings since then, the latest ones when there are more; and how many verdicts there are in all. */
+export async function readRecentFindings(
+  clickhouse: ClickHouse,
+  sinceMs: number,
+  most: number,
+): Promise<{ readonly verdicts: readonly StoredVerdictFindings[]; readonly scored: number }> {
+  const since = Math.floor(sinceMs);
+  const recent = `(SELECT * FROM ${table(clickhouse, 'verdicts')} WHERE day >= toDate(fromUnixTimestamp64Milli({since:Int64}))
+       AND appended >= fromUnixTimestamp64Milli({since:Int64}) ORDER BY revision DESC LIMIT 1 BY id)`;
+  const rows = await queryRows<Row>(
+    clickhouse,
+    'recent findings',
+    `SELECT ${COLUMNS} FROM ${recent} WHERE state = 'scored' AND notEmpty(\`findings.kind\`) ORDER BY appended DESC LIMIT {most:UInt32}`,
+    { since, most },
+  );
+  const [all] = await queryRows<{ n: string }>(
+    clickhouse,
+    'recent verdicts',
+    `SELECT toString(uniqExact(id)) AS n FROM ${table(clickhouse, 'verdicts')}
+     WHERE day >= toDate(fromUnixTimestamp64Milli({since:Int64})) AND appended >= fromUnixTimestamp64Milli({since:Int64}) AND state = 'scored'`,
+    { since },
+  );
+  return { verdicts: rows.map(toVerdict), scored: Number(all?.n ?? 0) };
+}
+
+/** Kinds and explanation keys that stored verdicts or incidents have, the most frequent first. */
+export async function readNovelties(
+  clickhouse: ClickHouse,
+  sinceMs: number,
+): Promise<{ readonly kind: string; readonly explanationKey: string }[]> {
+  return queryRows(
+    clickhouse,
+    'novelties',
+    `SELECT kind, explanationKey FROM (
+       SELECT toString(kind) AS kind, explanation_key AS explanationKey FROM ${table(clickhouse, 'verdicts')}
+       ARRAY JOIN \`findings.kind\` AS kind, \`findings.explanation_key\` AS explanation_key
+       WHERE day >= toDate(fromUnixTimestamp64Milli({since:Int64}))
+       UNION ALL
+       SELECT toString(kind) AS kind, explanation_key AS explanationKey FROM ${table(clickhouse, 'incidents')}
+       WHERE opened >= {opened:String})
+     GROUP BY kind, explanationKey ORDER BY count() DESC, kind, explanationKey LIMIT 20000`,
+    { since: Math.floor(sinceMs), opened: dateTime(sinceMs) },
+  );
+}
+
+/** Operations of the inventory. */
+export const readInventoryCalls = (
+  clickhouse: ClickHouse,
+): Promise<{ readonly service: string; readonly operation: string }[]> =>
+  queryRows(
+    clickhouse,
+    'operations',
+    `SELECT DISTINCT toString(service) AS service, operation FROM ${table(clickhouse, 'operations')} LIMIT 100000`,
+  );
