@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import('./train.ts')).train,
   score: async () => (await import('./score.ts')).score,
   check: async () => (await import('./check.ts')).check,
+  sequence: async () => (await import('./sequence.ts')).sequence,
   status: async () => (await import('./status.ts')).status,
   incidents: async () => (await import('./incidents.ts')).incidents,
   config: async () => (await import('./config.ts')).config,
