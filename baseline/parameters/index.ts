@@ -7,6 +7,7 @@ import { type LearnScratch, learnSegment } from './learn.ts';
 import { createParametersModel } from './model.ts';
 import { createPartial, mergePartial, type ParametersPartial } from './partial.ts';
 import { decodePartial, encodePartial } from './partial-codec.ts';
+import type { PatternFamily } from './patterns/pattern.ts';
 import { createParameterReader } from './reader.ts';
 import { createSchemaReader } from './schema-keys.ts';
 
@@ -18,11 +19,13 @@ export interface ParametersConfig {
    * its own, so that nobody else can look its hashes up.
    */
   readonly hashKey: string;
+  /** Attack-pattern families that are tried; all without. What is left of recall without one says whether it is fitted. */
+  readonly families?: readonly PatternFamily[];
 }
 
 export const createParametersLearner = (config: ParametersConfig): Learner<ParametersPartial, Model> => {
   const seed = hashText(config.hashKey, 0x811c9dc5);
-  const reader = createParameterReader(seed);
+  const reader = createParameterReader(seed, config.families);
   const schema = createSchemaReader(seed);
   const scratch: LearnScratch = { homes: new Int32Array(64) };
   return {
@@ -32,7 +35,8 @@ export const createParametersLearner = (config: ParametersConfig): Learner<Param
     merge: mergePartial,
     encode: encodePartial,
     decode: decodePartial,
-    compile: (partial, options) => createParametersModel(compileData(partial, options), options.symbols, seed),
-    load: (entries, symbols) => createParametersModel(dataFromEntries(entries), symbols, seed),
+    compile: (partial, options) =>
+      createParametersModel(compileData(partial, options), options.symbols, seed, config.families),
+    load: (entries, symbols) => createParametersModel(dataFromEntries(entries), symbols, seed, config.families),
   };
 };

@@ -8,6 +8,7 @@ import { egressClass, registrableDomain } from './egress.ts';
 import { Kind, logBin, NUMBER_ZERO } from './features.ts';
 import { hashBytes, hashText } from './hash.ts';
 import { createPatternMatcher, type PatternHits } from './patterns/matcher.ts';
+import type { PatternFamily } from './patterns/pattern.ts';
 import { createShapeReader, type Shape } from './shape.ts';
 import { createSkeletonReader } from './statements/skeleton.ts';
 import { createTokens } from './statements/tokens.ts';
@@ -17,10 +18,10 @@ const SIZE_BINS_PER_OCTAVE = 4;
 
 const UTF8 = new TextDecoder();
 
-export const createParameterReader = (seed: number) => {
+export const createParameterReader = (seed: number, families?: readonly PatternFamily[]) => {
   const chain = createDecodeChain();
   const shapes = createShapeReader(seed);
-  const matcher = createPatternMatcher();
+  const matcher = createPatternMatcher(families);
   const tokens = createTokens();
   const skeletons = createSkeletonReader(seed, tokens);
   const decoded: Decoded = createDecoded();

@@ -23,6 +23,7 @@ import { judgeCalls } from './judge-call.ts';
 import { createValueJudgement, judgeShape, outsideAt, type ValueJudgement } from './judge-value.ts';
 import { createMemo, MAX_MEMO_BYTES, sampleHash } from './memo.ts';
 import { familyById } from './patterns/matcher.ts';
+import type { PatternFamily } from './patterns/pattern.ts';
 import { compileProfile, octavesOutside, ordinalInverse, type Profile } from './profile.ts';
 import { createParameterReader } from './reader.ts';
 import { createSchemaReader } from './schema-keys.ts';
@@ -49,8 +50,8 @@ const BLANK: Profile = compileProfile({
   anyPublic: false,
 });
 
-export const createScorer = (tables: ModelTables, seed: number) => {
-  const reader = createParameterReader(seed);
+export const createScorer = (tables: ModelTables, seed: number, families?: readonly PatternFamily[]) => {
+  const reader = createParameterReader(seed, families);
   const schema = createSchemaReader(seed);
   const memo = createMemo();
   // Parts of the combination: profiles, then operations' schemas, then each group's values without a profile.

@@ -99,8 +99,9 @@ const isSerialised = (bytes: Uint8Array, start: number, end: number): boolean =>
 
 const SQL_ID = sql.id;
 
-export const createPatternMatcher = () => {
-  const gates = FAMILIES.map(gateOf);
+/** `families`: those that are tried. */
+export const createPatternMatcher = (families: readonly PatternFamily[] = FAMILIES) => {
+  const gates = families.map(gateOf);
   const matchText = (text: string, low: number, high: number, all: boolean, hits: PatternHits): void => {
     let normal = '';
     for (let g = 0; g < gates.length; g++) {

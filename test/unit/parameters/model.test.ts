@@ -61,6 +61,25 @@ describe('ordinary requests', () => {
     expect([...model.coverage()].map(({ state }) => state)).toEqual(['active', 'active', 'active']);
     expect([...learner.compile(learned(20), optionsOf()).coverage()][0]!.state).toBe('observe');
   });
+
+  test('coverage shares an operation out over the states of its parameters', () => {
+    const partial = learned(1_000);
+    // 20 of 3,420 values of the operation are of a parameter that is hardly known; 400 of one that is new.
+    for (let i = 0; i < 400; i++) {
+      const extra = [{ source: 'query' as const, name: 'late', value: '1' }];
+      if (i < 20) extra.push({ source: 'query', name: 'rare', value: String(i) });
+      learnInto(partial, 1_000 + i, request(i, { extra }));
+    }
+    const rows = [...learner.compile(partial, optionsOf()).coverage()].filter(
+      ({ operation }) => operation === 'GET /products',
+    );
+    expect(rows.reduce((sum, { count }) => sum + count, 0)).toBe(1_400);
+    // Schema and q, id, agent, statement, egress 1,400 each, late 400: of 8,820.
+    expect(rows.map(({ state, count }) => [state, count])).toEqual([
+      ['observe', Math.round((1_400 * 20) / 8_820)],
+      ['active', 1_400 - Math.round((1_400 * 20) / 8_820)],
+    ]);
+  });
 });
 
 describe('attack patterns', () => {
