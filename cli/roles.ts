@@ -2,12 +2,15 @@
 import { COLLECTIVE_DEFAULTS, type CollectiveSnapshot, createCollectiveJudge } from '../baseline/timing/collective.ts';
 import { type ForeignPlan, planForeign } from '../collector/foreign/plan.ts';
 import { type CollectorAddresses, createCollector } from '../collector/service.ts';
+import { createConsoleRole } from '../console/main.ts';
+import type { ConsoleStatus } from '../console/service.ts';
 import { createDetectorRole } from '../detector/main.ts';
 import type { DetectorStatus } from '../detector/service.ts';
 import { createResponderRole } from '../responder/main.ts';
 import type { ResponderStatus } from '../responder/service.ts';
 import { type ClickHouse, connectClickHouse } from '../runtime/clickhouse/client.ts';
 import { applySchema, schemaReady } from '../runtime/clickhouse/schema.ts';
+import { readEdits } from '../runtime/clickhouse/stored-edits.ts';
 import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import { createHttpServer, type HttpServer } from '../runtime/http/server.ts';
 import type { Service } from '../runtime/lifecycle/service.ts';
@@ -18,10 +21,14 @@ import type { Platform } from '../runtime/platform.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../runtime/telemetry/metrics.ts';
 import type { Config } from '../schemas/config/index.ts';
+import { createRedactor } from '../traces/redaction/redactor.ts';
+import { redactVerdict } from '../traces/redaction/verdict.ts';
+import { createEditsSource } from '../trainer/edits.ts';
 import { createTrainerRole } from '../trainer/main.ts';
 import type { TrainerStatus } from '../trainer/service.ts';
+import { createJudgeAgain } from './console/judge-again.ts';
 
-export const ALL_ROLES = ['collector', 'trainer', 'detector', 'responder'] as const;
+export const ALL_ROLES = ['collector', 'trainer', 'detector', 'responder', 'console'] as const;
 export type Role = (typeof ALL_ROLES)[number];
 
 export interface RoleAddresses {
@@ -36,6 +43,7 @@ export interface RolesStatus {
   readonly trainer?: TrainerStatus;
   readonly detector?: DetectorStatus;
   readonly responder?: ResponderStatus;
+  readonly console?: ConsoleStatus;
 }
 
 export interface RunningRoles {
@@ -54,7 +62,7 @@ export interface RolesDeps {
   readonly signal?: AbortSignal;
 }
 
-interface RunningRole extends Service {
+interface RunningRole extends Service<unknown> {
   status(): Promise<unknown>;
   readonly ended: Promise<void>;
 }
@@ -198,8 +206,18 @@ async function untilApplied(clickhouse: ClickHouse, logger: Logger, signal: Abor
 }
 
 function createRole(role: Exclude<Role, 'collector'>, platform: Platform): RunningRole {
-  if (role === 'trainer') return createTrainerRole(platform);
+  if (role === 'trainer') {
+    const { clickhouse } = platform;
+    return createTrainerRole(platform, () => createEditsSource({ edits: () => readEdits(clickhouse) }, Date.now));
+  }
   if (role === 'detector') return createDetectorRole(platform);
+  if (role === 'console') {
+    const redactor = createRedactor(platform.config.redaction);
+    return createConsoleRole(platform, {
+      redaction: { redactor, redactVerdict: (verdict) => redactVerdict(redactor, verdict) },
+      judgeAgain: createJudgeAgain(platform),
+    });
+  }
   return createResponderRole(platform, {
     createCollective: (snapshot) =>
       createCollectiveJudge(COLLECTIVE_DEFAULTS, (snapshot ?? undefined) as CollectiveSnapshot | undefined),

@@ -8,7 +8,7 @@ import { type Command, ExitCode, parse, UsageError } from './command.ts';
 import { ALL_ROLES, type Role, type RoleAddresses, type RunningRoles, startRoles } from './roles.ts';
 
 export const run: Command = {
-  summary: 'run roles: collector, trainer, detector, responder (default: all)',
+  summary: 'run roles: collector, trainer, detector, responder, console (default: all)',
   help: `
 usage: spanwarden run [ROLE…] [--config FILE] [--attached]
 

@@ -128,7 +128,18 @@ export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console
       const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
       const address = { host: bound.address, port: bound.port, url: `http://${host}:${bound.port}` };
       access = { url: address.url, token };
-      await writeAccess(config.directory, access);
+      try {
+        await writeAccess(config.directory, access);
+      } catch (error) {
+        // whoever set the token knows it; a random one that nobody can read is of no use
+        if (config.token === '') {
+          await app.close();
+          throw new SpanwardenError('CONFIG_INVALID', `console.directory ${config.directory} cannot be written`, {
+            cause: error,
+          });
+        }
+        logger.warn({ err: error, directory: config.directory }, 'address of the console could not be written');
+      }
       logger.info({ url: address.url, directory: config.directory }, 'console listens');
       return address;
     },

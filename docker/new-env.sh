@@ -13,6 +13,8 @@ cat >"$file" <<ENV
 CLICKHOUSE_PASSWORD=$(secret)
 CLICKHOUSE_READER_PASSWORD=$(secret)
 GRAFANA_PASSWORD=$(secret)
+# what requests to the console must carry
+CONSOLE_TOKEN=$(secret)
 # what values are hashed with: changing it means learning anew
 REDACTION_KEY=$(secret)
 

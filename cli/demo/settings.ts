@@ -37,6 +37,8 @@ export const demoOverrides = (settings: DemoSettings): Record<string, unknown> =
   'collector.grpcPort': settings.ports.grpc,
   'collector.httpPort': settings.ports.http,
   'http.port': settings.ports.metrics,
+  'console.port': 0,
+  'console.directory': join(settings.directory, 'console'),
   'assembly.absenceGraceMs': settings.absenceGraceMs,
   'assembly.graceMs': 1_500,
   'detector.originWaitMs': settings.originWaitMs,

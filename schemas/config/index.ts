@@ -4,6 +4,7 @@ import { assemblySection } from './assembly.ts';
 import { attributionSection } from './attribution.ts';
 import { clickhouseSection } from './clickhouse.ts';
 import { collectorSection } from './collector.ts';
+import { consoleSection } from './console.ts';
 import { detectorSection } from './detector.ts';
 import { httpSection } from './http.ts';
 import { kafkaSection } from './kafka.ts';
@@ -27,6 +28,7 @@ export const configSchema = z.strictObject({
   detector: detectorSection,
   incidents: incidentsSection,
   alerts: alertsSection,
+  console: consoleSection,
   redaction: redactionSection,
   clickhouse: clickhouseSection,
   http: httpSection,

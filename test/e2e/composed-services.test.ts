@@ -145,6 +145,7 @@ describe.skipIf(noClickHouse || noOwnBroker)('the composed services', () => {
       CLICKHOUSE_PASSWORD: PASSWORDS.writer,
       CLICKHOUSE_READER_PASSWORD: PASSWORDS.reader,
       GRAFANA_PASSWORD: 'not needed here',
+      CONSOLE_TOKEN: '0123456789abcdef',
       REDACTION_KEY: '0123456789abcdef',
     });
     const [directory, data] = [temporaryDirectory(), temporaryDirectory()];

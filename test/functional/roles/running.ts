@@ -58,6 +58,7 @@ export const settingsOf = (directory: string, more: Record<string, object> = {})
   log: { directory: join(directory, 'log'), spansPartitions: 2, ...more.log },
   collector: { grpcPort: 0, httpPort: 0, ...more.collector },
   http: { port: 0, ...more.http },
+  console: { port: 0, directory: join(directory, 'console'), ...more.console },
   assembly: { graceMs: 500, absenceGraceMs: 1_500, idleMs: 2_000, maxAgeMs: 6_000, lateMs: 2_000, ...more.assembly },
   detector: { flushMs: 200, originWaitMs: 500, handOverMs: 200, ...more.detector },
   kafka: more.kafka ?? {},

@@ -17,6 +17,7 @@ const SECRETS = {
   CLICKHOUSE_PASSWORD: 'a',
   CLICKHOUSE_READER_PASSWORD: 'b',
   GRAFANA_PASSWORD: 'c',
+  CONSOLE_TOKEN: 'a token of some length',
   REDACTION_KEY: '0123456789abcdef',
 };
 const compose = loadCompose(SECRETS);
@@ -40,6 +41,7 @@ test('the services there are', () => {
     [
       'clickhouse',
       'collector',
+      'console',
       'detector',
       'grafana',
       'kafka',
@@ -185,13 +187,14 @@ describe('every service', () => {
 });
 
 describe('the network', () => {
-  test('only OTLP and Grafana are published, on loopback, where they listen', () => {
+  test('only OTLP, the console and Grafana are published, on loopback, where they listen', () => {
     const published = named.flatMap(({ name, service }) => (service.ports ?? []).map((port) => `${name} ${port}`));
     const { collector } = configOf(compose.services.collector!);
     expect(collector.host).toBe('0.0.0.0');
     expect(published).toEqual([
       `collector 127.0.0.1:4317:${collector.grpcPort}`,
       `collector 127.0.0.1:4318:${collector.httpPort}`,
+      `console 127.0.0.1:9465:${configOf(compose.services.console!).console.port}`,
       'grafana 127.0.0.1:3000:3000',
     ]);
   });
@@ -199,7 +202,7 @@ describe('the network', () => {
   test('Kafka and ClickHouse are inside alone; what publishes or calls out is outside too', () => {
     expect(compose.networks.inner).toEqual({ internal: true });
     const outside = named.filter(({ service }) => service.networks.includes('outer')).map(({ name }) => name);
-    expect(outside).toEqual(['collector', 'responder', 'grafana']);
+    expect(outside).toEqual(['collector', 'responder', 'console', 'grafana']);
     for (const { service } of named) expect(service.networks).toContain('inner');
   });
 
