@@ -5,8 +5,8 @@
 import type { CollectiveCounts, CollectiveKey } from '../../schemas/log/collective.ts';
 import type { Segment, Symbols } from '../../traces/segment.ts';
 import { calleeOf } from './gap.ts';
-import type { TimingModel } from './model.ts';
-import { type CollectiveRates, rateKey } from './rates.ts';
+import { Beyond, type TimingModel } from './model.ts';
+import { type CollectiveRates, nominalAbove, nominalExceedance, rateKey } from './rates.ts';
 
 export interface CollectiveCounterOptions {
   readonly partition: number;
@@ -15,6 +15,11 @@ export interface CollectiveCounterOptions {
   readonly rates: CollectiveRates;
   /** 'self' leaves totals and example traces out: all the load test needs. */
   readonly features?: 'all' | 'self';
+  /**
+   * How long a request may have ended before its first record came and still be in time for its window: beyond that, or
+   * begun after it came, it is placed by the log's clock. Without it all are placed by their own.
+   */
+  readonly behindMs?: number;
 }
 
 export interface CollectiveCounter {
@@ -30,8 +35,12 @@ export interface CollectiveCounter {
   useVersion(version: string, rates: CollectiveRates): void;
 }
 
-/** 1/p of an exceedance. */
+/** 1/p of an exceedance; a key too young to claim that much has one wherever a value lies beyond all it learned. */
 const EXCEEDANCE = 100;
+/** Of the wider level: a shift of everything shows there even when learning saw one per cent of such values. */
+const WIDE = 10;
+const OWN = Beyond.selfAbove | Beyond.selfBelow;
+const WHOLE = Beyond.totalAbove | Beyond.totalBelow;
 /** Shifts are counted in eighths of an octave, ± 8 octaves. */
 const SHIFT_BINS = 129;
 const MOST_TRACES = 5;
@@ -44,8 +53,14 @@ interface Slot {
   count: number;
   exceedances: number;
   above: number;
-  /** Sum of the exceedances' ends after the window's start. */
+  /** What of both chance alone would give, by what the keys rest on. */
+  nominal: number;
+  nominalAbove: number;
+  nominalWide: number;
+  wide: number;
+  /** Sums of the exceedances' ends after the window's start. */
   exceedanceMs: number;
+  wideMs: number;
   readonly shifts: Uint32Array;
   readonly traces: string[];
 }
@@ -62,6 +77,7 @@ interface Window {
 export function createCollectiveCounter(options: CollectiveCounterOptions): CollectiveCounter {
   const { partition, windowMs } = options;
   const withTotals = options.features !== 'self';
+  const behindMs = options.behindMs ?? Number.POSITIVE_INFINITY;
   let { version, rates } = options;
   const windows = new Map<number, Window>();
   let closedBelow = Number.NEGATIVE_INFINITY;
@@ -101,7 +117,12 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
       count: 0,
       exceedances: 0,
       above: 0,
+      nominal: 0,
+      nominalAbove: 0,
+      nominalWide: 0,
+      wide: 0,
       exceedanceMs: 0,
+      wideMs: 0,
       shifts: new Uint32Array(SHIFT_BINS),
       traces: [],
     };
@@ -110,17 +131,33 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
     return slot;
   }
 
-  function count(slot: Slot, inverse: number, shift: number, above: boolean, sinceMs: number, traceId: string): void {
+  function count(
+    slot: Slot,
+    inverse: number,
+    shift: number,
+    outside: boolean,
+    above: boolean,
+    learned: number,
+    sinceMs: number,
+  ): boolean {
     slot.count++;
+    slot.nominal += nominalExceedance(learned, 1 / EXCEEDANCE);
+    slot.nominalWide += nominalExceedance(learned, 1 / WIDE);
+    slot.nominalAbove += nominalAbove(learned);
     const bin = (shift * 8 + 64.5) | 0;
     slot.shifts[bin < 0 ? 0 : bin >= SHIFT_BINS ? SHIFT_BINS - 1 : bin]!++;
     if (above) slot.above++;
-    if (inverse >= EXCEEDANCE) {
-      slot.exceedances++;
-      slot.exceedanceMs += sinceMs;
-      const { traces } = slot;
-      if (withTotals && traces.length < MOST_TRACES && traces[traces.length - 1] !== traceId) traces.push(traceId);
-    }
+    if (!outside && inverse < WIDE) return false;
+    slot.wide++;
+    slot.wideMs += sinceMs;
+    if (!outside && inverse < EXCEEDANCE) return false;
+    slot.exceedances++;
+    slot.exceedanceMs += sinceMs;
+    return true;
+  }
+
+  function show({ traces }: Slot, traceId: string): void {
+    if (traces.length < MOST_TRACES && traces[traces.length - 1] !== traceId) traces.push(traceId);
   }
 
   function toCounts(window: Window): CollectiveCounts {
@@ -130,19 +167,27 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
     for (const slot of window.slots) {
       const service = symbols.text(slot.service);
       const label = symbols.labelText(slot.label);
-      const rate = rates.byKey.get(rateKey(service, label, slot.feature)) ?? rates.overall;
+      const known = rates.byKey.get(rateKey(service, label, slot.feature));
+      const rate = known ?? rates.overall;
+      const expected = slot.count * rate.exceedance;
+      const aboveExpected = slot.count * rate.above;
+      const wideExpected = slot.count * rate.wide;
       keys.push({
         service,
         label,
         feature: slot.feature,
         count: slot.count,
         exceedances: slot.exceedances,
-        expected: slot.count * rate.exceedance,
+        expected: known === undefined ? Math.max(expected, slot.nominal) : expected,
         dispersion: rate.dispersion,
         aboveMaximum: slot.above,
-        aboveExpected: slot.count * rate.above,
+        aboveExpected: known === undefined ? Math.max(aboveExpected, slot.nominalAbove) : aboveExpected,
+        wide: slot.wide,
+        wideExpected: known === undefined ? Math.max(wideExpected, slot.nominalWide) : wideExpected,
+        wideDispersion: rate.wideDispersion,
         shift: medianShift(slot),
         exceedanceMs: slot.exceedances === 0 ? 0 : window.number * windowMs + slot.exceedanceMs / slot.exceedances,
+        wideMs: slot.wide === 0 ? 0 : window.number * windowMs + slot.wideMs / slot.wide,
         ...(slot.caller === 0 ? {} : { caller: symbols.text(slot.caller) }),
       });
       if (slot.traces.length > 0) traces[label] = [...new Set([...(traces[label] ?? []), ...slot.traces])];
@@ -154,10 +199,13 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
   return {
     add(timing, segment, offset) {
       const { nodes } = timing;
-      const { startMs, startNs, durationNs, childCount } = segment;
+      const { startNs, durationNs, childCount, traceId } = segment;
+      const baseMs = behindMs === Infinity ? segment.startMs : believedStartMs(segment, behindMs);
       for (let i = 0; i < nodes.count; i++) {
-        if (nodes.key[i]! < 0) continue;
-        const endMs = startMs + (startNs[i]! + durationNs[i]!) / 1e6;
+        const key = nodes.key[i]!;
+        if (key < 0) continue;
+        const lastedNs = durationNs[i]! >= 0 ? durationNs[i]! : 0; // NaN: unknown
+        const endMs = baseMs + (startNs[i]! + nodes.shiftNs[i]! + lastedNs) / 1e6;
         const number = Math.floor(endMs / windowMs);
         const sinceMs = endMs - number * windowMs;
         const window = windowOf(number, offset, segment.symbols);
@@ -165,27 +213,23 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
           late++;
           continue;
         }
-        if (nodes.selfInverse[i]! > 0) {
+        const beyond = nodes.beyond[i]!;
+        const self = nodes.selfInverse[i]!;
+        if (self > 0) {
           const slot = slotFor(window, segment, i, 0);
-          count(
-            slot,
-            nodes.selfInverse[i]!,
-            nodes.selfShift[i]!,
-            (nodes.above[i]! & 1) !== 0,
-            sinceMs,
-            segment.traceId,
-          );
+          const outside = (beyond & OWN) !== 0;
+          const above = (beyond & Beyond.selfAbove) !== 0;
+          const learned = timing.learned(key, 'self');
+          if (count(slot, self, nodes.selfShift[i]!, outside, above, learned, sinceMs) && withTotals)
+            show(slot, traceId);
         }
-        if (withTotals && childCount[i]! > 0 && nodes.totalInverse[i]! > 0) {
+        const total = nodes.totalInverse[i]!;
+        if (withTotals && childCount[i]! > 0 && total > 0) {
           const slot = slotFor(window, segment, i, 1);
-          count(
-            slot,
-            nodes.totalInverse[i]!,
-            nodes.totalShift[i]!,
-            (nodes.above[i]! & 2) !== 0,
-            sinceMs,
-            segment.traceId,
-          );
+          const outside = (beyond & WHOLE) !== 0;
+          const above = (beyond & Beyond.totalAbove) !== 0;
+          const learned = timing.learned(nodes.totalKey[i]!, 'total');
+          if (count(slot, total, nodes.totalShift[i]!, outside, above, learned, sinceMs)) show(slot, traceId);
         }
       }
     },
@@ -212,6 +256,16 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
       rates = nextRates;
     },
   };
+}
+
+/** A span cannot have been logged before it began: then its clock is ahead. */
+const AHEAD_MS = 2_000;
+
+/** Start of the entry, by the clock of the log where its own is of no use. */
+function believedStartMs({ startMs, appendMs, durationNs }: Segment, behindMs: number): number {
+  const lastedMs = durationNs[0]! >= 0 ? durationNs[0]! / 1e6 : 0;
+  if (startMs > appendMs + AHEAD_MS) return appendMs;
+  return startMs + lastedMs < appendMs - behindMs ? appendMs - lastedMs : startMs;
 }
 
 function medianShift({ count, shifts }: Slot): number {

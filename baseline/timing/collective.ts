@@ -66,10 +66,14 @@ interface Sum {
   above: number;
   aboveExpected: number;
   dispersion: number;
+  wide: number;
+  wideExpected: number;
+  wideDispersion: number;
   /** Shift weighted by count. */
   shift: number;
   /** Mean time of the exceedances, weighted by them. */
   exceedanceMs: number;
+  wideMs: number;
 }
 
 interface KeyFacts {
@@ -171,12 +175,13 @@ export function createCollectiveJudge(
       const at = windows.get(number - back)?.keys.get(id);
       if (at !== undefined) addSum(sum, at.sum);
       if (!options.spans.includes(back + 1)) continue;
-      if (sum.exceedances < options.leastExceedances || Math.abs(sum.shift / sum.count) < options.leastShift) continue;
+      if (sum.wide < options.leastExceedances || Math.abs(sum.shift / sum.count) < options.leastShift) continue;
       const p = Math.min(
         countTail(sum.exceedances, sum.expected, sum.dispersion),
         countTail(sum.above, sum.aboveExpected, sum.dispersion),
+        countTail(sum.wide, sum.wideExpected, sum.wideDispersion),
       );
-      const corrected = Math.min(1, p * 2 * options.spans.length);
+      const corrected = Math.min(1, p * STATISTICS * options.spans.length);
       if (best === undefined || corrected < best.p) best = { facts, p: corrected, sum: { ...sum }, span: back + 1 };
     }
     return best;
@@ -260,7 +265,7 @@ export function createCollectiveJudge(
    * end. Taken a little later than that, since a mean of few is uncertain and evidence should not begin before its cause.
    */
   function onset(number: number, { sum, span }: Moved): number {
-    const mean = sum.exceedanceMs / sum.exceedances;
+    const mean = sum.exceedances > 0 ? sum.exceedanceMs / sum.exceedances : sum.wideMs / sum.wide;
     const endMs = (number + 1) * windowMs;
     return Math.max((number + 1 - span) * windowMs, mean - (endMs - mean) / 2);
   }
@@ -280,6 +285,9 @@ export function createCollectiveJudge(
   };
 }
 
+/** Counts looked at: p ≤ 0.01, p ≤ 0.1, above the maximum. */
+const STATISTICS = 3;
+
 const emptySum = (): Sum => ({
   count: 0,
   exceedances: 0,
@@ -287,8 +295,12 @@ const emptySum = (): Sum => ({
   above: 0,
   aboveExpected: 0,
   dispersion: 1,
+  wide: 0,
+  wideExpected: 0,
+  wideDispersion: 1,
   shift: 0,
   exceedanceMs: 0,
+  wideMs: 0,
 });
 
 function addSum(into: Sum, from: Sum): void {
@@ -298,8 +310,12 @@ function addSum(into: Sum, from: Sum): void {
   into.above += from.above;
   into.aboveExpected += from.aboveExpected;
   into.dispersion = Math.max(into.dispersion, from.dispersion);
+  into.wide += from.wide;
+  into.wideExpected += from.wideExpected;
+  into.wideDispersion = Math.max(into.wideDispersion, from.wideDispersion);
   into.shift += from.shift;
   into.exceedanceMs += from.exceedanceMs;
+  into.wideMs += from.wideMs;
 }
 
 function addKey(window: WindowSums, key: CollectiveKey): void {
@@ -316,8 +332,12 @@ function addKey(window: WindowSums, key: CollectiveKey): void {
     above: key.aboveMaximum,
     aboveExpected: key.aboveExpected ?? 0.001 * key.count,
     dispersion: key.dispersion ?? 1,
+    wide: key.wide ?? key.exceedances,
+    wideExpected: key.wideExpected ?? 0.1 * key.count,
+    wideDispersion: key.wideDispersion ?? key.dispersion ?? 1,
     shift: key.shift * key.count,
     exceedanceMs: (key.exceedanceMs ?? 0) * key.exceedances,
+    wideMs: (key.wideMs ?? key.exceedanceMs ?? 0) * (key.wide ?? key.exceedances),
   });
 }
 

@@ -1,7 +1,5 @@
-/** The compiled timing group: scores total and self times of a segment's nodes (DETECTION §2). */
-import type { Finding } from '../../schemas/log/verdict.ts';
-import { type Segment, type Symbols, spanIdHex } from '../../traces/segment.ts';
-import { grouped } from '../fusion/match-line.ts';
+/** The compiled timing group: scores total and self times, lag and time end to end of a segment (DETECTION §2). */
+import type { Segment, Symbols } from '../../traces/segment.ts';
 import {
   type BaselineEntry,
   type CoverageRow,
@@ -11,41 +9,60 @@ import {
   type Model,
   NO_FINDINGS,
 } from '../model.ts';
-import { binOf, nsAt, octavesOf } from './bins.ts';
+import { binOf, octavesOf } from './bins.ts';
+import { alignClocks, createClocks } from './clocks.ts';
 import { keyEntry, type TimingKeyForm } from './compile.ts';
-import { compileFeature, type FeatureTable, inverseOutside, severityOf } from './feature.ts';
-import { calleeOf } from './gap.ts';
+import { createFamilyReader } from './family.ts';
+import { compileFeatures, FACTS, Fact, type FeatureSource, formOf, inverseOutside } from './feature-tables.ts';
+import { createExplainer } from './findings.ts';
 import { createKeyTable, findKey, putKey } from './key-table.ts';
-import { durationText } from './words.ts';
+import { lagOf } from './lag.ts';
+import { familyKey } from './partial.ts';
 
 /** Columns over the nodes of the segment scored last; reused, valid until the next score(). */
 export interface TimingNodes {
   count: number;
   /** Timing key the node was held against, −1 where none was mature enough. */
   key: Int32Array;
+  /** The same for its total: a family's, for an entry. */
+  totalKey: Int32Array;
   /** 1/p of its self time, two-sided, against the key; 0 where it was not judged. */
   selfInverse: Float64Array;
   /** Octaves of its self time over the key's median. */
   selfShift: Float64Array;
   totalInverse: Float64Array;
   totalShift: Float64Array;
-  /** Bit 1: self above the learned maximum; bit 2: total above it. */
-  above: Uint8Array;
+  /** Beyond all that was learned: see Beyond. */
+  beyond: Uint8Array;
+  /** To be added to its start, nanoseconds, for its clock to agree with its caller's. */
+  shiftNs: Float64Array;
+  /** Self time with the clocks aligned. */
+  selfNs: Float64Array;
 }
+
+export const Beyond = { selfAbove: 1, totalAbove: 2, selfBelow: 4, totalBelow: 8 } as const;
 
 export interface TimingModel extends Model {
   readonly nodes: TimingNodes;
+  /** Observations that key `k` rests on. */
+  learned(k: number, feature: 'self' | 'total'): number;
 }
 
-interface CompiledKey {
-  readonly form: TimingKeyForm;
-  readonly self: FeatureTable;
-  readonly total: FeatureTable;
+/** One key, its features by their places in the tables; −1 = none. */
+export interface CompiledKey {
+  readonly form: KeyFacts;
+  readonly state: Maturity;
+  readonly maxChildren: number;
+  readonly self: number;
+  readonly total: number;
+  readonly lag: number;
 }
+
+/** What of a key's form is not in the tables. */
+type KeyFacts = Omit<TimingKeyForm, 'self' | 'total' | 'lag'>;
 
 /** A node's feature is listed when its p, times the features of the segment, is below this. */
 const TELL_BELOW = 0.01;
-const MOST_TOLD = 3;
 /** The hard candidate of DETECTION §6. */
 const CANDIDATE_RATIO = 8;
 const CANDIDATE_NS = 1e9;
@@ -53,18 +70,17 @@ const CANDIDATE_NS = 1e9;
 const OCTAVES_UNLIKE = 4;
 
 export function createTimingModel(forms: readonly TimingKeyForm[], symbols: Symbols): TimingModel {
-  const keys: CompiledKey[] = forms.map((form) => ({
-    form,
-    self: compileFeature(form.self, form.state === 'active'),
-    total: compileFeature(form.total, form.state === 'active' && form.total.n >= form.self.n / 10),
-  }));
+  const { keys, tables } = compileKeys(forms);
+  const { facts, inverse: inverses } = tables;
   const exact = createKeyTable(keys.length);
   /** label · 4 + outcome → key index + 1. */
   let byLabel = new Int32Array(4 * (symbols.labelCount + 1));
   const byKind = new Map<number, number>();
-  for (const [index, { form }] of keys.entries()) {
-    if (form.state === 'observe') continue;
+  const byFamily = new Map<number, number>();
+  for (const [index, { form, state }] of keys.entries()) {
+    if (state === 'observe') continue;
     if (form.level === 'kind') byKind.set(kindKey(symbols.intern(form.label), form.kind, form.outcome), index);
+    else if (form.level === 'family') byFamily.set(familyKey(form.family!, form.outcome), index);
     else {
       const label = symbols.labelFromText(form.label) * 4 + form.outcome;
       if (form.level === 'exact') {
@@ -76,21 +92,29 @@ export function createTimingModel(forms: readonly TimingKeyForm[], symbols: Symb
     }
   }
   const nodes = createNodes(256);
+  const clocks = createClocks();
+  const families = createFamilyReader();
   const told = new Int32Array(64);
+  const explain = createExplainer(keys, tables, nodes, isCandidate);
+  let severity = 0;
 
   function score(segment: Segment, stage: JudgementStage, out: Evidence): void {
-    const { parent, label, outcome, selfNs, durationNs, childCount, spanCount } = segment;
+    const { parent, label, outcome, durationNs, childCount, spanCount } = segment;
     if (nodes.key.length < spanCount) Object.assign(nodes, createNodes(2 * spanCount));
-    const { key: nodeKey, selfInverse, selfShift, totalInverse, totalShift, above } = nodes;
+    alignClocks(clocks, segment);
+    const { selfNs } = clocks;
+    nodes.selfNs = selfNs;
+    nodes.shiftNs = clocks.shiftNs;
+    const { key: nodeKey, totalKey, selfInverse, selfShift, totalInverse, totalShift, beyond } = nodes;
     nodes.count = spanCount;
     const absence = stage === JudgementStage.absence;
     let sum = 0;
     let features = 0;
     let unknown = 0;
-    let severity = 0;
     let unlike = 0;
     let weights = 0;
     let toldCount = 0;
+    severity = 0;
     const tellFrom = (2 * spanCount) / TELL_BELOW;
 
     for (let i = 0; i < spanCount; i++) {
@@ -105,153 +129,192 @@ export function createTimingModel(forms: readonly TimingKeyForm[], symbols: Symb
         }
       }
       nodeKey[i] = k;
+      totalKey[i] = k;
       selfInverse[i] = 0;
       totalInverse[i] = 0;
-      above[i] = 0;
+      beyond[i] = 0;
       if (k < 0) continue;
-      const { self, total, form } = keys[k]!;
+      const key = keys[k]!;
+      const f = key.self;
+      const ns = selfNs[i]!;
       let tell = false;
 
       // Until the absence grace is over, missing children make a self time longer: only leaves have one yet.
-      if (absence || form.maxChildren === 0) {
-        const ns = selfNs[i]!;
+      if (ns >= 0 && f >= 0 && (absence || key.maxChildren === 0)) {
+        const at = f * FACTS;
         const octaves = octavesOf(ns);
-        const bin = binOf(octaves);
-        const place = bin - self.low;
-        let inverse: number;
-        if (bin < self.exactFrom && place >= 0) inverse = self.inverse[place]!;
-        else {
-          inverse = inverseOutside(self, ns, octaves);
-          const far = severityOf(self, octaves);
-          if (far > severity) severity = far;
-        }
-        if (inverse > self.claim) inverse = self.claim;
-        if (ns > self.max) above[i] = 1;
+        const inverse = inverseOf(f, ns, octaves);
+        if (ns > facts[at + Fact.max]!) beyond[i] = Beyond.selfAbove;
+        else if (octaves < facts[at + Fact.minOctaves]!) beyond[i] = Beyond.selfBelow;
         selfInverse[i] = inverse;
-        selfShift[i] = octaves - self.median;
+        selfShift[i] = octaves - facts[at + Fact.median]!;
         sum += inverse;
         features++;
-        if (inverse > tellFrom) tell = true;
-        const weight = ns + self.medianNs;
-        const outside = octaves < self.q005 ? self.q005 - octaves : octaves > self.q995 ? octaves - self.q995 : 0;
+        if (inverse > tellFrom || isCandidate(key, i, ns)) tell = true;
+        const weight = ns + facts[at + Fact.medianNs]!;
+        const low = facts[at + Fact.q005]!;
+        const high = facts[at + Fact.q995]!;
+        const outside = octaves < low ? low - octaves : octaves > high ? octaves - high : 0;
         weights += weight;
         if (outside > 0) unlike += weight * (outside < OCTAVES_UNLIKE ? outside / OCTAVES_UNLIKE : 1);
       }
-      if (childCount[i]! > 0 && total.n > 0) {
-        const ns = durationNs[i]!;
-        const octaves = octavesOf(ns);
-        const bin = binOf(octaves);
-        const place = bin - total.low;
-        let inverse: number;
-        if (bin < total.exactFrom && place >= 0) inverse = total.inverse[place]!;
-        else {
-          inverse = inverseOutside(total, ns, octaves);
-          const far = severityOf(total, octaves);
-          if (far > severity) severity = far;
+      const duration = durationNs[i]!;
+      if (childCount[i]! > 0 && duration >= 0) {
+        let t = key.total;
+        if (i === 0 && byFamily.size > 0 && absence) {
+          const family = byFamily.get(familyKey(families.read(segment), outcome[0]!));
+          if (family !== undefined) {
+            totalKey[0] = family;
+            t = keys[family]!.total;
+          }
         }
-        if (inverse > total.claim) inverse = total.claim;
-        if (ns > total.max) above[i] = above[i]! | 2;
-        totalInverse[i] = inverse;
-        totalShift[i] = octaves - total.median;
-        sum += inverse;
-        features++;
-        if (inverse > tellFrom) tell = true;
+        if (t >= 0) {
+          const octaves = octavesOf(duration);
+          const inverse = inverseOf(t, duration, octaves);
+          if (duration > facts[t * FACTS + Fact.max]!) beyond[i] = beyond[i]! | Beyond.totalAbove;
+          else if (octaves < facts[t * FACTS + Fact.minOctaves]!) beyond[i] = beyond[i]! | Beyond.totalBelow;
+          totalInverse[i] = inverse;
+          totalShift[i] = octaves - facts[t * FACTS + Fact.median]!;
+          sum += inverse;
+          features++;
+          if (inverse > tellFrom) tell = true;
+        }
       }
-      if ((tell || isCandidate(self, selfNs[i]!, form.state, above[i]!)) && toldCount < told.length)
-        told[toldCount++] = i;
+      if (key.lag >= 0) {
+        const lag = lagOf(segment, i);
+        if (lag >= 0) {
+          // two clocks: never more than the sample bears out, and no severity
+          const inverse = Math.min(
+            facts[key.lag * FACTS + Fact.n]! + 1,
+            inverseOf(key.lag, lag, octavesOf(lag), false),
+          );
+          sum += inverse;
+          features++;
+        }
+      }
+      if (tell && toldCount < told.length) told[toldCount++] = i;
     }
     out.surprise = features === 0 ? 0 : Math.max(0, Math.log10(sum / features));
     out.severity = severity;
     out.similarity = weights === 0 ? 1 : 1 - unlike / weights;
     out.observed = spanCount === 0 ? 0 : unknown / spanCount;
-    out.findings = toldCount === 0 ? NO_FINDINGS : explain(segment, toldCount);
+    out.findings = toldCount === 0 ? NO_FINDINGS : explain(segment, told.subarray(0, toldCount));
   }
 
-  function explain(segment: Segment, toldCount: number): Finding[] {
-    const order = [...told.subarray(0, toldCount)].sort((a, b) => strength(b) - strength(a) || a - b);
-    const findings: Finding[] = [];
-    for (const i of order) {
-      const { self, form } = keys[nodes.key[i]!]!;
-      const candidate = nodes.selfInverse[i]! > 0 && isCandidate(self, segment.selfNs[i]!, form.state, nodes.above[i]!);
-      if (findings.length >= MOST_TOLD && !candidate) continue;
-      findings.push(findingOf(segment, i, candidate));
+  /** 1/p of a duration under feature `f`; raises the segment's severity by what lies outside. */
+  function inverseOf(f: number, ns: number, octaves: number, severe = true): number {
+    const at = f * FACTS;
+    const bin = binOf(octaves);
+    const place = bin - facts[at + Fact.low]!;
+    if (bin < facts[at + Fact.exactFrom]! && place >= 0) {
+      const inverse = inverses[facts[at + Fact.binsAt]! + place]!;
+      const claim = facts[at + Fact.claim]!;
+      return inverse > claim ? claim : inverse;
     }
-    return findings;
+    if (severe) {
+      const far = Math.max(octaves - facts[at + Fact.maxOctaves]!, facts[at + Fact.minOctaves]! - octaves);
+      if (far > severity) severity = far;
+    }
+    return inverseOutside(tables, f, ns, octaves);
   }
 
-  /** A node's own time before its total, which only passes on what its children did. */
-  const strength = (i: number): number =>
-    2 * Math.log(1 + nodes.selfInverse[i]!) + Math.log(1 + nodes.totalInverse[i]!);
+  /** One node of an active key whose self time is ≥ 8 × its key's maximum and ≥ 1 s above it (DETECTION §6). */
+  function isCandidate(key: CompiledKey, i: number, ns: number): boolean {
+    if ((nodes.beyond[i]! & Beyond.selfAbove) === 0 || key.state !== 'active') return false;
+    const max = facts[key.self * FACTS + Fact.max]!;
+    return ns >= CANDIDATE_RATIO * max && ns >= max + CANDIDATE_NS;
+  }
 
-  function findingOf(segment: Segment, i: number, candidate: boolean): Finding {
-    const key = keys[nodes.key[i]!]!;
-    const own = candidate || nodes.selfInverse[i]! >= nodes.totalInverse[i]! / 10;
-    const table = own ? key.self : key.total;
-    const ns = own ? segment.selfNs[i]! : segment.durationNs[i]!;
-    const inverse = own ? nodes.selfInverse[i]! : nodes.totalInverse[i]!;
-    const octaves = octavesOf(ns);
-    const callee = own ? calleeOf(segment, i) : -1;
-    const service = segment.symbols.text(segment.service[callee >= 0 ? callee : i]!);
-    const what = own && segment.childCount[i]! > 0 ? 'own time' : 'duration';
-    const beyond =
-      ns > table.max
-        ? `, ${ratioText(ns / table.max)} the longest`
-        : octaves < table.minOctaves
-          ? ', shorter than ever'
-          : '';
-    const startMs = segment.startMs + segment.startNs[i]! / 1e6;
-    return {
-      kind: own ? 'self-time' : 'latency',
-      group: 'timing',
-      hard: false,
-      evidence: own && key.form.maxChildren > 0 ? 'absence' : 'presence',
-      explanationKey: service,
-      service,
-      operation: segment.symbols.text(segment.operation[i]!),
-      spanId: spanIdHex(segment, i),
-      parameter: '',
-      expected:
-        `${what} ${durationText(nsAt(table.q005))} to ${durationText(nsAt(table.q995))}, ` +
-        `at most ${durationText(table.max)}, in ${grouped(table.n)}`,
-      seen: `${durationText(ns)}${beyond}`,
-      support: table.n,
-      severity: severityOf(table, octaves),
-      p: Math.min(1, 1 / inverse),
-      share: 0,
-      candidate,
-      startMs,
-      endMs: startMs + segment.durationNs[i]! / 1e6,
-    };
+  function learned(k: number, feature: 'self' | 'total'): number {
+    const f = keys[k]![feature];
+    return f < 0 ? 0 : facts[f * FACTS]!;
   }
 
   function* coverage(): Iterable<CoverageRow> {
-    for (const { form } of keys) {
+    for (const { form, state, self } of keys) {
       if (form.level !== 'label') continue;
       const { service, operation } = symbols.labelOf(symbols.labelFromText(form.label));
       yield {
         group: 'timing',
         service: symbols.text(service),
         operation: symbols.text(operation),
-        state: form.state,
-        count: form.self.n,
+        state,
+        count: self < 0 ? 0 : facts[self * FACTS]!,
       };
     }
   }
 
   function* entries(): Iterable<BaselineEntry> {
-    for (const { form } of keys) yield keyEntry(form);
+    for (const { form, self, total, lag } of keys) {
+      yield keyEntry({
+        ...form,
+        ...(self < 0 ? {} : { self: formOf(tables, self) }),
+        ...(total < 0 ? {} : { total: formOf(tables, total) }),
+        ...(lag < 0 ? {} : { lag: formOf(tables, lag) }),
+      });
+    }
   }
 
-  return { score, entries, coverage, nodes };
+  return { score, entries, coverage, nodes, learned };
 }
 
-/** One node of an active key whose self time is ≥ 8 × its key's maximum and ≥ 1 s above it (DETECTION §6). */
-const isCandidate = (self: FeatureTable, ns: number, state: Maturity, above: number): boolean =>
-  (above & 1) !== 0 && state === 'active' && ns >= CANDIDATE_RATIO * self.max && ns >= self.max + CANDIDATE_NS;
+/** Keys and the tables of their features; equal features are held once, texts too. */
+function compileKeys(forms: readonly TimingKeyForm[]) {
+  const sources: FeatureSource[] = [];
+  const place = (form: TimingKeyForm['self'], active: boolean): number => {
+    if (form === undefined || form.n === 0) return -1;
+    sources.push({ form, active });
+    return sources.length - 1;
+  };
+  const texts = new Map<string, string>();
+  const once = (text: string): string => {
+    const known = texts.get(text);
+    if (known === undefined) texts.set(text, text);
+    return known ?? text;
+  };
+  const compiled = (whole: TimingKeyForm): CompiledKey => {
+    const { self, total, lag, ...form } = whole;
+    const active = whole.state === 'active';
+    return {
+      form: { ...form, parent: once(form.parent), label: once(form.label) },
+      state: whole.state,
+      maxChildren: whole.maxChildren,
+      self: place(self, active),
+      total: place(total, active && (whole.level === 'family' || (total?.n ?? 0) >= (self?.n ?? 0) / 10)),
+      lag: place(lag, active),
+    };
+  };
+  const keys: CompiledKey[] = new Array(forms.length);
+  /** A label's only key under any parent: index, −1 when it has several. */
+  const alone = new Map<string, number>();
+  const labelOf = ({ label, outcome }: TimingKeyForm): string => `${label} ${outcome}`;
+  for (const [i, form] of forms.entries()) {
+    if (form.level !== 'exact') continue;
+    keys[i] = compiled(form);
+    alone.set(labelOf(form), alone.has(labelOf(form)) ? -1 : i);
+  }
+  for (const [i, form] of forms.entries()) {
+    if (form.level === 'exact') continue;
+    const only = form.level === 'label' ? (alone.get(labelOf(form)) ?? -1) : -1;
+    keys[i] =
+      only >= 0 && isSame(forms[only]!, form)
+        ? { ...keys[only]!, form: { ...keys[only]!.form, level: 'label', parent: '' } }
+        : compiled(form);
+  }
+  return { keys, tables: compileFeatures(sources) };
+}
+
+/** A label's sums are those of its only key when they count as many. */
+const isSame = (a: TimingKeyForm, b: TimingKeyForm): boolean =>
+  a.state === b.state &&
+  a.maxChildren === b.maxChildren &&
+  a.self?.n === b.self?.n &&
+  a.total?.n === b.total?.n &&
+  a.lag?.n === b.lag?.n &&
+  a.self?.scale === b.self?.scale &&
+  a.total?.scale === b.total?.scale;
 
 const kindKey = (service: number, kind: number, outcome: number): number => (service * 8 + kind) * 4 + outcome;
-
-const ratioText = (ratio: number): string => (ratio < 100 ? `${ratio.toFixed(1)}×` : `${ratio.toFixed(0)}×`);
 
 function widened(from: Int32Array<ArrayBuffer>, index: number): Int32Array<ArrayBuffer> {
   const wider = new Int32Array(2 * index + 4);
@@ -262,9 +325,12 @@ function widened(from: Int32Array<ArrayBuffer>, index: number): Int32Array<Array
 const createNodes = (size: number): TimingNodes => ({
   count: 0,
   key: new Int32Array(size),
+  totalKey: new Int32Array(size),
   selfInverse: new Float64Array(size),
   selfShift: new Float64Array(size),
   totalInverse: new Float64Array(size),
   totalShift: new Float64Array(size),
-  above: new Uint8Array(size),
+  beyond: new Uint8Array(size),
+  shiftNs: new Float64Array(0),
+  selfNs: new Float64Array(0),
 });

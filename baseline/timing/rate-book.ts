@@ -2,12 +2,18 @@
 import type { Segment } from '../../traces/segment.ts';
 import { createCollectiveCounter } from './collective-counter.ts';
 import type { TimingModel } from './model.ts';
-import { type CollectiveRate, type CollectiveRates, NO_RATES, NOMINAL_RATE, rateKey } from './rates.ts';
+import { type CollectiveRate, type CollectiveRates, NO_RATES, rateKey } from './rates.ts';
 
 export const COLLECTIVE_WINDOW_MS = 20_000;
 
-/** Observations worth one unit of prior belief in the overall rate. */
+/** Observations' worth of prior belief that a key exceeds as often as its nominal rate and all others say. */
 const PRIOR = 200;
+const PRIOR_HITS = 2;
+/** The counter then says what chance alone would give. */
+const UNRATED: CollectiveRates = {
+  byKey: new Map(),
+  overall: { exceedance: 0, above: 0, dispersion: 1, wide: 0, wideDispersion: 1, count: 0 },
+};
 /** Windows worth of prior belief in the usual dispersion. */
 const PRIOR_WINDOWS = 5;
 const MOST_DISPERSION = 50;
@@ -21,84 +27,114 @@ export interface RateBook {
 
 interface Tally {
   count: number;
-  exceedances: number;
   above: number;
-  windows: { count: number; exceedances: number }[];
+  aboveNominal: number;
+  /** Exceedances of the two levels, and what chance alone would give of them. */
+  readonly hits: Level<{ hits: number; nominal: number }>;
+  readonly windows: { count: number; hits: Level<number> }[];
 }
+
+type Level<T> = { narrow: T; wide: T };
+const LEVELS = ['narrow', 'wide'] as const;
+
+const newTally = (): Tally => ({
+  count: 0,
+  above: 0,
+  aboveNominal: 0,
+  hits: { narrow: { hits: 0, nominal: 0 }, wide: { hits: 0, nominal: 0 } },
+  windows: [],
+});
 
 export function createRateBook(): RateBook {
   const counter = createCollectiveCounter({
     partition: 0,
     windowMs: COLLECTIVE_WINDOW_MS,
     version: '',
-    rates: NO_RATES,
+    rates: UNRATED,
   });
   return {
     add: (timing, segment) => counter.add(timing, segment, 0),
     rates(sampled) {
       const tallies = new Map<string, Tally>();
+      const whole = newTally();
       for (const { keys } of counter.close(Number.POSITIVE_INFINITY)) {
         for (const key of keys) {
           const id = rateKey(key.service, key.label, key.feature);
           let tally = tallies.get(id);
           if (tally === undefined) {
-            tally = { count: 0, exceedances: 0, above: 0, windows: [] };
+            tally = newTally();
             tallies.set(id, tally);
           }
-          tally.count += key.count;
-          tally.exceedances += key.exceedances;
-          tally.above += key.aboveMaximum;
-          tally.windows.push({ count: key.count, exceedances: key.exceedances });
+          const hits = { narrow: key.exceedances, wide: key.wide ?? 0 };
+          for (const into of [tally, whole]) {
+            into.count += key.count;
+            into.above += key.aboveMaximum;
+            into.aboveNominal += key.aboveExpected ?? 0;
+            into.hits.narrow.hits += hits.narrow;
+            into.hits.narrow.nominal += key.expected;
+            into.hits.wide.hits += hits.wide;
+            into.hits.wide.nominal += key.wideExpected ?? 0;
+          }
+          tally.windows.push({ count: key.count, hits });
         }
       }
-      return ratesOf(tallies, Math.min(1, sampled));
+      return whole.count === 0 ? NO_RATES : ratesOf(tallies, whole, Math.min(1, sampled));
     },
   };
 }
 
-function ratesOf(tallies: ReadonlyMap<string, Tally>, sampled: number): CollectiveRates {
-  let count = 0;
-  let exceedances = 0;
-  let above = 0;
-  for (const tally of tallies.values()) {
-    count += tally.count;
-    exceedances += tally.exceedances;
-    above += tally.above;
-  }
-  if (count === 0) return NO_RATES;
-  const share = (hits: number, nominal: number): number => (hits + nominal * PRIOR) / (count + PRIOR);
-  const mean: CollectiveRate = {
-    exceedance: share(exceedances, NOMINAL_RATE.exceedance),
-    above: share(above, NOMINAL_RATE.above),
-    dispersion: 1,
-    count,
+function ratesOf(tallies: ReadonlyMap<string, Tally>, whole: Tally, sampled: number): CollectiveRates {
+  /** Shrunk to what is nominal for the key, times how far all together are from nominal. */
+  const rate = (hits: number, nominal: number, count: number, ratio: number): number =>
+    (hits + (PRIOR * ratio * nominal) / count) / (count + PRIOR);
+  const ratioOf = (hits: number, nominal: number): number => (hits + PRIOR_HITS) / (nominal + PRIOR_HITS);
+  const aboveRatio = ratioOf(whole.above, whole.aboveNominal);
+  const above = (tally: Tally): number => rate(tally.above, tally.aboveNominal, tally.count, aboveRatio);
+  const level = (name: keyof Level<unknown>) => {
+    const { hits, nominal } = whole.hits[name];
+    const ratio = ratioOf(hits, nominal);
+    const rateOf = (tally: Tally): number => rate(tally.hits[name].hits, tally.hits[name].nominal, tally.count, ratio);
+    const rated = new Map([...tallies].map(([id, tally]) => [id, spreadOf(tally, name, rateOf(tally))]));
+    // The usual key's dispersion, not the mean: one service that stalls must not make all others look restless.
+    const spreads = [...rated].map(([id, spread]) => spread / tallies.get(id)!.windows.length).sort((a, b) => a - b);
+    const usual = Math.max(1, spreads[spreads.length >> 1]!);
+    const dispersionOf = (id: string, tally: Tally): number => {
+      const own = (rated.get(id)! + PRIOR_WINDOWS * usual) / (tally.windows.length + PRIOR_WINDOWS);
+      return Math.min(MOST_DISPERSION, Math.max(1, unsampled(own, sampled)));
+    };
+    return { rateOf, dispersionOf, usual: Math.min(MOST_DISPERSION, unsampled(usual, sampled)) };
   };
-  const rated = [...tallies].map(([id, tally]) => {
-    const exceedance = (tally.exceedances + PRIOR * mean.exceedance) / (tally.count + PRIOR);
-    return { id, tally, exceedance, spread: pearson(tally.windows, exceedance) };
-  });
-  // The usual key's dispersion, not the mean: one service that stalls must not make all others look restless.
-  const spreads = rated.map(({ spread, tally }) => spread / tally.windows.length).sort((a, b) => a - b);
-  const usual = Math.max(1, spreads[spreads.length >> 1]!);
+  const [narrow, wide] = LEVELS.map(level) as [ReturnType<typeof level>, ReturnType<typeof level>];
   const byKey = new Map<string, CollectiveRate>();
-  for (const { id, tally, exceedance, spread } of rated) {
-    const own = (spread + PRIOR_WINDOWS * usual) / (tally.windows.length + PRIOR_WINDOWS);
+  for (const [id, tally] of tallies) {
     byKey.set(id, {
-      exceedance,
-      above: (tally.above + PRIOR * mean.above) / (tally.count + PRIOR),
-      dispersion: Math.min(MOST_DISPERSION, Math.max(1, unsampled(own, sampled))),
+      exceedance: narrow.rateOf(tally),
+      above: above(tally),
+      dispersion: narrow.dispersionOf(id, tally),
+      wide: wide.rateOf(tally),
+      wideDispersion: wide.dispersionOf(id, tally),
       count: tally.count,
     });
   }
-  return { byKey, overall: { ...mean, dispersion: Math.min(MOST_DISPERSION, unsampled(usual, sampled)) } };
+  return {
+    byKey,
+    overall: {
+      exceedance: narrow.rateOf(whole),
+      above: above(whole),
+      dispersion: narrow.usual,
+      wide: wide.rateOf(whole),
+      wideDispersion: wide.usual,
+      count: whole.count,
+    },
+  };
 }
 
 /** Pearson's statistic of the windows against a constant rate. */
-function pearson(windows: Tally['windows'], rate: number): number {
+function spreadOf({ windows }: Tally, name: keyof Level<unknown>, rate: number): number {
   let sum = 0;
-  for (const { count, exceedances } of windows) {
+  for (const { count, hits } of windows) {
     const expected = count * rate;
-    sum += (exceedances - expected) ** 2 / Math.max(expected * (1 - rate), 1e-9);
+    sum += (hits[name] - expected) ** 2 / Math.max(expected * (1 - rate), 1e-9);
   }
   return sum;
 }

@@ -10,6 +10,9 @@ export interface CollectiveRate {
   readonly above: number;
   /** Variance over mean of the exceedances of a window; 1 = Poisson. */
   readonly dispersion: number;
+  /** Share with p ≤ 0.1, and its dispersion. */
+  readonly wide: number;
+  readonly wideDispersion: number;
   /** Observations it rests on. */
   readonly count: number;
 }
@@ -21,7 +24,20 @@ export interface CollectiveRates {
   readonly overall: CollectiveRate;
 }
 
-export const NOMINAL_RATE: CollectiveRate = { exceedance: 0.01, above: 0.001, dispersion: 1.5, count: 0 };
+/** How often chance alone exceeds p ≤ `level`, or leaves all that was learned on either side where that says more. */
+export const nominalExceedance = (learned: number, level: number): number => Math.max(level, 2 / (learned + 1));
+
+/** How often a new value is the largest of all. */
+export const nominalAbove = (learned: number): number => 1 / (learned + 1);
+
+export const NOMINAL_RATE: CollectiveRate = {
+  exceedance: 0.01,
+  above: 0.001,
+  dispersion: 1.5,
+  wide: 0.1,
+  wideDispersion: 2,
+  count: 0,
+};
 export const NO_RATES: CollectiveRates = { byKey: new Map(), overall: NOMINAL_RATE };
 
 export interface CollectiveForm {
@@ -35,8 +51,11 @@ export const ratesToForm = (rates: CollectiveRates): CollectiveForm => ({
 });
 
 export const ratesFromForm = (form: CollectiveForm): CollectiveRates => ({
-  byKey: new Map(form.byKey),
-  overall: form.overall,
+  byKey: new Map(form.byKey.map(([key, rate]) => [key, { ...UNKNOWN_WIDE, ...rate }])),
+  overall: { ...UNKNOWN_WIDE, ...form.overall },
 });
+
+/** Of versions that were made before it was counted. */
+const UNKNOWN_WIDE = { wide: NOMINAL_RATE.wide, wideDispersion: NOMINAL_RATE.wideDispersion };
 
 export const rateKey = (service: string, label: string, feature: string): string => `${label}|${service}|${feature}`;

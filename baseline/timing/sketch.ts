@@ -1,16 +1,19 @@
 /**
  * Durations of one key and feature, raw and mergeable: a histogram over a growing window of bins, and the 64 largest values
  * exactly, each with its client's hash, so that one client's influence can be bounded when a version is compiled.
+ * Counts are 32 bits wide and become 53 where one overflows: nothing is halved, so that merging stays exact (ADR 021).
  */
 import { BIN_COUNT, binOf, octavesOf } from './bins.ts';
 
 export const TOP = 64;
 
+export type Counts = Uint32Array | Float64Array;
+
 export interface Sketch {
   n: number;
   /** Bin of counts[0]. */
   low: number;
-  counts: Uint32Array;
+  counts: Counts;
   /** The largest values, unordered, and their clients. */
   topNs: Float64Array;
   topClient: Int32Array;
@@ -35,26 +38,39 @@ export function addToSketch(sketch: Sketch, ns: number, client: number): void {
   sketch.n++;
   const bin = binOf(octavesOf(ns));
   const place = bin - sketch.low;
-  if (place >= 0 && place < sketch.counts.length) sketch.counts[place]!++;
-  else addToBin(sketch, bin, 1);
+  if (place < 0 || place >= sketch.counts.length) addToBin(sketch, bin, 1);
+  else if (++sketch.counts[place]! === OVERFLOW) sketch.counts = widened(sketch.counts, place);
   const { least } = sketch;
   if (least < 0 || ns >= sketch.topNs[least]!) offerTop(sketch, ns, client);
 }
 
 const ROOM = 8;
+/** The value of `++counts[place]` at which a 32-bit count has wrapped to 0; the next one is exact again. */
+const OVERFLOW = 2 ** 32;
+
+/** 53-bit counts; the one at `wrapped` went over. */
+function widened(counts: Counts, wrapped: number): Counts {
+  if (counts instanceof Float64Array) return counts;
+  const wider = Float64Array.from(counts);
+  if (wrapped >= 0) wider[wrapped] = OVERFLOW;
+  return wider;
+}
 
 function addToBin(sketch: Sketch, bin: number, count: number): void {
   const { low, counts } = sketch;
   const place = bin - low;
   if (place >= 0 && place < counts.length) {
-    counts[place]! += count;
+    const sum = counts[place]! + count;
+    if (sum >= OVERFLOW) sketch.counts = widened(counts, -1);
+    sketch.counts[place] = sum;
     return;
   }
   const from = counts.length === 0 ? bin : Math.min(low, bin);
   const to = counts.length === 0 ? bin + 1 : Math.max(low + counts.length, bin + 1);
   const newLow = bin < low || counts.length === 0 ? Math.max(0, from - ROOM) : low;
   const newEnd = Math.min(BIN_COUNT, bin >= low + counts.length ? to + ROOM : to);
-  const wider = new Uint32Array(newEnd - newLow);
+  const wide = counts instanceof Float64Array || count >= OVERFLOW;
+  const wider = wide ? new Float64Array(newEnd - newLow) : new Uint32Array(newEnd - newLow);
   if (counts.length > 0) wider.set(counts, low - newLow);
   wider[bin - newLow]! += count;
   sketch.low = newLow;
@@ -129,7 +145,7 @@ export function sketchFromForm([n, low, counts, top]: SketchForm): Sketch {
   for (const [ns, client] of top) offerTop(sketch, ns, client);
   sketch.n = n;
   sketch.low = low;
-  sketch.counts = Uint32Array.from(counts);
+  sketch.counts = counts.some((count) => count >= OVERFLOW) ? Float64Array.from(counts) : Uint32Array.from(counts);
   return sketch;
 }
 

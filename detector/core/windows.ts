@@ -49,7 +49,7 @@ export function createWindows({ loadLagMs, shiftLagMs }: WindowLags, say: (count
     }
     const created = {
       version,
-      shift: createCollectiveCounter({ partition, windowMs: SHIFT_MS, version, rates }),
+      shift: createCollectiveCounter({ partition, windowMs: SHIFT_MS, version, rates, behindMs: shiftLagMs }),
       load: createCollectiveCounter({ partition, windowMs: LOAD_MS, version, rates, features: 'self' }),
     };
     partitions.set(partition, created);

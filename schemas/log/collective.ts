@@ -13,6 +13,10 @@ export interface CollectiveKey {
   readonly expected: number;
   /** Variance over mean of the exceedances of a window in learning; 1 (the default) = Poisson. */
   readonly dispersion?: number;
+  /** Observations with p ≤ 0.1, expected ones, and their dispersion: what learning took for the last per cent hides no shift here. */
+  readonly wide?: number;
+  readonly wideExpected?: number;
+  readonly wideDispersion?: number;
   /** Observations above the key's learned maximum. */
   readonly aboveMaximum: number;
   /** Expected ones, from the version's calibration. */
@@ -21,6 +25,8 @@ export interface CollectiveKey {
   readonly shift: number;
   /** Mean time at which the exceedances ended, milliseconds since the epoch; 0 without any. */
   readonly exceedanceMs?: number;
+  /** The same for p ≤ 0.1. */
+  readonly wideMs?: number;
   /** Calling service when the self time is the way to `service` and back (a client span around its server span). */
   readonly caller?: string;
 }
