@@ -2,7 +2,7 @@
  * Whether one model group drowns the others: fused once with it and once without, does the recall of what the others should see
  * grow when it is silent? (DETECTION §5, guards)
  */
-import { fuse } from '../../baseline/fusion/calibration.ts';
+import { fuse, GROUP_WEIGHTS } from '../../baseline/fusion/calibration.ts';
 import { GROUPS, type Group } from '../../schemas/log/verdict.ts';
 import type { Judged } from './judged.ts';
 import type { MutationGroup } from './mutations/index.ts';
@@ -16,11 +16,14 @@ export interface Drowning {
   readonly recallWith: number;
   readonly recallWithout: number;
   /**
-   * Decades by which the group lifts the bar that normal traffic sets for all. One that is as sure as it is right lifts it by its
-   * weight alone, −log10(1 − weight) < 0.2, and then what lay just above the bar is lost to any group.
+   * Decades by which the group lifts the bar that normal traffic sets for all, beyond what its weight alone does: of two groups that
+   * speak, each as sure as it is right, one lifts it by log10 of their weights together over the other's.
    */
   readonly lifts: number;
 }
+
+/** A group that never gets below this of normal traffic has nothing to say of it. */
+const SPEAKS = 0.05;
 
 /** One row for each group and each other group's anomalies. */
 export function drownings(
@@ -34,6 +37,9 @@ export function drownings(
     return { bar, recalls };
   };
   const all = fuseAll(-1);
+  const speaks = GROUPS.map((_, g) => normal.some(({ groups }) => groups[g]! <= SPEAKS));
+  const weight = (silent: number): number =>
+    GROUPS.reduce((sum, group, g) => (speaks[g] && g !== silent ? sum + GROUP_WEIGHTS[group] : sum), 0);
   return GROUPS.flatMap((group, g) => {
     const without = fuseAll(g);
     return [...planted.keys()]
@@ -43,7 +49,7 @@ export function drownings(
         of,
         recallWith: all.recalls.get(of)!,
         recallWithout: without.recalls.get(of)!,
-        lifts: all.bar - without.bar,
+        lifts: all.bar - without.bar - (weight(g) > 0 ? Math.log10(weight(-1) / weight(g)) : 0),
       }));
   });
 }

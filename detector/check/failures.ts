@@ -19,7 +19,7 @@ export const BOUNDS = {
   leftOut: 0.01,
 } as const;
 
-const percent = (share: number): string => `${(100 * share).toPrecision(3).replace(/\.?0+$/, '')} %`;
+const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`;
 
 export function failuresOf(report: Omit<CheckReport, 'failures' | 'outcome' | 'notEnough'>): Failure[] {
   const failures: Failure[] = [];
