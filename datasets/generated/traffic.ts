@@ -4,7 +4,7 @@
  */
 import { createRandom, type Random } from '../load/random.ts';
 import { type AttackKind, attack, STRUCTURAL_ATTACKS } from './attacks.ts';
-import { type Client, createPopulation, publicAddress } from './clients.ts';
+import { type Client, createPopulation, type Population, publicAddress } from './clients.ts';
 import { createEncoder } from './encode.ts';
 import { market } from './market.ts';
 import { createPace } from './pace.ts';
@@ -79,7 +79,7 @@ export function* generateTraffic(options: TrafficOptions): Generator<GeneratedTr
     ...(options.doublesAtMs !== undefined && { doublesAtMs: options.doublesAtMs }),
   });
   const people = createPopulation(options.population ?? 1, options.clients ?? 3_000);
-  const attackers = createAttackers(seed, contamination?.attackers ?? 3);
+  const attackers = createAttackers(seed, people, contamination?.attackers ?? 3);
   const encode = createEncoder();
   const skews = new Map(
     services.map((service) => [service, (2 * createRandom(seed, service).next() - 1) * (options.clockSkewMs ?? 0)]),
@@ -197,7 +197,8 @@ function pick(entries: readonly Entry[]): (drawn: number) => Entry {
   };
 }
 
-function createAttackers(seed: number, count: number): Client[] {
+/** They look like other clients: nothing but what they do gives them away. */
+function createAttackers(seed: number, people: Population, count: number): Client[] {
   const random = createRandom(seed, 'attackers');
-  return Array.from({ length: count }, () => ({ address: publicAddress(random), userAgent: 'curl/8.14.1', user: '' }));
+  return Array.from({ length: count }, () => ({ ...people.next(random), address: publicAddress(random) }));
 }

@@ -35,6 +35,9 @@ export function wideSystem({ seed, services, entries, calls, parameters }: Width
   };
 }
 
+/** Calls that come or not, each by itself: an operation has two to the power of them signatures. */
+const OPTIONAL = 3;
+
 const parameterOf = (random: Random, i: number): Parameter => ({
   name: `p${i}`,
   place: 'query',
@@ -59,7 +62,7 @@ function stepsOf(random: Random, entry: number, calls: number, services: number)
       );
     }
     left -= 1 + inside;
-    const share = i === 0 ? { share: 0.5 } : {}; // two signatures an operation
+    const share = i < OPTIONAL ? { share: 0.5 } : {};
     const service = `service-${random.below(services)}`;
     steps.push({ ...rpc(`${service}.v1.R${entry}/M${i}`, 1 + 4 * random.next(), own, share), service });
   }

@@ -140,10 +140,10 @@ async function memoryOf(
   quick: boolean,
   say: (text: string) => void,
 ): Promise<Loaded & { signatures: number; timingKeys: number; parameters: number }> {
-  const entries = quick ? 60 : 720;
-  const system = wideSystem({ seed: SEED, services: 40, entries, calls: 24, parameters: 7 });
+  const entries = quick ? 20 : 150;
+  const system = wideSystem({ seed: SEED, services: 40, entries, calls: 52, parameters: 6 });
   say(`memory: learning a system of ${entries} operations`);
-  const traces = [...generateTraffic({ seed: SEED, traces: 60 * entries, system, perSecond: 40, startMs: LEARN_MS })];
+  const traces = [...generateTraffic({ seed: SEED, traces: 75 * entries, system, perSecond: 40, startMs: LEARN_MS })];
   const { baseline } = await learn(traces);
   const kinds = new Map<string, number>();
   for (const { group, kind } of baseline.entries())
@@ -166,7 +166,7 @@ async function memoryOf(
     return {
       ...(JSON.parse(text) as Loaded),
       signatures: of('structure signature') + of('match signature'),
-      timingKeys: of('timing key'),
+      timingKeys: of('timing histogram'),
       parameters: of('parameters parameter'),
     };
   } finally {

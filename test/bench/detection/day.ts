@@ -12,7 +12,7 @@ const CAMPAIGN = 20;
 
 export async function day(worlds: Worlds): Promise<Section> {
   const { options } = worlds;
-  const perSecond = options.quick ? 0.2 : 0.6;
+  const perSecond = options.quick ? 0.15 : 0.4;
   const traces = Math.round(86_400 * perSecond);
   options.say(`a day: ${traces} traces learned, and as many the day after`);
   const detector = await learn([...generateTraffic({ seed: 570_000 + SEED, traces, perSecond, startMs: LEARN_MS })]);

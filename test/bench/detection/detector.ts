@@ -121,8 +121,9 @@ export async function reloaded({ baseline, trained }: Detector): Promise<Detecto
 export function assemble(records: readonly Uint8Array[], settled: (spans: SegmentSpans) => void): void {
   const assembler = createAssembler(config.assembly, { sink: { ...SILENT, settled } });
   for (let i = 0; i < records.length; i++) {
-    assembler.add(0, i, i * 1_000, records[i]!);
-    if (i % 64 === 0) assembler.advance(0, i * 1_000);
+    const atMs = i * APART_MS;
+    assembler.add(0, i, atMs, records[i]!);
+    assembler.advance(0, atMs + APART_MS - 1);
   }
   assembler.end();
 }
@@ -144,6 +145,8 @@ export interface Judged {
 
 export type Witness = (trace: number, judgement: Judgement, segment: Segment, spans: SegmentSpans) => void;
 
+/** Each trace is over and forgotten before the next: mutants of one trace have its id. */
+const APART_MS = 300_000;
 const SILENT = { closed() {}, withdrawn() {}, reused() {}, forgotten() {} };
 
 /** Judges each record as a trace of its own. `witness` sees every segment's judgement. */

@@ -1,8 +1,9 @@
 /**
- * `npm run bench:detection -- [--datasets DIR] [--only NAME] [--quick] [--out FILE]`: the complete detector on traffic with
- * ground truth; prints a table and writes docs/detection-report.md. Seeds are fixed: the same code gives the same report.
+ * `npm run bench:detection -- [--datasets DIR] [--only NAME] [--quick] [--out FILE] [--parts DIR]`: the complete detector on
+ * traffic with ground truth; prints a table and writes docs/detection-report.md. Seeds are fixed: the same code gives the same
+ * report. With `--parts` each part's sections are kept there, and a part that is there is not measured again.
  */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { calibration } from './calibration.ts';
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
     quick: { type: 'boolean', default: false },
     out: { type: 'string' },
+    parts: { type: 'string' },
   },
 });
 const unknown = values.only?.find((name) => !(name in PARTS));
@@ -55,9 +57,20 @@ const worlds = createWorlds({ quick: values.quick, say, ...(datasets !== undefin
 const sections: Section[] = [];
 for (const [name, part] of Object.entries(PARTS)) {
   if (values.only !== undefined && !values.only.includes(name)) continue;
+  const kept = values.parts === undefined ? undefined : join(values.parts, `${name}.json`);
+  if (kept !== undefined && existsSync(kept)) {
+    say(`${name}: as kept`);
+    sections.push(...(JSON.parse(readFileSync(kept, 'utf8')) as Section[]));
+    continue;
+  }
   say(name);
   const made = await part(worlds);
-  sections.push(...(Array.isArray(made) ? made : [made]));
+  const own = Array.isArray(made) ? made : [made];
+  sections.push(...own);
+  if (kept !== undefined) {
+    mkdirSync(values.parts!, { recursive: true });
+    writeFileSync(kept, JSON.stringify(own));
+  }
 }
 
 const root = join(import.meta.dirname, '../../..');

@@ -25,10 +25,10 @@ export interface Sizes {
 export const FULL: Sizes = {
   learned: 40_000,
   clean: 100_000,
-  windows: 4,
-  mutants: 500,
-  smallLearned: 20_000,
-  smallClean: 20_000,
+  windows: 3,
+  mutants: 400,
+  smallLearned: 16_000,
+  smallClean: 15_000,
 };
 export const QUICK: Sizes = {
   learned: 12_000,
