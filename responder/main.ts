@@ -18,13 +18,16 @@ export function createResponderRole(
     now: Date.now,
   });
   return createResponder(
-    { incidents: config.incidents, alerts: config.alerts, database: clickhouse.database },
+    {
+      incidents: config.incidents,
+      sensitiveTables: config.learning.sensitiveTables,
+      alerts: config.alerts,
+      database: clickhouse.database,
+    },
     {
       log,
       store: {
-        insertIncidents: store.insertIncidents,
-        insertAlerts: store.insertAlerts,
-        insertDeliveries: store.insertDeliveries,
+        ...store,
         recentDeliveries: () => store.recentDeliveries(),
         saveSnapshot: (nextOffset, state) => store.saveSnapshot(SNAPSHOT, { nextOffset, state }),
         loadSnapshot: () => store.loadSnapshot(SNAPSHOT),

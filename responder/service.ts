@@ -8,17 +8,26 @@ import { createUntilReached } from '../runtime/lifecycle/until-reached.ts';
 import type { Assignment, Consumer, Log, LogRecord } from '../runtime/log/port.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
-import type { Alert, Delivery, Incident } from '../schemas/alerts/incident.ts';
+import type { BudgetState } from '../schemas/alerts/budget.ts';
+import type { Alert, Delivery } from '../schemas/alerts/incident.ts';
 import type { AlertsConfig, IncidentsConfig } from '../schemas/config/responder.ts';
-import { decodeCollectiveCounts, decodeFindingRecord } from '../schemas/log/codecs.ts';
+import {
+  decodeCollectiveCounts,
+  decodeFindingRecord,
+  decodeIncidentAction,
+  decodeJudgedCounts,
+} from '../schemas/log/codecs.ts';
 import type { CollectiveCounts } from '../schemas/log/collective.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
 import type { Finding } from '../schemas/log/verdict.ts';
 import { createAlert } from './alerts/body.ts';
+import { createDigestAlert } from './alerts/digest-body.ts';
 import { createOutbox, type Outbox } from './alerts/outbox.ts';
 import { postAlert } from './alerts/webhook.ts';
+import { createBudgetMetrics } from './budget-metrics.ts';
 import { createIncidentKeeper, type IncidentKeeper, type KeeperSink, type KeeperSnapshot } from './incidents/keeper.ts';
 import { createWindowBook } from './incidents/window-book.ts';
+import { createWaitingRows, type RowStore } from './rows.ts';
 
 /** Judges windows of all partitions together (DETECTION §2, collective). */
 export interface CollectiveJudge {
@@ -28,10 +37,7 @@ export interface CollectiveJudge {
   snapshot(): unknown;
 }
 
-export interface ResponderStore {
-  insertIncidents(rows: readonly Incident[]): Promise<void>;
-  insertAlerts(rows: readonly Alert[]): Promise<void>;
-  insertDeliveries(rows: readonly Delivery[]): Promise<void>;
+export interface ResponderStore extends RowStore {
   saveSnapshot(nextOffset: number, state: string): Promise<void>;
   loadSnapshot(): Promise<{ nextOffset: number; state: string } | null>;
   /** Alerts of the last days with their newest delivery by destination. */
@@ -40,6 +46,8 @@ export interface ResponderStore {
 
 export interface ResponderConfig {
   readonly incidents: IncidentsConfig;
+  /** `learning.sensitiveTables`. */
+  readonly sensitiveTables?: readonly string[];
   readonly alerts: AlertsConfig;
   readonly database: string;
 }
@@ -61,6 +69,8 @@ export interface ResponderStatus {
   readonly pendingDeliveries: number;
   readonly lastAlertMs: number;
   readonly lag: number;
+  /** Target and realised rates; null while another process owns the findings. */
+  readonly budget: BudgetState | null;
 }
 
 export interface Responder extends Service {
@@ -86,6 +96,7 @@ const ROWS_MS = 1_000;
 /** Longest time between a change and its snapshot: 5 s, more for a large one. */
 const SNAPSHOT_MS = 5_000;
 const SNAPSHOT_MS_A_MEGABYTE = 2_000;
+const DAY_MS = 86_400_000;
 /** Deliveries in flight may end within this at a stop; later ones are made by the next run. */
 const MAX_DRAIN_MS = 2_000;
 
@@ -100,11 +111,11 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   const alertsMade = metrics.counter('responder_alerts_total', 'Alerts made, by event and class');
   const attempts = metrics.counter('responder_delivery_attempts_total', 'Attempts to deliver an alert, by result');
 
+  const wantsDigest = config.alerts.destinations.some(({ digest }) => digest);
+  const digestAfterMs = config.alerts.digestHour * 3_600_000;
   const untilReached = createUntilReached({ role: 'responder', logger, isStopping: () => stopping });
-  const incidents = new Map<string, Incident>();
-  let alerts: Alert[] = [];
-  /** The newest of each alert and destination. */
-  let deliveries = new Map<string, Delivery>();
+  const actions = metrics.counter('responder_actions_total', 'Words of operators on incidents, by what became of them');
+  const rows = createWaitingRows();
   let keeper: IncidentKeeper | undefined;
   let collective: CollectiveJudge | undefined;
   let windows = createWindowBook();
@@ -123,18 +134,18 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   let saving: Promise<void> | undefined;
   let consumer: Consumer | undefined;
 
+  const budgetMetrics = createBudgetMetrics(metrics, () => keeper?.budget(logNowMs) ?? null);
+  const context = { traceLink: config.alerts.traceLink, database: config.database };
+
   const sink: KeeperSink = {
     incident(incident) {
-      incidents.set(incident.id, incident);
+      rows.incident(incident);
       dirty = true;
     },
     alert(event, incident, sequence, atMs, members) {
       if (event === 'closed' && !config.alerts.resolve) return;
-      const alert = createAlert(event, incident, sequence, members, atMs, {
-        traceLink: config.alerts.traceLink,
-        database: config.database,
-      });
-      alerts.push(alert);
+      const alert = createAlert(event, incident, sequence, members, atMs, context);
+      rows.alert(alert);
       lastAlertMs = deps.now();
       alertsMade.add(1, { event, class: incident.class });
       logger.info(
@@ -146,9 +157,10 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   };
 
   function newOutbox(): Outbox {
-    const destinations = config.alerts.destinations.map(({ name, url, secret, classes }) => ({
+    const destinations = config.alerts.destinations.map(({ name, url, secret, classes, digest }) => ({
       name,
       classes,
+      digest,
       post: (alert: Alert, signal: AbortSignal) =>
         postAlert({ url, secret, timeoutMs: config.alerts.timeoutMs }, alert, deps.now, signal),
     }));
@@ -156,7 +168,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       now: deps.now,
       random: deps.random,
       record(delivery) {
-        deliveries.set(`${delivery.alertId} ${delivery.destination}`, delivery);
+        rows.delivery(delivery);
         if (delivery.state === 'pending') return;
         attempts.add(1, { destination: delivery.destination, result: delivery.state });
         if (delivery.state === 'failed') logger.warn({ ...delivery }, 'delivery failed, will be tried again');
@@ -180,7 +192,8 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       if (delivery.state === 'failed' || delivery.state === 'pending') outbox.restore(alert, delivery);
       else outbox.markDone(alert.id, delivery.destination);
     }
-    keeper = createIncidentKeeper(config.incidents, sink, state?.keeper);
+    const { sensitiveTables = [] } = config;
+    keeper = createIncidentKeeper({ ...config.incidents, sensitiveTables }, sink, state?.keeper);
     collective = deps.createCollective(state?.collective);
     windows = createWindowBook(state?.windows);
     nextOffset = snapshot?.nextOffset ?? given.committed;
@@ -197,8 +210,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   function take(record: LogRecord): void {
     if (keeper === undefined) return;
     logNowMs = record.appendMs;
-    keeper.tick(logNowMs);
-    closeWindows(logNowMs);
+    moveTime();
     findingsTaken.add(1);
     if (record.kind === RecordKind.verdict) {
       const finding = decodeFindingRecord(record.value);
@@ -213,9 +225,43 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
         version = counts.version;
         collective?.add(counts);
       }
+    } else if (record.kind === RecordKind.judged) {
+      const counts = decodeJudgedCounts(record.value);
+      if (counts === null) unreadable.add(1);
+      else if (keeper.judged(counts)) budgetMetrics.judged(counts);
+      else repeated.add(1);
+    } else if (record.kind === RecordKind.incidentAction) {
+      takeWord(keeper, record);
     }
     nextOffset = record.offset + 1;
     dirty = true;
+  }
+
+  function takeWord(owned: IncidentKeeper, record: LogRecord): void {
+    const action = decodeIncidentAction(record.value);
+    if (action === null) {
+      unreadable.add(1);
+      return;
+    }
+    const word = owned.action(action, record.appendMs);
+    actions.add(1, { action: action.action, result: word?.result ?? 'repeated' });
+    if (word === null) return;
+    rows.word(word);
+    logger.info({ incident: word.incidentId, action: word.action, result: word.result }, 'an operator said');
+  }
+
+  /** What falls due at log time: closing, candidates, storms, shifts, the digest of the day before. */
+  function moveTime(): void {
+    if (keeper === undefined) return;
+    keeper.tick(logNowMs);
+    closeWindows(logNowMs);
+    if (!wantsDigest) return;
+    for (const digest of keeper.digestsDue(logNowMs, digestAfterMs)) {
+      const atMs = Date.parse(digest.day) + DAY_MS + digestAfterMs;
+      const alert = createDigestAlert(digest, keeper.budget(logNowMs), atMs, context);
+      rows.alert(alert);
+      outbox?.add(alert, 'digest');
+    }
   }
 
   /** Each shift at the moment its window's counts had to be in, whenever it is looked at. */
@@ -252,20 +298,17 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   }
 
   async function storeAll(withState: boolean): Promise<void> {
-    const rows = [...incidents.values()];
-    const newAlerts = alerts;
-    const newDeliveries = deliveries;
-    incidents.clear();
-    alerts = [];
-    deliveries = new Map();
+    if (withState && keeper !== undefined) {
+      // what changed has to be on its way before a snapshot says that it has
+      const { digest, rates } = keeper.changes();
+      rows.changes(digest, rates, keeper.budget(logNowMs));
+    }
     const state = withState ? stateText() : undefined;
     const offset = nextOffset;
     const owner = assignment;
     if (withState) dirty = false;
     try {
-      if (rows.length > 0) await store.insertIncidents(rows);
-      if (newAlerts.length > 0) await store.insertAlerts(newAlerts);
-      if (newDeliveries.size > 0) await store.insertDeliveries([...newDeliveries.values()]);
+      await rows.store(store);
       storeAway = false;
       if (state === undefined || owner === undefined) return;
       await store.saveSnapshot(offset, state);
@@ -274,9 +317,6 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       await consumer?.commit(owner, offset);
     } catch (error) {
       if (assignment !== owner) return; // another owner's now
-      for (const row of rows) if (!incidents.has(row.id)) incidents.set(row.id, row);
-      alerts = [...newAlerts, ...alerts];
-      deliveries = new Map([...newDeliveries, ...deliveries]);
       dirty ||= withState;
       throw error;
     }
@@ -301,9 +341,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
             keeper = undefined;
             collective = undefined;
             outbox = undefined;
-            incidents.clear();
-            alerts = [];
-            deliveries = new Map();
+            rows.clear();
           },
           async batch(_partition, records) {
             for (const record of records) take(record);
@@ -312,8 +350,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
           async idle(_partition, nowMs) {
             if (keeper === undefined) return;
             logNowMs = Math.max(logNowMs, nowMs - IDLE_LAG_MS);
-            keeper.tick(logNowMs);
-            closeWindows(logNowMs);
+            moveTime();
             void save(false);
           },
         },
@@ -324,6 +361,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     async stop(deadlineMs) {
       if (stopping) return ended.catch(() => {});
       stopping = true;
+      budgetMetrics.stop();
       const endMs = deps.now() + deadlineMs;
       if (assignment !== undefined) consumer?.pause(assignment.partition);
       await outbox?.stop(Math.min(MAX_DRAIN_MS, deadlineMs / 2));
@@ -345,6 +383,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
         pendingDeliveries: outbox?.pending() ?? 0,
         lastAlertMs,
         lag: lag === undefined ? 0 : [...lag.values()].reduce((a, b) => a + b, 0),
+        budget: keeper?.budget(logNowMs) ?? null,
       };
     },
   };

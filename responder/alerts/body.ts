@@ -1,7 +1,7 @@
 /** The body of an alert, as schemas/alerts/alert.schema.json declares it, and its id. */
 import { createHash } from 'node:crypto';
 import type { Alert, Incident } from '../../schemas/alerts/incident.ts';
-import type { IncidentEvent } from '../incidents/keeper.ts';
+import type { IncidentEvent } from '../incidents/lifecycle.ts';
 
 const MAX_TITLE = 1024;
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -51,6 +51,7 @@ function alertData(incident: Incident, members: readonly Incident[], context: Al
       traceCount: incident.traceCount,
       occurrences: incident.occurrences,
       baselineVersion: incident.version,
+      ...(incident.release !== '' && { release: incident.release }),
     },
     title: incident.title.slice(0, MAX_TITLE),
     why: incident.matchText,

@@ -8,6 +8,8 @@ import { type AttemptOutcome, waitAfter } from './retry.ts';
 export interface OutboxDestination {
   readonly name: string;
   readonly classes: readonly IncidentClass[];
+  /** Whether it also gets the digest of each day. */
+  readonly digest?: boolean;
   post(alert: Alert, signal: AbortSignal): Promise<AttemptOutcome>;
 }
 
@@ -33,7 +35,7 @@ interface Pending {
 
 export interface Outbox {
   /** Queues an alert; one already queued or delivered under the same id is left alone. */
-  add(alert: Alert, incidentClass: IncidentClass): void;
+  add(alert: Alert, about: IncidentClass | 'digest'): void;
   /** Takes back what an earlier run left undelivered. */
   restore(alert: Alert, delivery: Delivery): void;
   /** Deliveries known as done: their alerts are not sent again. */
@@ -52,9 +54,9 @@ export function createOutbox(
 ): Outbox {
   const queues = new Map(destinations.map((destination) => [destination.name, createQueue(config, destination, deps)]));
   return {
-    add(alert, incidentClass) {
-      for (const { name, classes } of destinations) {
-        if (!classes.includes(incidentClass)) continue;
+    add(alert, about) {
+      for (const { name, classes, digest } of destinations) {
+        if (about === 'digest' ? digest !== true : !classes.includes(about)) continue;
         if (queues.get(name)!.add({ alert, attempt: 0, dueMs: deps.now() }))
           deps.record(pendingDelivery(alert, name, deps.now()));
       }

@@ -1,5 +1,7 @@
 /** The store: what roles keep in ClickHouse and read back, over one connection. Every failure is CLICKHOUSE_UNAVAILABLE (try again) or CLICKHOUSE_REJECTED. */
-import type { Alert, Delivery, Incident } from '../../schemas/alerts/incident.ts';
+import type { BudgetState, RateHour } from '../../schemas/alerts/budget.ts';
+import type { DigestEntry } from '../../schemas/alerts/digest.ts';
+import type { Alert, Delivery, Incident, IncidentWord } from '../../schemas/alerts/incident.ts';
 import type { AnsweredRequest, BaselineAnswer, BaselineRequest } from '../../schemas/baselines/request.ts';
 import type { VersionEntry } from '../../schemas/baselines/version.ts';
 import type { CallCount, InventoryRows } from '../../schemas/clickhouse/inventory-row.ts';
@@ -21,6 +23,7 @@ import {
   readSnapshot,
   type Snapshot,
 } from './stored-alerts.ts';
+import { insertBudget, insertDigest, insertIncidentActions, insertJudgedHours } from './stored-budget.ts';
 import { type EditFilter, insertEdit, readEdits, type StoredEdit } from './stored-edits.ts';
 import { readCallCounts, upsertInventory } from './stored-inventory.ts';
 import { answerRequest, insertImported, insertRequest, type RequestFilter, readRequests } from './stored-requests.ts';
@@ -71,6 +74,10 @@ export interface Store {
   insertIncidents(rows: readonly Incident[]): Promise<void>;
   insertAlerts(rows: readonly Alert[]): Promise<void>;
   insertDeliveries(rows: readonly Delivery[]): Promise<void>;
+  insertIncidentActions(rows: readonly IncidentWord[]): Promise<void>;
+  insertDigest(rows: readonly DigestEntry[]): Promise<void>;
+  insertJudgedHours(rows: readonly RateHour[]): Promise<void>;
+  insertBudget(rows: readonly BudgetState[]): Promise<void>;
   incidents(filter?: IncidentFilter): Promise<readonly Incident[]>;
   openIncidents(): Promise<readonly Incident[]>;
   /** Alerts made in the last `days` (default 3: retries end after 24 h) with their newest delivery by destination. */
@@ -128,6 +135,10 @@ export function createStore(clickhouse: ClickHouse, deps: StoreDeps): Store {
     insertIncidents: (rows) => insertIncidents(clickhouse, rows),
     insertAlerts: (rows) => insertAlerts(clickhouse, rows),
     insertDeliveries: (rows) => insertDeliveries(clickhouse, rows),
+    insertIncidentActions: (rows) => insertIncidentActions(clickhouse, rows),
+    insertDigest: (rows) => insertDigest(clickhouse, rows),
+    insertJudgedHours: (rows) => insertJudgedHours(clickhouse, rows),
+    insertBudget: (rows) => insertBudget(clickhouse, rows),
     incidents: (filter) => readIncidents(clickhouse, filter),
     openIncidents: () => readIncidents(clickhouse, { state: 'open', limit: 100_000 }),
     recentDeliveries: (days = 3) => recent(days),

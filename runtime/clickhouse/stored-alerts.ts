@@ -47,6 +47,8 @@ export const insertIncidents = (clickhouse: ClickHouse, incidents: readonly Inci
       trace_ids: incident.traceIds,
       occurrences: incident.occurrences,
       version: incident.version,
+      release: incident.release,
+      hard: incident.hard,
       findings: JSON.stringify(incident.findings),
     })),
   );
@@ -55,7 +57,7 @@ const INCIDENT_COLUMNS = `id, toString(revision) AS revision, state, merged_into
   explanation_key AS explanationKey, entity, service, operation, title, match_text AS matchText, severity, p,
   client AS clientText, clients, users, services, toUnixTimestamp64Milli(start) AS startMs, toUnixTimestamp64Milli(end) AS endMs,
   toUnixTimestamp64Milli(opened) AS openedMs, toUnixTimestamp64Milli(closed) AS closedMs, toString(trace_count) AS traceCount,
-  trace_ids AS traceIds, toString(occurrences) AS occurrences, version, findings AS findingsText`;
+  trace_ids AS traceIds, toString(occurrences) AS occurrences, version, release, hard, findings AS findingsText`;
 
 type IncidentRow = Omit<Incident, 'client' | 'findings'> & { clientText: string; findingsText: string };
 

@@ -2,7 +2,7 @@
 CREATE OR REPLACE VIEW {database}.incident_timeline (
   incident_id String COMMENT 'Incident; one that was merged tells under the one that took it in',
   at DateTime64(3, 'UTC') COMMENT 'When',
-  event Enum8('request' = 0, 'opened' = 1, 'merged' = 2, 'alert' = 3, 'delivery' = 4, 'closed' = 5) COMMENT 'What happened; merged: opened, and taken into this one later',
+  event Enum8('request' = 0, 'opened' = 1, 'merged' = 2, 'alert' = 3, 'delivery' = 4, 'closed' = 5, 'said' = 6) COMMENT 'What happened; merged: opened, and taken into this one later; said: by an operator',
   what String COMMENT 'In words: the request''s match line, the incident''s title, the alert''s type, the delivery''s destination and state, …',
   service LowCardinality(String) COMMENT 'Service of the request or the opening finding; empty for alerts and deliveries',
   operation String COMMENT 'Operation of it',
@@ -20,7 +20,7 @@ WITH
   evidence AS (
     SELECT story, class, kind, title, arrayJoin(trace_ids) AS trace_id FROM i
   )
-SELECT incident_id, at, CAST(event, 'Enum8(''request'' = 0, ''opened'' = 1, ''merged'' = 2, ''alert'' = 3, ''delivery'' = 4, ''closed'' = 5)') AS event,
+SELECT incident_id, at, CAST(event, 'Enum8(''request'' = 0, ''opened'' = 1, ''merged'' = 2, ''alert'' = 3, ''delivery'' = 4, ''closed'' = 5, ''said'' = 6)') AS event,
   what, service, operation, client_address, trace_id, class, kind, title
 FROM (
   SELECT i.story AS incident_id, i.opened AS at, if(i.state = 'merged', 'merged', 'opened') AS event, i.title AS what, i.service AS service,
@@ -49,5 +49,11 @@ FROM (
   FROM (SELECT * FROM {database}.deliveries FINAL) AS d
   INNER JOIN (SELECT * FROM {database}.alerts FINAL) AS a ON a.id = d.alert_id
   INNER JOIN i ON i.id = a.incident_id
+  UNION ALL
+  SELECT i.story, s.said, 'said',
+    concat(s.action, ' by ', s.said_by, if(s.comment = '', '', concat(': ', s.comment)), if(s.result = 'refused', ' (refused)', '')),
+    '', '', '', '', i.class, i.kind, i.title
+  FROM (SELECT * FROM {database}.incident_actions FINAL) AS s
+  INNER JOIN i ON i.id = s.said_of
 )
-COMMENT 'Events of each incident in order of time: requests, opening, alerts, deliveries, closing'
+COMMENT 'Events of each incident in order of time: requests, opening, alerts, deliveries, words of operators, closing'

@@ -12,11 +12,14 @@ export const incidentsSection = z
       .max(10_000)
       .default(5)
       .describe(
-        'False alerts a day that chance may cause; sets how small p must be for a soft finding to open an incident',
+        'False alerts a day that chance may cause; sets how small p must be for a soft finding to open an incident. Calibration drift and operators (`incidents expect`, `bad`) move that by at most half a decade a day',
       ),
     softIncidents: z.boolean().default(true).describe('Whether a verdict without a hard finding can open an incident'),
-    quietSecurityMs: ms('A security incident without a new hit for so long is closed', 3_600_000),
-    quietOperationalMs: ms('An incident of another class without a new hit for so long is closed', 60_000),
+    quietSecurityMs: ms(
+      'An incident without a new hit for so long is closed: security, inventory, telemetry (a release: a day)',
+      3_600_000,
+    ),
+    quietOperationalMs: ms('An operational incident without a new hit for so long is closed', 60_000),
     candidateWaitMs: ms(
       'How long a slow node waits for the counts of its seconds before it is judged attack or load',
       2_500,
@@ -28,7 +31,7 @@ export const incidentsSection = z
       .min(2)
       .max(10_000)
       .default(30)
-      .describe('More incidents opened in a minute than this become one storm alert that lists them'),
+      .describe('More incidents of a class opened in a minute than this become one storm alert that lists them'),
     maxOpen: z
       .number()
       .int()
@@ -54,6 +57,7 @@ const destination = z.strictObject({
     .array(z.enum(['security', 'operational', 'telemetry', 'inventory']))
     .default(['security'])
     .describe('Incident classes sent here'),
+  digest: z.boolean().default(false).describe('Whether the digest of each day is sent here too'),
 });
 
 export const alertsSection = z
@@ -66,6 +70,13 @@ export const alertsSection = z
       .string()
       .default('')
       .describe('Link to a trace in your tracing tool, with {traceId}; put into every alert'),
+    digestHour: z
+      .number()
+      .int()
+      .min(0)
+      .max(23)
+      .default(6)
+      .describe('Hour (UTC) at which the digest of the day before is sent to destinations that want it'),
     resolve: z.boolean().default(false).describe('Also say when an incident was closed'),
   })
   .prefault({});

@@ -5,10 +5,14 @@ import { SpanwardenError } from '../../../runtime/errors.ts';
 import { createMemoryLog, type MemoryLog } from '../../../runtime/log/memory.ts';
 import { createLogger } from '../../../runtime/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../../../runtime/telemetry/metrics.ts';
-import type { Alert, Delivery, Incident } from '../../../schemas/alerts/incident.ts';
+import type { BudgetState, RateHour } from '../../../schemas/alerts/budget.ts';
+import type { DigestEntry } from '../../../schemas/alerts/digest.ts';
+import type { Alert, Delivery, Incident, IncidentWord } from '../../../schemas/alerts/incident.ts';
 import { alertsSection, incidentsSection } from '../../../schemas/config/responder.ts';
 import { encodeJson } from '../../../schemas/log/codecs.ts';
 import type { CollectiveCounts } from '../../../schemas/log/collective.ts';
+import type { IncidentActionKind } from '../../../schemas/log/incident-action.ts';
+import type { JudgedCounts } from '../../../schemas/log/judged.ts';
 import { RecordKind } from '../../../schemas/log/topics.ts';
 import type { Verdict } from '../../../schemas/log/verdict.ts';
 import { findingOf, verdictOf } from '../../unit/responder/verdicts.ts';
@@ -24,6 +28,10 @@ let snapshot: { nextOffset: number; state: string } | null;
 let incidents: Map<string, Incident>;
 let alerts: Map<string, Alert>;
 let deliveries: Map<string, { delivery: Delivery }>;
+let words: IncidentWord[];
+let digest: Map<string, DigestEntry>;
+let hours: Map<number, RateHour>;
+let budgets: Map<number, BudgetState>;
 let judged: CollectiveCounts[];
 let away: boolean;
 let reads: number;
@@ -37,6 +45,10 @@ beforeEach(async () => {
   incidents = new Map();
   alerts = new Map();
   deliveries = new Map();
+  words = [];
+  digest = new Map();
+  hours = new Map();
+  budgets = new Map();
   judged = [];
   away = false;
   reads = 0;
@@ -76,6 +88,10 @@ async function start(settings: { alerts?: object; incidents?: object } = {}): Pr
           ifAlive(() =>
             rows.forEach((row) => void deliveries.set(`${row.alertId} ${row.destination}`, { delivery: row })),
           ),
+        insertIncidentActions: (rows) => ifAlive(() => void words.push(...rows)),
+        insertDigest: (rows) => ifAlive(() => rows.forEach((row) => void digest.set(`${row.day} ${row.kind}`, row))),
+        insertJudgedHours: (rows) => ifAlive(() => rows.forEach((row) => void hours.set(row.hourMs, row))),
+        insertBudget: (rows) => ifAlive(() => rows.forEach((row) => void budgets.set(row.hourMs, row))),
         saveSnapshot: (nextOffset, state) =>
           ifAlive(() => {
             snapshot = { nextOffset, state };
@@ -229,5 +245,82 @@ describe('responder', () => {
     expect(judged).toHaveLength(1);
     expect(metrics.counter('responder_unreadable_total', '').value()).toBe(1);
     expect(metrics.counter('responder_windows_repeated_total', '').value()).toBe(1);
+  });
+
+  const softOf = (explanationKey: string) =>
+    findingOf({ kind: 'whole-tree', group: 'structure', hard: false, explanationKey });
+  const act = (incidentId: string, action: IncidentActionKind, atMs = 1) => ({
+    kind: RecordKind.incidentAction,
+    key: incidentId,
+    value: encodeJson({ incidentId, action, by: 'ana', comment: 'a drill', atMs, editId: '' }),
+  });
+
+  it('obeys an operator once, also when the word is said again and after a crash', async () => {
+    await start({ alerts: { resolve: true } });
+    await say(verdictOf({}));
+    await until('the incident', () => incidents.size === 1);
+    const [id] = incidents.keys();
+    await log.produce('findings', [
+      act(id!, 'expect-once'),
+      act(id!, 'expect-once'),
+      act('nobody knows it', 'resolve'),
+    ]);
+    await until('its end', () => incidents.get(id!)?.state === 'expected');
+    await say(verdictOf({}));
+    await until('another hit', () => incidents.get(id!)?.traceCount === 2);
+    await until('the message', () => receiver.bodies.size === 2);
+    await until('its row', () => words.length === 2);
+    expect(words.map(({ incidentId, action, by, result }) => [incidentId, action, by, result])).toEqual([
+      [id, 'expect-once', 'ana', 'taken'],
+      ['nobody knows it', 'resolve', 'ana', 'unknown'],
+    ]);
+    await crash({ alerts: { resolve: true } });
+    await say(verdictOf({ client: '198.51.100.9', findings: [findingOf({ explanationKey: 'other' })] }));
+    await until('what is new', () => receiver.bodies.size === 3);
+    expect([...alerts.values()].map(({ type }) => type)).toEqual([
+      'incident.opened',
+      'incident.closed',
+      'incident.opened',
+    ]);
+    expect(incidents.get(id!)).toMatchObject({ state: 'expected', traceCount: 2 });
+    expect(metrics.counter('responder_unreadable_total', '').value()).toBe(0);
+  });
+
+  it('keeps the digest and the realised rate, each window once, and sends the digest of a day to those who want it', async () => {
+    const yesterday = Date.now() - 86_400_000;
+    const destinations = [{ name: 'test', url: receiver.url, secret: SECRET, digest: true }];
+    await start({ alerts: { destinations, digestHour: 0 } });
+    const window = Math.floor(yesterday / 20_000);
+    const counts: JudgedCounts = {
+      partition: 3,
+      window,
+      windowMs: 20_000,
+      version: 'v1',
+      segmentsPerDay: 100_000,
+      segments: 1_000,
+      below: [12, 2, 1],
+      hard: [1, 1, 1],
+    };
+    const record = { kind: RecordKind.judged, key: '3', value: encodeJson(counts) };
+    await log.produce('findings', [record, record]);
+    await say(verdictOf({ appendMs: yesterday, findings: [softOf('a → b')], p: 9e-4 }));
+    await until('the rows', () => digest.size === 1 && hours.size === 1 && budgets.size === 1);
+    expect([...hours.values()]).toMatchObject([{ version: 'v1', segments: 1_000, below: [12, 2, 1] }]);
+    expect([...digest.values()]).toMatchObject([{ kind: 'whole-tree', explanationKey: 'a → b', count: 1, p: 9e-4 }]);
+    expect((await responder!.status()).budget).toMatchObject({ targetPerDay: 5, threshold: 5e-5 });
+    expect(await metrics.text()).toMatch(/spanwarden_responder_soft_threshold(\{[^}]*\})? 0.00005/);
+    expect(await metrics.text()).toMatch(/responder_judged_below_total\{nominal="0.01"\} 12/);
+    await until('a snapshot', () => snapshot !== null);
+    // the day turns: what the first start saw is not told, what comes after it is
+    const text = JSON.parse(snapshot!.state) as { keeper: { digest: { given: string } } };
+    text.keeper.digest.given = new Date(yesterday - 86_400_000).toISOString().slice(0, 10);
+    await responder!.stop(2_000);
+    snapshot = { ...snapshot!, state: JSON.stringify(text) };
+    log = createMemoryLog({ store: log.store });
+    await start({ alerts: { destinations, digestHour: 0 } });
+    await until('the digest', () => [...alerts.values()].some(({ type }) => type === 'digest'));
+    await until('that it arrived', () => receiver.bodies.size === 1);
+    const body = JSON.parse([...alerts.values()].find(({ type }) => type === 'digest')!.body);
+    expect(body.data.digest.entries).toMatchObject([{ kind: 'whole-tree', explanation: 'a → b', count: 1 }]);
   });
 });

@@ -248,6 +248,10 @@ export async function createWorld(options: WorldOptions) {
               for (const { id, body } of alerts) rows.alerts.set(id, (rows.alerts.get(id) ?? new Set()).add(body));
             }),
           insertDeliveries: () => write(owner, () => {}),
+          insertIncidentActions: () => write(owner, () => {}),
+          insertDigest: () => write(owner, () => {}),
+          insertJudgedHours: () => write(owner, () => {}),
+          insertBudget: () => write(owner, () => {}),
           saveSnapshot: (nextOffset, state) =>
             write(owner, () => {
               snapshot = { nextOffset, state };

@@ -3,11 +3,15 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { describe, expect, it } from 'vitest';
 import { createAlert } from '../../../responder/alerts/body.ts';
+import { createDigestAlert } from '../../../responder/alerts/digest-body.ts';
 import { outcomeOf, parseRetryAfter, waitAfter } from '../../../responder/alerts/retry.ts';
 import { forbidden } from '../../../responder/alerts/target-guard.ts';
+import { createBudget } from '../../../responder/incidents/budget.ts';
+import { createDigest } from '../../../responder/incidents/digest.ts';
 import { createIncidentKeeper } from '../../../responder/incidents/keeper.ts';
+import { createRates } from '../../../responder/incidents/rates.ts';
 import type { Incident } from '../../../schemas/alerts/incident.ts';
-import { DAY, verdictOf } from './verdicts.ts';
+import { DAY, findingOf, JUDGED, verdictOf } from './verdicts.ts';
 
 const schema = JSON.parse(readFileSync(new URL('../../../schemas/alerts/alert.schema.json', import.meta.url), 'utf8'));
 
@@ -46,6 +50,23 @@ describe('alert body', () => {
       database: 'spanwarden',
     });
     expect(validate(JSON.parse(alert.body)), JSON.stringify(validate.errors)).toBe(true);
+  });
+
+  it('of a digest fits it too, and nothing that lacks its parts does', () => {
+    const rates = createRates();
+    rates.add({ ...JUDGED, window: 1 });
+    const digest = createDigest();
+    const soft = findingOf({ kind: 'whole-tree', hard: false, explanationKey: 'a → b' });
+    digest.note(verdictOf({ findings: [soft], p: 5e-4 }), soft, '', DAY);
+    const day = digest.of('2026-01-05');
+    const context = { traceLink: 'https://t/{traceId}', database: 'spanwarden' };
+    const alert = createDigestAlert(day, createBudget(5, rates).state(DAY), DAY, context);
+    const body = JSON.parse(alert.body);
+    expect(validate(body), JSON.stringify(validate.errors)).toBe(true);
+    expect(body.data.digest.entries).toHaveLength(1);
+    expect(alert.id).toBe(createDigestAlert(day, createBudget(5, rates).state(DAY + 1), DAY, context).id);
+    expect(validate({ ...body, data: { ...body.data, budget: undefined } })).toBe(false);
+    expect(validate({ ...body, type: 'incident.opened' })).toBe(false);
   });
 
   it('names client, match line, expectation, traces with links and a query', () => {

@@ -1,4 +1,5 @@
 /** Small verdicts and findings for the responder's tests. */
+import type { JudgedCounts } from '../../../schemas/log/judged.ts';
 import type { ClientRecord, Finding, Verdict, VerdictStage } from '../../../schemas/log/verdict.ts';
 import { verdictId, verdictRevision } from '../../../schemas/log/verdict.ts';
 
@@ -94,3 +95,15 @@ export function verdictOf(fields: {
     findings: fields.findings ?? [findingOf()],
   };
 }
+
+/** A window in which a thousand segments were judged, and came out as unlikely as they should. */
+export const JUDGED: JudgedCounts = {
+  partition: 0,
+  window: DAY / 20_000,
+  windowMs: 20_000,
+  version: 'v1',
+  segmentsPerDay: 100_000,
+  segments: 1_000,
+  below: [10, 1, 0],
+  hard: [0, 0, 0],
+};
