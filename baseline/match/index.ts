@@ -26,6 +26,8 @@ export interface Matcher {
   /** The tree must be read and keyed. */
   match(tree: Tree, absence: boolean): Matched;
   describe(tree: Tree, matched: Matched, out: StructureMatch): void;
+  /** p of a segment that hit a signature, by its exact counts: 1 where they were learned. */
+  countedP(tree: Tree, signature: number): number;
   /** Collapsed nodes of a signature. */
   size(signature: number): number;
   leaveOneOut(familyKey: string): readonly number[];
@@ -44,6 +46,8 @@ const NOTHING_IN_COMMON = 'no call in common with any signature';
 
 interface Learned {
   readonly line: SignatureLine;
+  readonly counted: ReadonlySet<number>;
+  readonly countedP: number;
   readonly tree: CountedTree;
   readonly failedTree: CountedTree;
   readonly family: string;
@@ -62,7 +66,15 @@ export function createMatcher(tables: Tables): Matcher {
     const tree = countedFromLine(tables, line, (text) => indexByText.get(text) ?? -1);
     if (tree === null) continue;
     const family = familyOf(tree.hash[0]!, line.set);
-    learned.push({ line, tree, failedTree: withFailedCosts(tables, tree), family, key: signatureKey(line) });
+    learned.push({
+      line,
+      tree,
+      failedTree: withFailedCosts(tables, tree),
+      family,
+      key: signatureKey(line),
+      counted: new Set(line.counted),
+      countedP: tables.treeP.counted.get(line) ?? 1,
+    });
   }
   const byKey = createNumberTable(learned.length);
   const mostFrequent = new Map<number, number>();
@@ -183,6 +195,10 @@ export function createMatcher(tables: Tables): Matcher {
       out.signatureKey = key;
       out.learnedFrom = line.ok + line.failed;
       out.thresholdCeiling = 1 - 1 / (2 * other.size);
+    },
+    countedP(tree, signature) {
+      const { counted, countedP } = learned[signature]!;
+      return counted.has(tree.countKey[0]!) ? 1 : countedP;
     },
     size: (signature) => (signature < 0 ? 1 : learned[signature]!.tree.size),
     leaveOneOut(familyKey) {

@@ -1,19 +1,23 @@
 /** A merged partial becomes the lines of a version: admission, influence caps, maturity and rules happen here, once. */
-import { SpanKind } from '../../schemas/otlp/fields.ts';
 import type { CompileOptions } from '../model.ts';
-import type { Cells, EdgeLine, LabelLine, PairLine, SetLine, StructureLines, TelemetryLine } from './entries.ts';
+import type { ByOutcome, Cells, EdgeLine, LabelLine, Mass, PairLine, SetLine, StructureLines } from './entries.ts';
 import { absent, createJudge, type Evidence, type Judge, pool } from './evidence.ts';
-import { FAILED, OK, ROOT } from './learn.ts';
+import { ROOT } from './learn.ts';
 import { type EdgeFacts, edgeKey, gatherLinks, type LabelFacts, type Links } from './links.ts';
+import { orderLines } from './order-lines.ts';
 import type { StructurePartial } from './partial.ts';
 import { mineRules } from './rules.ts';
 import { learnSignatures } from './signatures.ts';
 import { BINS, cellLow, type Tally } from './tally.ts';
+import { answeringServices, lostSpans, telemetryLines } from './telemetry.ts';
+import { OUTCOMES, type OutcomeClass } from './tree.ts';
 
 export function compileLines(partial: StructurePartial, options: CompileOptions): StructureLines {
   const judge = createJudge(options);
   const links = gatherLinks(partial, judge, options);
   const signatures = learnSignatures(partial, links, judge);
+  const answeredBy = answeringServices(links);
+  const telemetry = telemetryLines(links, answeredBy);
   const lines: StructureLines = {
     totals: {
       segments: partial.segments,
@@ -25,54 +29,58 @@ export function compileLines(partial: StructurePartial, options: CompileOptions)
       labels: labelMass(links, judge, partial.tally),
       services: serviceMass(links, judge),
       trees: [0, 0],
-      sets: [
-        [0, 0],
-        [0, 0],
-      ],
+      sets: NO_SETS,
+      lost: lostSpans(partial, telemetry),
     },
     labels: [],
     edges: [],
     sets: [],
     pairs: pairLines(links, judge, partial.tally),
     rules: mineRules(links, judge, options),
-    telemetry: telemetryLines(links),
+    orders: orderLines(links, judge),
+    telemetry,
+    families: signatures.families,
     signatures: signatures.lines,
   };
   const edgesAll: [number, number] = [0, 0];
-  const setsAll: [[number, number], [number, number]] = [
-    [0, 0],
-    [0, 0],
-  ];
+  const setsAll = NO_SETS.map(() => [0, 0] as [number, number]);
   const treesAll: [number, number] = [0, 0];
+  const add = (into: [number, number], mass: Mass): void => {
+    into[0] += mass[0];
+    into[1] += mass[1];
+  };
   for (const label of links.labels.values()) {
     const trees = signatures.masses.get(label.hash) ?? [0, 0];
-    treesAll[0] += trees[0];
-    treesAll[1] += trees[1];
+    add(treesAll, trees);
     const edges = edgeMass(links.edgesOf.get(label.hash) ?? [], judge, partial.tally);
-    const sets = [OK, FAILED].map((outcome) => setLines(partial, links, judge, label, outcome));
-    edgesAll[0] += edges[0];
-    edgesAll[1] += edges[1];
-    for (const outcome of [OK, FAILED]) {
-      setsAll[outcome]![0] += sets[outcome]!.mass[0];
-      setsAll[outcome]![1] += sets[outcome]!.mass[1];
-    }
+    const sets = OUTCOMES.map((outcome) => setLines(partial, links, judge, label, outcome));
+    add(edgesAll, edges);
+    for (const outcome of OUTCOMES) add(setsAll[outcome]!, sets[outcome]!.mass);
     if (!label.admitted) continue;
-    const text = links.text(label.hash);
-    lines.labels.push([
-      text,
-      labelLine(links, judge, label, edges, trees, [sets[OK]!.mass, sets[FAILED]!.mass], options),
-    ]);
+    const masses = sets.map((set) => set.mass) as unknown as ByOutcome<Mass>;
+    const line = {
+      ...labelLine(links, judge, label, options),
+      edges,
+      sets: masses,
+      trees,
+      answeredBy: answeredBy.get(label.hash) ?? '',
+    };
+    lines.labels.push([links.text(label.hash), line]);
     for (const { lines: found } of sets) lines.sets.push(...found);
     for (const edge of links.edgesOf.get(label.hash) ?? []) {
       if (edge.admitted) lines.edges.push(edgeLine(links, judge, label, edge, options));
     }
   }
-  lines.totals = { ...lines.totals, trees: treesAll, edges: edgesAll, sets: setsAll };
+  lines.totals = { ...lines.totals, trees: treesAll, edges: edgesAll, sets: setsAll as unknown as ByOutcome<Mass> };
   lines.labels.sort((x, y) => (x[0] < y[0] ? -1 : 1));
   return lines;
 }
 
-type Mass = [number, number];
+const NO_SETS: ByOutcome<Mass> = [
+  [0, 0],
+  [0, 0],
+  [0, 0],
+];
 
 /** Not admitted, of all: what Good–Turing's missing mass is when rare keys count as unseen. A client's spray is capped. */
 function edgeMass(edges: readonly EdgeFacts[], judge: Judge, tally: Tally): Mass {
@@ -125,24 +133,15 @@ function robustMax(cells: readonly [number, Evidence][] | undefined, options: Co
   return cellLow(cells[0]![0]);
 }
 
-function labelLine(
-  links: Links,
-  judge: Judge,
-  label: LabelFacts,
-  edges: Mass,
-  trees: readonly [number, number],
-  sets: readonly [Mass, Mass],
-  options: CompileOptions,
-): LabelLine {
+type LabelCounts = Pick<LabelLine, 'calls' | 'failed' | 'state' | 'children' | 'childrenMax'>;
+
+function labelLine(links: Links, judge: Judge, label: LabelFacts, options: CompileOptions): LabelCounts {
   const cells = links.cells.get(edgeKey(label.hash, 0));
   const calls = judge.capped(label.all);
   return {
     calls,
-    failed: label.failed === undefined ? 0 : judge.capped(label.failed),
+    failed: Math.max(0, calls - (label.ok === undefined ? 0 : judge.capped(label.ok))),
     state: judge.state(calls, label.all.buckets),
-    edges,
-    sets,
-    trees,
     children: cellCounts(cells, judge),
     childrenMax: robustMax(cells, options),
   };
@@ -183,7 +182,7 @@ function setLines(
   links: Links,
   judge: Judge,
   label: LabelFacts,
-  outcome: number,
+  outcome: OutcomeClass,
 ): { mass: Mass; lines: SetLine[] } {
   const sets = (links.setsOf.get(label.hash) ?? []).filter((set) => set.outcome === outcome);
   let all = 0;
@@ -207,7 +206,7 @@ function setLines(
       lines.push({
         parent: links.text(label.hash),
         set,
-        failed: outcome === FAILED,
+        outcome,
         count,
         mass: [below, all],
         children,
@@ -235,31 +234,4 @@ function pairLines(links: Links, judge: Judge, tally: Tally): PairLine[] {
     if (judge.admitted(evidence)) lines.push({ caller, callee, count: judge.capped(evidence) });
   }
   return lines.sort((x, y) => (`${x.caller} → ${x.callee}` < `${y.caller} → ${y.callee}` ? -1 : 1));
-}
-
-/**
- * Per callee service, client spans that normally have a server span there and had none: lost telemetry, as seen over all
- * roots. A client label counts towards the service that most of its server spans are in.
- */
-function telemetryLines(links: Links): [string, TelemetryLine][] {
-  const services = new Map<string, { missing: number; of: number }>();
-  for (const label of links.labels.values()) {
-    if (label.ok === undefined || links.kindOf(label.hash) !== SpanKind.client) continue;
-    const caller = links.serviceOf(label.hash);
-    let answered = 0;
-    let most: { service: string; count: number } | undefined;
-    for (const edge of links.edgesOf.get(label.hash) ?? []) {
-      const service = links.serviceOf(edge.child);
-      const count = edge.ok?.count ?? 0;
-      if (service === caller || count === 0) continue;
-      answered += count;
-      if (most === undefined || count > most.count) most = { service, count };
-    }
-    if (most === undefined || answered * 2 < label.ok.count) continue;
-    const known = services.get(most.service) ?? { missing: 0, of: 0 };
-    known.missing += Math.max(0, label.ok.count - answered);
-    known.of += label.ok.count;
-    services.set(most.service, known);
-  }
-  return [...services].sort((x, y) => (x[0] < y[0] ? -1 : 1));
 }

@@ -4,6 +4,12 @@ import type { BaselineEntry, Maturity } from '../model.ts';
 /** [cell, count] pairs, ascending (see `cellOf`). */
 export type Cells = readonly (readonly [number, number])[];
 
+/** [unseen, of]: observations of keys that were not admitted, out of all. */
+export type Mass = readonly [number, number];
+
+/** By outcome class: succeeded, failed, succeeded though something below failed. */
+export type ByOutcome<T> = readonly [T, T, T];
+
 /** `totals`: one line. Masses are [unseen, of]: observations of keys that were not admitted, out of all. */
 export interface TotalsLine {
   readonly segments: number;
@@ -12,24 +18,29 @@ export interface TotalsLine {
   readonly quarantined: number;
   /** Observations of new keys beyond a partial's caps. */
   readonly dropped: number;
-  readonly edges: readonly [number, number];
-  readonly labels: readonly [number, number];
-  readonly services: readonly [number, number];
-  readonly trees: readonly [number, number];
-  /** Child sets of calls that succeeded, and of those that failed. */
-  readonly sets: readonly [readonly [number, number], readonly [number, number]];
+  readonly edges: Mass;
+  readonly labels: Mass;
+  readonly services: Mass;
+  readonly trees: Mass;
+  /** Child sets. */
+  readonly sets: ByOutcome<Mass>;
+  /** Spans that never came, as far as others tell of them: server spans of clients', parents of orphans; out of all. */
+  readonly lost: Mass;
 }
 
 /** `label`, keyed by its text; the parent of entries has the key ''. */
 export interface LabelLine {
   readonly calls: number;
+  /** Calls that failed, or below which something failed. */
   readonly failed: number;
   readonly state: Maturity;
   /** Mass of unknown children among the children ever drawn. */
-  readonly edges: readonly [number, number];
-  readonly sets: readonly [readonly [number, number], readonly [number, number]];
-  /** Whole trees of the segments that enter here: not a signature, of all. */
-  readonly trees: readonly [number, number];
+  readonly edges: Mass;
+  readonly sets: ByOutcome<Mass>;
+  /** Segments that enter here: of no family with a signature, of all. */
+  readonly trees: Mass;
+  /** Of a client call: the service whose span is mostly beneath it; '' when there is none as a rule. */
+  readonly answeredBy: string;
   /** Children in all. */
   readonly children: Cells;
   readonly childrenMax: number;
@@ -39,7 +50,7 @@ export interface LabelLine {
 export interface EdgeLine {
   readonly parent: string;
   readonly child: string;
-  /** Calls of the parent with this child: succeeded, failed. */
+  /** Calls of the parent with this child: succeeded; failed, or with something failed below. */
   readonly ok: number;
   readonly failed: number;
   readonly state: Maturity;
@@ -53,14 +64,14 @@ export interface EdgeLine {
   readonly max: number;
 }
 
-/** `set`, keyed `parent {set key}`, `parent failed {set key}` for calls that failed. */
+/** `set`, keyed `parent {set key}`, with the outcome class between them unless it is 0 (see `tree.ts`). */
 export interface SetLine {
   readonly parent: string;
   readonly set: number;
-  readonly failed: boolean;
+  readonly outcome: 0 | 1 | 2;
   readonly count: number;
   /** Calls of this parent and outcome whose set is at most as frequent, unknown ones among them; out of all. */
-  readonly mass: readonly [number, number];
+  readonly mass: Mass;
   /** Labels of the set; empty when it is too large to spell out. */
   readonly children: readonly string[];
 }
@@ -82,12 +93,37 @@ export interface RuleLine {
   readonly violations: number;
   /** Pooled probability of a violation at one opportunity. */
   readonly p: number;
+  /** Of calls that succeeded though something below them failed: with the required child, without it. */
+  readonly degraded: readonly [number, number];
+  /** Such calls keep the rule as well. */
+  readonly degradedToo: boolean;
+}
+
+/** `order`, keyed `parent: first, second`; see `order-lines.ts`. */
+export interface OrderLine {
+  readonly parent: string;
+  readonly first: string;
+  readonly second: string;
+  /**
+   * Calls in which `first` came before `second`, `second` before `first`, both at once. Of a label with itself: one
+   * directly after another, with another call between.
+   */
+  readonly before: number;
+  readonly after: number;
+  readonly together: number;
 }
 
 /** `telemetry`, keyed by service: client spans whose server span in that service never came. */
 export interface TelemetryLine {
   readonly missing: number;
   readonly of: number;
+}
+
+/** `family`, keyed `entry {set key}`: segments of this family whose tree is no signature, of all. */
+export interface FamilyLine {
+  readonly entry: string;
+  readonly set: number;
+  readonly mass: Mass;
 }
 
 /** `signature`, keyed `entry label #multiset key`. */
@@ -101,6 +137,9 @@ export interface SignatureLine {
   readonly failed: number;
   /** Admitted from segments whose entry call succeeded; else only as the shape of failing ones. */
   readonly okAdmitted: boolean;
+  /** Exact counts that are admitted, the most frequent ones; segments with other counts, out of all. */
+  readonly counted: readonly number[];
+  readonly countedMass: Mass;
   readonly labels: readonly string[];
   /** [index into labels, parent node or −1, count bucket, fold bucket], pre-order. */
   readonly nodes: readonly (readonly [number, number, number, number])[];
@@ -113,7 +152,9 @@ export interface StructureLines {
   sets: SetLine[];
   pairs: PairLine[];
   rules: RuleLine[];
+  orders: OrderLine[];
   telemetry: [string, TelemetryLine][];
+  families: FamilyLine[];
   signatures: SignatureLine[];
 }
 
@@ -130,7 +171,9 @@ export const EMPTY_TOTALS: TotalsLine = {
   sets: [
     [0, 0],
     [0, 0],
+    [0, 0],
   ],
+  lost: [0, 0],
 };
 
 const line = (kind: string, key: string, value: unknown): BaselineEntry => ({
@@ -145,7 +188,11 @@ export const ruleKey = (rule: RuleLine): string =>
 
 export const signatureKey = (s: SignatureLine): string => `${s.entry} #${s.multiset.toString(36)}`;
 
-const setName = (set: SetLine): string => `${set.parent}${set.failed ? ' failed' : ''} {${set.set.toString(36)}}`;
+export const orderName = (order: OrderLine): string => `${order.parent}: ${order.first}, ${order.second}`;
+
+const OUTCOME_NAMES = ['', ' failed', ' degraded'] as const;
+
+const setName = (set: SetLine): string => `${set.parent}${OUTCOME_NAMES[set.outcome]} {${set.set.toString(36)}}`;
 
 export function* linesToEntries(lines: StructureLines): Iterable<BaselineEntry> {
   yield line('totals', '', lines.totals);
@@ -154,7 +201,9 @@ export function* linesToEntries(lines: StructureLines): Iterable<BaselineEntry> 
   for (const set of lines.sets) yield line('set', setName(set), set);
   for (const pair of lines.pairs) yield line('pair', `${pair.caller} → ${pair.callee}`, pair);
   for (const rule of lines.rules) yield line('rule', ruleKey(rule), rule);
+  for (const order of lines.orders) yield line('order', orderName(order), order);
   for (const [service, value] of lines.telemetry) yield line('telemetry', service, value);
+  for (const f of lines.families) yield line('family', `${f.entry} {${f.set.toString(36)}}`, f);
   for (const s of lines.signatures) yield line('signature', signatureKey(s), s);
 }
 
@@ -167,7 +216,9 @@ export function linesFromEntries(entries: Iterable<BaselineEntry>): StructureLin
     sets: [],
     pairs: [],
     rules: [],
+    orders: [],
     telemetry: [],
+    families: [],
     signatures: [],
   };
   for (const entry of entries) {
@@ -179,7 +230,9 @@ export function linesFromEntries(entries: Iterable<BaselineEntry>): StructureLin
     else if (entry.kind === 'set') lines.sets.push(value);
     else if (entry.kind === 'pair') lines.pairs.push(value);
     else if (entry.kind === 'rule') lines.rules.push(value);
+    else if (entry.kind === 'order') lines.orders.push(value);
     else if (entry.kind === 'telemetry') lines.telemetry.push([entry.key, value]);
+    else if (entry.kind === 'family') lines.families.push(value);
     else if (entry.kind === 'signature') lines.signatures.push(value);
   }
   return lines;

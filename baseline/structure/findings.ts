@@ -1,9 +1,9 @@
 /** Features of a segment as findings: explanation keys (DETECTION §6), what was expected and what came, in words. */
 import type { Finding } from '../../schemas/log/verdict.ts';
 import { spanIdHex } from '../../traces/segment.ts';
-import type { Feature } from './local.ts';
+import type { Feature } from './feature.ts';
 import { edgeOf, type Tables } from './tables.ts';
-import { groupChildren, type Tree } from './tree.ts';
+import { groupChildren, OK, outcomeClass, type Tree } from './tree.ts';
 import { grouped, labelWords, listed } from './words.ts';
 
 const MAX_FINDINGS = 16;
@@ -15,12 +15,14 @@ export function toFindings(tables: Tables, tree: Tree, features: readonly Featur
     const finding = toFinding(tables, tree, feature, script);
     const key = `${finding.kind} ${finding.explanationKey}`;
     const known = byKey.get(key);
-    if (known === undefined || (finding.hard && !known.hard)) byKey.set(key, finding);
+    if (known === undefined || sureness(finding) > sureness(known)) byKey.set(key, finding);
   }
   return [...byKey.values()]
-    .sort((x, y) => Number(y.hard) - Number(x.hard) || y.severity - x.severity || x.p - y.p)
+    .sort((x, y) => sureness(y) - sureness(x) || y.severity - x.severity || x.p - y.p)
     .slice(0, MAX_FINDINGS);
 }
+
+const sureness = ({ hard, candidate }: Finding): number => (hard ? 2 : candidate ? 1 : 0);
 
 function toFinding(tables: Tables, tree: Tree, feature: Feature, script: string): Finding {
   const { segment } = tree;
@@ -68,6 +70,7 @@ function toFinding(tables: Tables, tree: Tree, feature: Feature, script: string)
       const all = grouped(rule.support + rule.violations);
       expected = `${words(label)} was followed by ${required} in ${calls} of ${all} successful requests`;
       seen = `${words(label)} succeeded without ${required}`;
+      if (feature.other >= 0) seen += `, after ${words(segment.label[feature.other]!)} had failed`;
       break;
     }
     case 'required-ancestor': {
@@ -89,9 +92,29 @@ function toFinding(tables: Tables, tree: Tree, feature: Feature, script: string)
       seen = `${grouped(feature.count)} ${what}`;
       break;
     }
+    case 'order': {
+      const second = words(segment.label[feature.other]!);
+      if (segment.label[feature.other] === label) {
+        const times = `in ${grouped(feature.count)} of ${calls} calls of ${words(parent)} that make two`;
+        expected = feature.absence ? `another call between two of ${second}, ${times}` : `${second} in a row, ${times}`;
+        seen = feature.absence ? `two of ${second} in a row` : `another call between two of ${second}`;
+        break;
+      }
+      expected = `${words(parent)} calls ${second} before ${words(label)} in ${grouped(feature.count)} of ${calls} calls`;
+      seen = `${words(label)} before ${second}`;
+      break;
+    }
+    case 'missing-telemetry': {
+      const { answeredBy } = tables.labels[tables.own(segment, label)]!;
+      key = tables.services[answeredBy]!;
+      expected = `spans of ${key} beneath ${words(label)}, which ${calls} successful calls had`;
+      seen = `${words(label)} succeeded, and no span of ${key} came`;
+      break;
+    }
     case 'whole-tree':
       expected = `one of the call trees that ${calls} calls of ${words(label)} have`;
-      seen = script === '' ? 'another tree of known calls' : script;
+      if (script !== '') seen = script;
+      else seen = feature.count > 0 ? 'a known tree with other numbers of calls' : 'another tree of known calls';
       break;
     default: {
       const { missing, extra } = childDifference(tables, tree, node);
@@ -122,7 +145,7 @@ function toFinding(tables: Tables, tree: Tree, feature: Feature, script: string)
     severity: feature.severity,
     p: feature.p,
     share: 0,
-    candidate: false,
+    candidate: feature.candidate,
     startMs,
     endMs: startMs + segment.durationNs[node]! / 1e6,
   };
@@ -137,7 +160,10 @@ function knownChildren(tables: Tables, label: number): string {
 }
 
 function knownCallees(tables: Tables, caller: string): string {
-  const callees = tables.lines.pairs.filter((pair) => pair.caller === caller).map((pair) => pair.callee);
+  const callees = tables.lines.pairs
+    .filter((pair) => pair.caller === caller)
+    .map((pair) => pair.callee)
+    .sort();
   return callees.length === 0 ? 'no other service' : listed(callees, 4);
 }
 
@@ -155,11 +181,11 @@ function childDifference(tables: Tables, tree: Tree, node: number): { missing: N
   const extra: Named[] = [];
   if (label < 0) return { missing, extra };
   const row = tables.labels[label]!;
-  const failed = tree.failed[node] === 1;
-  const calls = failed ? row.failed : row.calls - row.failed;
+  const clean = outcomeClass(tree, node) === OK;
+  const calls = clean ? row.calls - row.failed : row.failed;
   const share = (at: number): number => {
     const edge = tables.edges[at]!;
-    return (failed ? edge.failed : edge.ok) / Math.max(1, calls);
+    return (clean ? edge.ok : edge.failed) / Math.max(1, calls);
   };
   const present = new Set<number>();
   const groups = groupChildren(tree, node);

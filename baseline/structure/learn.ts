@@ -1,19 +1,17 @@
 /** Counts one segment into a partial. */
 
-import type { Segment } from '../../traces/segment.ts';
+import { SpanKind } from '../../schemas/otlp/fields.ts';
+import { Outcome, type Segment } from '../../traces/segment.ts';
 import type { LearnContext } from '../model.ts';
 import { mix } from './hash.ts';
+import { createOrderSpace, type OrderSpace, pairKey, readOrder } from './order.ts';
 import type { StructurePartial } from './partial.ts';
 import { shapeOf } from './shape.ts';
 import { cellOf, type Occasion, observe, observeKey, occasionOf, RowKind } from './tally.ts';
-import { childSetKey, createTree, groupChildren, keyTree, readTree, type Tree } from './tree.ts';
+import { childSetKey, createTree, groupChildren, keyTree, outcomeClass, readTree, type Tree } from './tree.ts';
 
 /** The parent of every entry span: what the edge to an entry operation hangs under. */
 export const ROOT = 0x0e57a7;
-
-/** Outcome class of a call: rules and child sets of failed calls are theirs alone. */
-export const OK = 0;
-export const FAILED = 1;
 
 /** Sets with more labels are counted, but their labels are not spelled out. */
 const MAX_SET_LABELS = 64;
@@ -23,12 +21,14 @@ export interface LearnSpace {
   tree: Tree | undefined;
   path: Float64Array;
   readonly occasion: Occasion;
+  readonly order: OrderSpace;
 }
 
 export const createLearnSpace = (): LearnSpace => ({
   tree: undefined,
   path: new Float64Array(64),
   occasion: { bucket: 0, client: 0, bin: 0 },
+  order: createOrderSpace(),
 });
 
 /**
@@ -57,17 +57,22 @@ export function learnSegment(
   const { tally, labels } = partial;
   const { label, symbols } = segment;
   const { node, above, folds, failed } = tree;
+  const { order } = space;
 
   const entry = symbols.labelHash(label[0]!);
   const entryClass = failed[0]!;
   // Above an entry whose parent was lost there may be anything: its paths say nothing about required ancestors.
   const whole = !tree.cut && segment.entryReason !== 'parent-missing' && segment.entryReason !== 'orphan';
-  observe(tally, occasion, RowKind.node, ROOT, 0, OK, 0);
-  observe(tally, occasion, RowKind.edge, ROOT, entry, OK, 0);
+  observe(tally, occasion, RowKind.node, ROOT, 0, 0, 0);
+  observe(tally, occasion, RowKind.edge, ROOT, entry, 0, 0);
   for (let i = 0; i < segment.spanCount; i++) {
+    if (i > 0) {
+      partial.spans++;
+      if (segment.orphan[i] === 1) partial.orphans++;
+    }
     if (node[i] !== i) continue;
     const hash = symbols.labelHash(label[i]!);
-    const outcome = failed[i]!;
+    const outcome = outcomeClass(tree, i);
     const up = above[i]! < 0 ? ROOT : path[above[i]!]!;
     const key = mix(up, hash);
     path[i] = key;
@@ -89,6 +94,21 @@ export function learnSegment(
       observe(tally, occasion, RowKind.edge, hash, hash, outcome, 0);
       observe(tally, occasion, RowKind.cell, hash, hash, cellOf(folds[i]!), 0);
     }
+    if (isClientCall(segment, i)) {
+      observe(tally, occasion, RowKind.answer, hash, 0, isAnswered(tree, i) ? 1 : 0, 0);
+    }
+    if (groups > 1) {
+      const pairs = readOrder(tree, i, order);
+      for (let at = 0; at < pairs; at++) {
+        const first = symbols.labelHash(order.first[at]!);
+        const second = symbols.labelHash(order.second[at]!);
+        const pair = pairKey(first, second);
+        const relation = order.relation[at]!;
+        if (observe(tally, occasion, RowKind.order, hash, pair, relation, 0) && !partial.orders.has(pair)) {
+          partial.orders.set(pair, first < second ? [first, second] : [second, first]);
+        }
+      }
+    }
     const set = childSetKey(tree, groups);
     if (observe(tally, occasion, RowKind.set, hash, set, outcome, 0) && groups <= MAX_SET_LABELS) {
       if (!partial.sets.has(set)) partial.sets.set(set, setLabels(tree, groups));
@@ -96,6 +116,7 @@ export function learnSegment(
   }
   const multiset = tree.multisetKey[0]!;
   if (tree.cut) return; // a cut tree is no signature
+  observe(tally, occasion, RowKind.counted, mix(entry, multiset), tree.countKey[0]!, 0, 0);
   const isNew = observe(tally, occasion, RowKind.signature, entry, multiset, entryClass, 0);
   if (isNew && !partial.shapes.has(multiset) && partial.shapeNodes < MAX_SHAPE_NODES_TOTAL) {
     const shape = shapeOf(tree);
@@ -104,6 +125,20 @@ export function learnSegment(
       partial.shapeNodes += shape.parent.length;
     }
   }
+}
+
+/** A call of another process, perhaps, that succeeded as its caller sees it: somebody must have received it. */
+export const isClientCall = (segment: Segment, i: number): boolean =>
+  (segment.kind[i] === SpanKind.client || segment.kind[i] === SpanKind.unspecified) &&
+  segment.outcome[i]! < Outcome.clientError &&
+  !segment.truncated;
+
+/** Whether a span of another service came beneath it. */
+export function isAnswered(tree: Tree, i: number): boolean {
+  const { service } = tree.segment;
+  for (let child = tree.first[i]!; child >= 0; child = tree.next[child]!)
+    if (service[child] !== service[i]) return true;
+  return false;
 }
 
 function setLabels(tree: Tree, groups: number): number[] {

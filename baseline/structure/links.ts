@@ -1,14 +1,16 @@
 /** The rows of a merged partial, gathered by what they are about, with their verdicts of admission. */
 import type { CompileOptions } from '../model.ts';
 import { type Evidence, type Judge, pool } from './evidence.ts';
-import { OK, ROOT } from './learn.ts';
+import { ROOT } from './learn.ts';
 import type { StructurePartial } from './partial.ts';
-import { RowKind } from './tally.ts';
+import { ROW_KINDS, RowKind } from './tally.ts';
+import { DEGRADED, FAILED, OK } from './tree.ts';
 
 export interface LabelFacts {
   readonly hash: number;
-  /** Calls that succeeded, failed, all. */
+  /** Calls that succeeded with nothing failing below them; with something failing below; that failed; all. */
   ok: Evidence | undefined;
+  degraded: Evidence | undefined;
   failed: Evidence | undefined;
   all: Evidence;
   admitted: boolean;
@@ -18,6 +20,7 @@ export interface EdgeFacts {
   readonly parent: number;
   readonly child: number;
   ok: Evidence | undefined;
+  degraded: Evidence | undefined;
   failed: Evidence | undefined;
   all: Evidence;
   rows: readonly number[];
@@ -46,6 +49,28 @@ export interface SignatureFacts {
   all: Evidence;
 }
 
+/** A pair of labels among the children of one label: how often in which relation (`order.ts`). */
+export interface OrderFacts {
+  readonly parent: number;
+  readonly low: number;
+  readonly high: number;
+  /** By relation. */
+  readonly seen: [Evidence | undefined, Evidence | undefined, Evidence | undefined];
+}
+
+/** Exact counts of one signature. */
+export interface CountedFacts {
+  readonly key: number;
+  readonly evidence: Evidence;
+}
+
+/** Client calls that succeeded: something of the service called came, nothing came. */
+export interface AnswerFacts {
+  readonly label: number;
+  answered: number;
+  silent: number;
+}
+
 export interface Links {
   readonly labels: Map<number, LabelFacts>;
   /** By parent, then child. */
@@ -55,8 +80,14 @@ export interface Links {
   readonly setsOf: Map<number, SetFacts[]>;
   readonly paths: Map<number, PathFacts>;
   readonly signatures: SignatureFacts[];
+  /** By parent. */
+  readonly orders: Map<number, OrderFacts[]>;
+  readonly answers: Map<number, AnswerFacts>;
+  /** By entry label and multiset key mixed. */
+  readonly counted: Map<number, CountedFacts[]>;
   text(hash: number): string;
   serviceOf(hash: number): string;
+  operationOf(hash: number): string;
   kindOf(hash: number): number;
   /** True when `label` stands at an entry in less than `share` of its calls. */
   mostlyInternal(label: number, share: number): boolean;
@@ -67,43 +98,64 @@ export const edgeKey = (parent: number, child: number): string => `${parent} ${c
 export function gatherLinks(partial: StructurePartial, judge: Judge, options: CompileOptions): Links {
   const { tally } = partial;
   const { symbols } = options;
-  const byKind: number[][] = Array.from({ length: 8 }, () => []);
+  const byKind: number[][] = Array.from({ length: ROW_KINDS }, () => []);
   for (let row = 0; row < tally.size; row++) byKind[tally.kind[row]!]!.push(row);
 
-  const pairUp = (rows: readonly number[], keyOf: (row: number) => string): Map<string, [number[], number[]]> => {
-    const groups = new Map<string, [number[], number[]]>();
+  /** Rows by key and outcome class. */
+  const byOutcome = (
+    rows: readonly number[],
+    keyOf: (row: number) => string,
+  ): Map<string, [number[], number[], number[]]> => {
+    const groups = new Map<string, [number[], number[], number[]]>();
     for (const row of rows) {
       const key = keyOf(row);
       let group = groups.get(key);
       if (group === undefined) {
-        group = [[], []];
+        group = [[], [], []];
         groups.set(key, group);
       }
-      group[tally.c[row]! === OK ? 0 : 1].push(row);
+      group[tally.c[row] as 0 | 1 | 2].push(row);
     }
     return groups;
   };
   const some = (rows: readonly number[]): Evidence | undefined => (rows.length === 0 ? undefined : pool(tally, rows));
 
   const labels = new Map<number, LabelFacts>();
-  for (const [ok, failed] of pairUp(byKind[RowKind.node]!, (row) => String(tally.a[row]!)).values()) {
-    const hash = tally.a[(ok[0] ?? failed[0])!]!;
-    const all = pool(tally, [...ok, ...failed]);
-    const known = hash === ROOT || partial.labels.has(hash);
-    labels.set(hash, { hash, ok: some(ok), failed: some(failed), all, admitted: known && judge.admitted(all) });
+  for (const rows of byOutcome(byKind[RowKind.node]!, (row) => String(tally.a[row]!)).values()) {
+    const flat = rows.flat();
+    const hash = tally.a[flat[0]!]!;
+    const all = pool(tally, flat);
+    const named = hash === ROOT || partial.labels.has(hash);
+    labels.set(hash, {
+      hash,
+      ok: some(rows[OK]),
+      degraded: some(rows[DEGRADED]),
+      failed: some(rows[FAILED]),
+      all,
+      admitted: named && judge.admitted(all),
+    });
   }
 
   const edges = new Map<string, EdgeFacts>();
   const edgesOf = new Map<number, EdgeFacts[]>();
-  const edgeRows = pairUp(byKind[RowKind.edge]!, (row) => edgeKey(tally.a[row]!, tally.b[row]!));
-  for (const [key, [ok, failed]] of edgeRows) {
-    const rows = [...ok, ...failed];
+  const edgeRows = byOutcome(byKind[RowKind.edge]!, (row) => edgeKey(tally.a[row]!, tally.b[row]!));
+  for (const [key, byClass] of edgeRows) {
+    const rows = byClass.flat();
     const parent = tally.a[rows[0]!]!;
     const child = tally.b[rows[0]!]!;
     const all = pool(tally, rows);
     const admitted =
       judge.admitted(all) && labels.get(parent)?.admitted === true && labels.get(child)?.admitted === true;
-    const edge: EdgeFacts = { parent, child, ok: some(ok), failed: some(failed), all, rows, admitted };
+    const edge: EdgeFacts = {
+      parent,
+      child,
+      ok: some(byClass[OK]),
+      degraded: some(byClass[DEGRADED]),
+      failed: some(byClass[FAILED]),
+      all,
+      rows,
+      admitted,
+    };
     edges.set(key, edge);
     const siblings = edgesOf.get(parent);
     if (siblings === undefined) edgesOf.set(parent, [edge]);
@@ -137,8 +189,8 @@ export function gatherLinks(partial: StructurePartial, judge: Judge, options: Co
   }
 
   const signatures: SignatureFacts[] = [];
-  const signatureRows = pairUp(byKind[RowKind.signature]!, (row) => edgeKey(tally.a[row]!, tally.b[row]!));
-  for (const [ok, failed] of signatureRows.values()) {
+  const signatureRows = byOutcome(byKind[RowKind.signature]!, (row) => edgeKey(tally.a[row]!, tally.b[row]!));
+  for (const { [OK]: ok, [FAILED]: failed } of signatureRows.values()) {
     const rows = [...ok, ...failed];
     signatures.push({
       entry: tally.a[rows[0]!]!,
@@ -147,6 +199,24 @@ export function gatherLinks(partial: StructurePartial, judge: Judge, options: Co
       failed: some(failed),
       all: pool(tally, rows),
     });
+  }
+
+  const orders = gatherOrders(partial, byKind[RowKind.order]!);
+  const answers = new Map<number, AnswerFacts>();
+  for (const row of byKind[RowKind.answer]!) {
+    const label = tally.a[row]!;
+    const facts = answers.get(label) ?? { label, answered: 0, silent: 0 };
+    answers.set(label, facts);
+    if (tally.c[row] === 1) facts.answered += tally.count[row]!;
+    else facts.silent += tally.count[row]!;
+  }
+
+  const counted = new Map<number, CountedFacts[]>();
+  for (const row of byKind[RowKind.counted]!) {
+    const facts = { key: tally.b[row]!, evidence: pool(tally, [row]) };
+    const known = counted.get(tally.a[row]!);
+    if (known === undefined) counted.set(tally.a[row]!, [facts]);
+    else known.push(facts);
   }
 
   const ids = new Map<number, number>();
@@ -166,12 +236,39 @@ export function gatherLinks(partial: StructurePartial, judge: Judge, options: Co
     setsOf,
     paths,
     signatures,
+    orders,
+    answers,
+    counted,
     text: (hash) => (hash === ROOT ? '' : (partial.labels.get(hash) ?? '')),
     serviceOf: (hash) => (hash === ROOT ? '' : symbols.text(labelOf(hash).service)),
+    operationOf: (hash) => (hash === ROOT ? '' : symbols.text(labelOf(hash).operation)),
     kindOf: (hash) => (hash === ROOT ? 0 : labelOf(hash).kind),
     mostlyInternal(label, share) {
       const asEntry = edges.get(edgeKey(ROOT, label))?.all.count ?? 0;
       return asEntry < share * (labels.get(label)?.all.count ?? 0);
     },
   };
+}
+
+function gatherOrders(partial: StructurePartial, rows: readonly number[]): Map<number, OrderFacts[]> {
+  const { tally } = partial;
+  const facts = new Map<string, OrderFacts>();
+  const byParent = new Map<number, OrderFacts[]>();
+  for (const row of rows) {
+    const parent = tally.a[row]!;
+    const pair = tally.b[row]!;
+    const labels = partial.orders.get(pair);
+    if (labels === undefined) continue;
+    const key = edgeKey(parent, pair);
+    let known = facts.get(key);
+    if (known === undefined) {
+      known = { parent, low: labels[0], high: labels[1], seen: [undefined, undefined, undefined] };
+      facts.set(key, known);
+      const siblings = byParent.get(parent);
+      if (siblings === undefined) byParent.set(parent, [known]);
+      else siblings.push(known);
+    }
+    known.seen[tally.c[row] as 0 | 1 | 2] = pool(tally, [row]);
+  }
+  return byParent;
 }

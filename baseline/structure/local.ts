@@ -2,31 +2,14 @@
  * The local models of one segment: every call is held against what was learned of its parent (DETECTION §1). Gives one
  * probability for the group and the features that explain it.
  */
-import type { FindingKind } from '../../schemas/log/verdict.ts';
-import type { RuleLine } from './entries.ts';
+import { type Broken, brokenRule, hasChild, missingAncestor } from './absence.ts';
+import { type Fan, fanP } from './fan.ts';
+import { type Feature, feature, LISTED_P, LISTED_UNSEEN_P } from './feature.ts';
+import { isAnswered, isClientCall } from './learn.ts';
 import { lookUp } from './number-table.ts';
-import { edgeOf, type Fan, type RuleRow, setKeyOf, type Tables } from './tables.ts';
-import { cellOf } from './tally.ts';
-import { childSetKey, groupChildren, type Tree } from './tree.ts';
-
-/** What deviates at one node; turned into a finding only when somebody will read it. */
-export interface Feature {
-  readonly kind: FindingKind;
-  readonly hard: boolean;
-  readonly absence: boolean;
-  /** Span the evidence is at. */
-  readonly node: number;
-  /** Its parent in the folded tree, −1 for the entry's. */
-  readonly above: number;
-  readonly p: number;
-  readonly severity: number;
-  /** Count seen, and the largest learned (fan-out). */
-  readonly count: number;
-  readonly max: number;
-  readonly rule: RuleLine | null;
-  /** Observations the expectation rests on. */
-  readonly support: number;
-}
+import { edgeOf, setKeyOf, type Tables } from './tables.ts';
+import { childSetKey, FAILED, groupChildren, OK, outcomeClass, type Tree } from './tree.ts';
+import { familyKey } from './tree-table.ts';
 
 export interface LocalResult {
   /** Harmonic mean over distinct parents of their least p. */
@@ -36,29 +19,17 @@ export interface LocalResult {
   observed: number;
   /** Broken rules that are near-certain, and service pairs never seen. */
   hard: number;
-  /** Distinct parents, the sum of their 1/p, and p of the parent of entries: to add the whole tree's. */
-  parents: number;
-  inverseSum: number;
-  rootP: number;
   readonly features: Feature[];
 }
 
-/** What deviates this rarely is listed with the verdict though it is inside what was learned. */
-const LISTED_P = 1e-3;
-/** Unknown edges and operations are listed unless they are this common. */
-const LISTED_UNSEEN_P = 0.05;
 /** A fan-out is hard from this ratio to the maximum, and this many calls on (DETECTION §6). */
 const HARD_RATIO = 8;
 const HARD_COUNT = 30;
-/** Evidence of one feature goes at most 0.3 decade beyond 1/(N+1) (DETECTION §1). */
-const BEYOND = 0.3;
 /** A tree that is no signature is listed where nothing else explains it, and such trees are this rare. */
 const LISTED_TREE_P = 0.01;
 /** An attacker's trace may deviate at every node: so many are put in words. */
 const MAX_FEATURES = 64;
 const MAX_HARD_FEATURES = 192;
-/** A chain of calls is followed up this far for a required ancestor. */
-const MAX_CLIMB = 256;
 
 export interface LocalSpace {
   /** Label index of each node, −1 unknown. */
@@ -70,7 +41,7 @@ export interface LocalSpace {
   mark: number;
   childMark: number;
   parents: Int32Array;
-  broken: { node: number; rule: RuleRow }[];
+  broken: Broken[];
 }
 
 export const createLocalSpace = (tables: Tables): LocalSpace => ({
@@ -89,9 +60,6 @@ export const createLocalResult = (): LocalResult => ({
   severity: 0,
   observed: 0,
   hard: 0,
-  parents: 0,
-  inverseSum: 0,
-  rootP: 1,
   features: [],
 });
 
@@ -107,7 +75,7 @@ export function judgeLocally(
   space: LocalSpace,
   out: LocalResult,
 ): void {
-  const { segment, node, above, folds, failed } = tree;
+  const { segment, node, above, folds } = tree;
   const { labels, root } = tables;
   const count = segment.spanCount;
   if (space.own.length < count) space.own = new Int32Array(Math.max(count, space.own.length * 2));
@@ -122,6 +90,7 @@ export function judgeLocally(
   let nodes = 0;
   let observed = 0;
   let rulesTested = 0;
+  let telemetryLost = false;
 
   const add = (feature: Feature): void => {
     if (feature.severity > out.severity) out.severity = feature.severity;
@@ -165,7 +134,7 @@ export function judgeLocally(
     }
     if (groups === 0 && !row.hasChildren) continue;
     begin(label);
-    const outcome = failed[i]!;
+    const outcome = outcomeClass(tree, i);
     const mature = row.state !== 'observe';
     const childMark = ++space.childMark;
     let total = 0;
@@ -178,7 +147,7 @@ export function judgeLocally(
       if (child >= 0) childStamp[child] = childMark;
       if (at >= 0) {
         const edge = tables.edges[at]!;
-        const p = fanP(edge.fan, times, absence && outcome === 0, edge.active);
+        const p = fanP(edge.fan, times, absence && outcome === OK, edge.active);
         if (p < 1) {
           lower(label, p);
           if (p <= LISTED_P || times > edge.fan.max) judgeFan(p, edge.fan, times, i, first, mature, row.fan, add);
@@ -217,18 +186,27 @@ export function judgeLocally(
     if (!absence) continue;
 
     const set = lookUp(tables.setTable, setKeyOf(label, childSetKey(tree, groups), outcome));
-    let setP = set >= 0 ? tables.setP[set]! : row.setP[outcome as 0 | 1];
-    // A client span without its server span says that telemetry got lost as often as it gets lost.
-    if (groups === 0 && row.lost > 0) setP = setP + row.lost - setP * row.lost;
+    const setP = set >= 0 ? tables.setP[set]! : row.setP[outcome];
+    if (row.answeredBy >= 0 && isClientCall(segment, i) && !isAnswered(tree, i)) {
+      // The call was made, and what is missing is the telemetry of the service called: as often as it gets lost.
+      telemetryLost = true;
+      lower(label, row.silentP);
+      if (row.silentP <= LISTED_P) {
+        const support = row.calls - row.failed;
+        add(feature('missing-telemetry', true, i, above[i]!, row.silentP, 0.5, support));
+      }
+      continue;
+    }
     if (setP < 1) {
       lower(label, setP);
       if (setP <= LISTED_P || (set < 0 && setP <= 0.01)) {
         const seen = set >= 0 ? tables.setCount[set]! : 0;
-        add(feature('child-set', false, true, i, above[i]!, setP, set < 0 ? 0.5 : 0.25, seen, 0, null, row.calls));
+        add(feature('child-set', true, i, above[i]!, setP, set < 0 ? 0.5 : 0.25, row.calls, { count: seen }));
       }
     }
-    if (outcome !== 0) continue;
+    if (outcome === FAILED) continue;
     for (const rule of row.children) {
+      if (rule.calledAnyway) continue;
       rulesTested++;
       if (rule.required >= 0 ? childStamp[rule.required] === childMark : hasChild(tables, tree, groups, rule)) continue;
       broken.push({ node: i, rule });
@@ -245,14 +223,12 @@ export function judgeLocally(
       if (rule !== null) broken.push({ node: i, rule });
     }
   }
-  for (const { node: at, rule } of broken) {
-    const p = Math.min(1, rule.p * rulesTested);
-    const child = rule.line.form === 'child';
-    const owner = child ? own[at]! : above[at]! < 0 ? root : own[above[at]!]!;
-    if (owner >= 0 && stamp[owner] === mark) lower(owner, p);
-    const kind = child ? 'required-child' : 'required-ancestor';
-    const severity = (rule.hard ? 3 : 1) + Math.log10(1 + rule.line.support);
-    add(feature(kind, rule.hard, child, at, above[at]!, p, severity, 0, 0, rule.line, rule.line.support));
+  for (const one of broken) {
+    const found = brokenRule(tables, tree, own, one, rulesTested, telemetryLost);
+    const upper = above[one.node]!;
+    const owner = one.rule.line.form === 'child' ? own[one.node]! : upper < 0 ? root : own[upper]!;
+    if (owner >= 0 && stamp[owner] === mark) lower(owner, found.p);
+    add(found);
   }
 
   // In a fixed order: the same tree must give the same last bit, whatever the order of its siblings in time.
@@ -260,42 +236,24 @@ export function judgeLocally(
   let sum = 0;
   for (let k = 0; k < distinct; k++) sum += 1 / least[parents[k]!]!;
   out.p = distinct === 0 ? 1 : distinct / sum;
-  out.parents = distinct;
-  out.inverseSum = sum;
-  out.rootP = root >= 0 ? least[root]! : 1;
   out.observed = nodes === 0 ? 0 : observed / nodes;
 }
 
 /**
- * A whole tree that is no signature of its entry, by how often that was so in learning: near nothing where compositions
- * explode, strong where they never vary. It counts with the parent of entries.
+ * A whole tree that was not learned: p by how often such a tree came in learning, 1 where the entry itself is new.
+ * `countedP`: of a known signature, by its counts.
  */
-export function addWholeTree(tables: Tables, tree: Tree, out: LocalResult): void {
+export function wholeTreeP(tables: Tables, tree: Tree, countedP: number | undefined): number {
   const entry = tables.own(tree.segment, tree.segment.label[0]!);
-  if (entry < 0 || tables.root < 0 || edgeOf(tables, tables.root, entry) < 0) return;
-  const { treeP, calls } = tables.labels[entry]!;
-  if (treeP >= out.rootP) return;
-  out.inverseSum += 1 / treeP - 1 / out.rootP;
-  out.rootP = treeP;
-  out.p = out.parents / out.inverseSum;
-  if (treeP > LISTED_TREE_P || out.features.length > 0) return;
-  out.features.push(feature('whole-tree', false, true, 0, -1, treeP, 0.25, 0, 0, null, calls));
+  if (entry < 0 || tables.root < 0 || edgeOf(tables, tables.root, entry) < 0) return 1;
+  return countedP ?? tables.treeP.family.get(familyKey(entry, tree.setKey[0]!)) ?? tables.treeP.entry[entry]!;
 }
 
-function feature(
-  kind: FindingKind,
-  hard: boolean,
-  absence: boolean,
-  node: number,
-  above: number,
-  p: number,
-  severity: number,
-  count: number,
-  max: number,
-  rule: RuleLine | null,
-  support: number,
-): Feature {
-  return { kind, hard, absence, node, above, p, severity, count, max, rule, support };
+/** Where nothing else explains it, the whole tree is what is told. */
+export function addWholeTree(tables: Tables, tree: Tree, p: number, counts: boolean, out: LocalResult): void {
+  if (p > LISTED_TREE_P || out.features.length > 0) return;
+  const { calls } = tables.labels[tables.own(tree.segment, tree.segment.label[0]!)]!;
+  out.features.push(feature('whole-tree', true, 0, -1, p, 0.25, calls, { count: counts ? 1 : 0 }));
 }
 
 /** An operation or edge that was not learned; a whole service more so. */
@@ -308,9 +266,9 @@ function unseen(
   p: number,
   support: number,
 ): Feature {
-  if (child >= 0) return feature('unseen-edge', false, false, node, above, p, 1, 0, 0, null, support);
+  if (child >= 0) return feature('unseen-edge', false, node, above, p, 1, support);
   const newService = tables.ownService(tree.segment, tree.segment.service[node]!) < 0;
-  return feature('unseen-operation', false, false, node, above, p, newService ? 2 : 1.5, 0, 0, null, support);
+  return feature('unseen-operation', false, node, above, p, newService ? 2 : 1.5, support);
 }
 
 /** A caller service and callee service never seen together: hard once the caller's calls are known well enough. */
@@ -323,26 +281,8 @@ function judgePair(tables: Tables, tree: Tree, above: number, node: number, add:
   if (caller < 0) return false;
   const hard = tables.serviceState[caller] !== 'observe';
   const support = tables.serviceCalls[caller]!;
-  add(feature('service-pair', hard, false, node, above, tables.pairP, hard ? 4 : 2, 0, 0, null, support));
+  add(feature('service-pair', false, node, above, tables.pairP, hard ? 4 : 2, support, { hard }));
   return true;
-}
-
-/** Both tails of a count: beyond the largest ever, at most 0.3 decade more than the sample can say. */
-function fanP(fan: Fan, times: number, lowerTail: boolean, active: boolean): number {
-  const { cells, atLeast, atMost, total } = fan;
-  const last = cells.length - 1;
-  if (last < 0) return 1;
-  const cell = cellOf(times);
-  if (cell > cells[last]!) {
-    const beyond = active ? BEYOND * Math.min(1, Math.log2(times / Math.max(1, fan.max)) / 3) : 0;
-    return 10 ** -Math.max(0, beyond) / (total + 1);
-  }
-  if (last === 0 && cell === cells[0]!) return 1;
-  let at = 0;
-  while (cells[at]! < cell) at++;
-  const up = (1 + atLeast[at]!) / (total + 1);
-  const down = lowerTail ? (1 + (cells[at] === cell ? atMost[at]! : at > 0 ? atMost[at - 1]! : 0)) / (total + 1) : 1;
-  return Math.min(1, up, down);
 }
 
 function judgeFan(
@@ -361,36 +301,5 @@ function judgeFan(
   const ratio = Math.log2(times / max);
   const severity = hard ? 3 + ratio : Math.max(0.25, ratio);
   const at = node < 0 ? above : node;
-  add(feature('fan-out', hard, times < fan.max, at, above, p, severity, times, fan.max, null, fan.total));
-}
-
-function hasChild(tables: Tables, tree: Tree, groups: number, rule: RuleRow): boolean {
-  const hash = tables.symbols.labelHash(rule.id);
-  for (let g = 0; g < groups; g++) if (tree.segment.symbols.labelHash(tree.groupLabel[g]!) === hash) return true;
-  return false;
-}
-
-/**
- * The nearest required ancestor that is not there. A chain with an operation that was never learned proves nothing: a new
- * route may well have its own guard, and the unknown operation is a finding of its own.
- */
-function missingAncestor(tree: Tree, own: Int32Array, from: number, rules: readonly RuleRow[]): RuleRow | null {
-  const { above } = tree;
-  let absent: RuleRow | null = null;
-  for (const rule of rules) {
-    let found = false;
-    let climbed = 0;
-    let top = from;
-    for (let at = above[from]!; at >= 0; at = above[at]!) {
-      if (own[at]! < 0 || ++climbed > MAX_CLIMB) return null;
-      top = at;
-      if (own[at] === rule.required) {
-        found = true;
-        break;
-      }
-    }
-    if (!found && top !== 0) return null; // the chain ends at a span whose parent is missing
-    if (!found) absent ??= rule;
-  }
-  return absent;
+  add(feature('fan-out', times < fan.max, at, above, p, severity, fan.total, { hard, count: times, max: fan.max }));
 }

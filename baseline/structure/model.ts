@@ -3,9 +3,11 @@ import type { Symbols } from '../../traces/segment.ts';
 import { createMatcher, type Matched } from '../match/index.ts';
 import { type CoverageRow, type Evidence, JudgementStage, NO_FINDINGS, type StructureModel } from '../model.ts';
 import { linesToEntries, type StructureLines } from './entries.ts';
+import type { Feature } from './feature.ts';
 import { toFindings } from './findings.ts';
 import { mix } from './hash.ts';
-import { addWholeTree, createLocalResult, createLocalSpace, judgeLocally } from './local.ts';
+import { createOrderResult, judgeOrder } from './judge-order.ts';
+import { addWholeTree, createLocalResult, createLocalSpace, judgeLocally, wholeTreeP } from './local.ts';
 import { clearTable, createNumberTable, insert, lookUp } from './number-table.ts';
 import { buildTables, edgeOf, type Tables } from './tables.ts';
 import { createTree, keyTree, readTree, type Tree } from './tree.ts';
@@ -26,8 +28,19 @@ function entryLabels(tables: Tables): Set<number> {
   return found;
 }
 
-/** Surprise, severity, observed share. */
+/** Severity, observed share, weighted 1/p of all but order. */
 const MEMO_WIDTH = 3;
+
+/**
+ * Weights of the group's three questions: every call against its parent's models; the whole tree, by the rate of new trees
+ * (high only where that is near nothing, DETECTION §1); the order of calls. A harmonic mean: each keeps its evidence but
+ * for its weight, however many calls there are.
+ */
+const TREE_WEIGHT = 0.25;
+const ORDER_WEIGHT = 0.25;
+const HALF_WEIGHT_AT = 0.005;
+
+const treeWeight = (p: number): number => (TREE_WEIGHT * HALF_WEIGHT_AT) / (HALF_WEIGHT_AT + p);
 
 export function createModel(lines: StructureLines, symbols: Symbols): StructureModel {
   const tables = buildTables(lines, symbols);
@@ -35,6 +48,7 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
   const entries = entryLabels(tables);
   const space = createLocalSpace(tables);
   const local = createLocalResult();
+  const order = createOrderResult();
   const memoTable = createNumberTable(1_024);
   let memoValues = new Float64Array(1_024 * MEMO_WIDTH);
   const memoMatches: Matched[] = [];
@@ -47,7 +61,7 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
     return tree;
   };
 
-  function remember(key: number, out: Evidence, match: Matched): void {
+  function remember(key: number, base: number, out: Evidence, match: Matched): void {
     if (memoMatches.length >= MEMO) {
       clearTable(memoTable);
       memoMatches.length = 0;
@@ -58,11 +72,21 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
       larger.set(memoValues);
       memoValues = larger;
     }
-    memoValues[at * MEMO_WIDTH] = out.surprise;
-    memoValues[at * MEMO_WIDTH + 1] = out.severity;
-    memoValues[at * MEMO_WIDTH + 2] = out.observed;
+    memoValues[at * MEMO_WIDTH] = out.severity;
+    memoValues[at * MEMO_WIDTH + 1] = out.observed;
+    memoValues[at * MEMO_WIDTH + 2] = base;
     memoMatches.push(match);
     insert(memoTable, key, at);
+  }
+
+  function conclude(base: number, out: Evidence): void {
+    out.surprise = Math.max(0, Math.log10(base + ORDER_WEIGHT / order.p));
+    out.severity += order.severity;
+    out.similarity = lastMatch!.similarity;
+  }
+
+  function tell(now: Tree, features: readonly Feature[], match: Matched, out: Evidence): void {
+    out.findings = toFindings(tables, now, features, match.script);
   }
 
   return {
@@ -82,27 +106,39 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
       const lostAbove = lostParent || (reason === 'remote' && !entryKnown(segment));
       const key = mix(now.exact, (absence ? 1 : 0) + (lostAbove ? 2 : 0));
       const at = lookUp(memoTable, key);
+      judgeOrder(tables, now, absence, order);
       if (at >= 0) {
-        out.surprise = memoValues[at * MEMO_WIDTH]!;
-        out.severity = memoValues[at * MEMO_WIDTH + 1]!;
-        out.observed = memoValues[at * MEMO_WIDTH + 2]!;
+        const values = at * MEMO_WIDTH;
+        out.severity = memoValues[values]!;
+        out.observed = memoValues[values + 1]!;
         lastMatch = memoMatches[at]!;
-        out.similarity = lastMatch.similarity;
+        conclude(memoValues[values + 2]!, out);
+        if (order.features.length > 0) {
+          keyTree(now);
+          tell(now, order.features, lastMatch, out);
+        }
         return;
       }
       judgeLocally(tables, now, absence, lostAbove, space, local);
       keyTree(now);
       let match = matcher.match(now, absence);
-      if (absence && !match.hit) addWholeTree(tables, now, local);
+      let treeP = 1;
+      if (absence) {
+        treeP = wholeTreeP(tables, now, match.hit ? matcher.countedP(now, match.signature) : undefined);
+        addWholeTree(tables, now, treeP, match.hit, local);
+      }
+      const weight = treeWeight(treeP);
+      const base = (1 - weight - ORDER_WEIGHT) / local.p + weight / treeP;
       if (local.hard > 0) match = brokenMatch(now, match);
       lastMatch = match;
-      out.surprise = Math.max(0, -Math.log10(local.p));
       const size = matcher.size(match.signature);
       out.severity = local.severity + (match.hit ? 0 : (1 - match.similarity) * 2 * size);
-      out.similarity = match.similarity;
       out.observed = local.observed;
-      if (local.features.length > 0) out.findings = toFindings(tables, now, local.features, match.script);
-      else remember(key, out, match);
+      const plain = local.features.length === 0;
+      if (plain) remember(key, base, out, match);
+      conclude(base, out);
+      if (plain && order.features.length === 0) return;
+      tell(now, plain ? order.features : [...local.features, ...order.features], match, out);
     },
 
     match(segment, out) {

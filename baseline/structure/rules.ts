@@ -1,4 +1,7 @@
-/** Rules that hold without exception: required children of calls that succeed, required ancestors (DETECTION §1). */
+/**
+ * Rules that hold without exception: required children of calls that succeed with nothing failing below them, required
+ * ancestors (DETECTION §1).
+ */
 import type { BaselineEntry, CompileOptions } from '../model.ts';
 import { linesFromEntries, type RuleLine, ruleKey } from './entries.ts';
 import { absent, type Evidence, type Judge } from './evidence.ts';
@@ -19,7 +22,7 @@ export function mineRules(links: Links, judge: Judge, options: CompileOptions): 
   const add = (rule: RuleLine): void => void mined.set(ruleKey(rule), rule);
   const { profile } = options;
   const once: number[] = [];
-  const found: { subject: string; required: string; support: number; violations: number }[] = [];
+  const found: Omit<RuleLine, 'form' | 'p'>[] = [];
   const now = new Map<string, { support: number; violations: number }>();
 
   for (const edge of links.edges.values()) {
@@ -27,14 +30,20 @@ export function mineRules(links: Links, judge: Judge, options: CompileOptions): 
     const parent = links.labels.get(edge.parent);
     if (parent?.ok === undefined || !edge.admitted || !parent.admitted) continue;
     const without = absent(parent.ok, edge.ok);
-    const support = judge.capped(edge.ok);
+    // After a failure that the caller swallowed, calls may be left out: such calls have counts of their own, and join
+    // the others where they keep the rule.
+    const kept = edge.degraded === undefined ? 0 : judge.capped(edge.degraded);
+    const left = (parent.degraded?.count ?? 0) - (edge.degraded?.count ?? 0);
+    const support = judge.capped(edge.ok) + (left === 0 ? kept : 0);
+    const degraded = [kept, left] as const;
+    const degradedToo = left === 0 && kept >= profile.ruleSupport;
     const subject = links.text(edge.parent);
     const required = links.text(edge.child);
     now.set(`${subject} ⇒ ${required}`, { support, violations: without.count });
     if (support < profile.ruleSupport) continue;
     if (without.count === 1) once.push(support);
     if (without.count === 0 || fromOneClient(without)) {
-      found.push({ subject, required, support, violations: without.count });
+      found.push({ subject, required, support, violations: without.count, degraded, degradedToo });
     }
   }
 
@@ -115,6 +124,8 @@ function* mineAncestors(links: Links, judge: Judge, ruleSupport: number): Iterab
       support,
       violations: 0,
       p: 1 / (1 + opportunities),
+      degraded: [0, 0],
+      degradedToo: true,
     };
   }
 }

@@ -1,5 +1,5 @@
 /** Which whole trees are signatures: diverse enough, and much more diverse when they are an established one cut short. */
-import type { SignatureLine } from './entries.ts';
+import type { FamilyLine, SignatureLine } from './entries.ts';
 import type { Judge } from './evidence.ts';
 import { bucketLow, mix } from './hash.ts';
 import type { Links, SignatureFacts } from './links.ts';
@@ -13,28 +13,38 @@ const ESTABLISHED = 4;
 
 export interface Signatures {
   readonly lines: SignatureLine[];
-  /** By entry label: segments whose tree is no signature for their outcome, of all. */
+  readonly families: FamilyLine[];
+  /** By entry label: segments of no family with a signature, of all. */
   readonly masses: ReadonlyMap<number, readonly [number, number]>;
 }
 
 export function learnSignatures(partial: StructurePartial, links: Links, judge: Judge): Signatures {
   const lines = new Map<SignatureFacts, SignatureLine>();
   for (const [facts, line] of admittedLines(partial, links, judge)) lines.set(facts, line);
+  const families = new Map<string, { entry: string; set: number; mass: [number, number] }>();
+  const familyKey = (entry: string, set: number): string => `${entry} ${set}`;
+  for (const { entry, set } of lines.values()) families.set(familyKey(entry, set), { entry, set, mass: [0, 0] });
   const masses = new Map<number, [number, number]>();
   for (const facts of links.signatures) {
     const line = lines.get(facts);
     const ok = facts.ok === undefined ? 0 : judge.capped(facts.ok);
     const failed = facts.failed === undefined ? 0 : judge.capped(facts.failed);
+    const unknown = line === undefined ? ok + failed : line.okAdmitted ? 0 : ok;
     const mass = masses.get(facts.entry) ?? [0, 0];
     masses.set(facts.entry, mass);
-    if (line === undefined) mass[0] += ok + failed;
-    else if (!line.okAdmitted) mass[0] += ok;
     mass[1] += ok + failed;
+    const set = partial.shapes.get(facts.multiset)?.setKey;
+    const family = set === undefined ? undefined : families.get(familyKey(links.text(facts.entry), set));
+    if (family === undefined) mass[0] += unknown;
+    else {
+      family.mass[0] += unknown;
+      family.mass[1] += ok + failed;
+    }
   }
   const sorted = [...lines.values()].sort((x, y) =>
     x.entry < y.entry ? -1 : x.entry > y.entry ? 1 : x.number - y.number,
   );
-  return { lines: sorted, masses };
+  return { lines: sorted, families: [...families.values()], masses };
 }
 
 function* admittedLines(
@@ -94,6 +104,28 @@ function gramCounts(shape: Shape): Map<number, number> {
   return counts;
 }
 
+/** Exact counts kept of one signature: where there are more, counts vary, and the mass of the others says so. */
+const MAX_COUNTED = 64;
+
+function exactCounts(
+  facts: SignatureFacts,
+  links: Links,
+  judge: Judge,
+): Pick<SignatureLine, 'counted' | 'countedMass'> {
+  let all = 0;
+  let known = 0;
+  const counted: { key: number; count: number }[] = [];
+  for (const { key, evidence } of links.counted.get(mix(facts.entry, facts.multiset)) ?? []) {
+    const count = judge.capped(evidence);
+    all += count;
+    if (judge.admitted(evidence)) counted.push({ key, count });
+  }
+  counted.sort((x, y) => y.count - x.count || x.key - y.key);
+  counted.length = Math.min(counted.length, MAX_COUNTED);
+  for (const { count } of counted) known += count;
+  return { counted: counted.map(({ key }) => key), countedMass: [all - known, all] };
+}
+
 function toLine(
   shape: Shape,
   facts: SignatureFacts,
@@ -124,6 +156,7 @@ function toLine(
     ok: facts.ok === undefined ? 0 : judge.capped(facts.ok),
     failed: facts.failed === undefined ? 0 : judge.capped(facts.failed),
     okAdmitted,
+    ...exactCounts(facts, links, judge),
     labels,
     nodes,
   };

@@ -1,19 +1,15 @@
 /** A version's lines as the arrays that scoring reads. Independent of the order of the lines. */
-import { SpanKind } from '../../schemas/otlp/fields.ts';
 import type { Segment, Symbols } from '../../traces/segment.ts';
 import type { Maturity } from '../model.ts';
-import type { Cells, RuleLine, StructureLines } from './entries.ts';
+import type { Mass, StructureLines } from './entries.ts';
+import { buildFan, type Fan } from './fan.ts';
 import { mix } from './hash.ts';
 import { createNumberTable, insert, lookUp, type NumberTable } from './number-table.ts';
-
-/** Counts of one child under one parent: cells ascending, observations at or above, and at or below, each. */
-export interface Fan {
-  readonly cells: Int32Array;
-  readonly atLeast: Float64Array;
-  readonly atMost: Float64Array;
-  readonly total: number;
-  readonly max: number;
-}
+import { buildOrders, type OrderTable } from './order-table.ts';
+import { claims } from './pooled.ts';
+import { lossOf, type RuleRow, ruleRow } from './rule-rows.ts';
+import { OUTCOMES, type OutcomeClass } from './tree.ts';
+import { buildTreePs, type TreePs } from './tree-table.ts';
 
 export interface EdgeRow {
   readonly ok: number;
@@ -43,26 +39,18 @@ export interface LabelRow {
   /** p of a child that is not known here, backed off to the global one in state observe. */
   readonly edgeP: number;
   /** p of an unknown child set, by outcome class. */
-  readonly setP: readonly [number, number];
-  /** p of a whole tree that is no signature of this entry. */
-  readonly treeP: number;
+  readonly setP: readonly [number, number, number];
   readonly hasChildren: boolean;
   readonly fan: Fan;
   /** Required children and, of this label, required ancestors. */
   readonly children: readonly RuleRow[];
   readonly ancestors: readonly RuleRow[];
-  /** Share of these client calls whose server span got lost. */
-  readonly lost: number;
-}
-
-export interface RuleRow {
-  readonly line: RuleLine;
-  /** Label index of what is required. */
-  readonly required: number;
-  /** Its id in the model's symbol table. */
-  readonly id: number;
-  readonly p: number;
-  readonly hard: boolean;
+  /** Of a client call that a span of another service answers as a rule: that service's index, else −1. */
+  readonly answeredBy: number;
+  /** p of an answer that does not come: telemetry gets lost as often. */
+  readonly silentP: number;
+  /** Some order of its children is evidence. */
+  readonly ordered: boolean;
 }
 
 export interface Tables {
@@ -82,6 +70,8 @@ export interface Tables {
   readonly setTable: NumberTable;
   readonly setP: Float64Array;
   readonly setCount: Float64Array;
+  readonly orders: OrderTable;
+  readonly treeP: TreePs;
   readonly pairs: ReadonlySet<number>;
   readonly pairP: number;
   readonly operationP: number;
@@ -95,10 +85,9 @@ export interface Tables {
 export const edgeOf = (tables: Tables, parent: number, child: number): number =>
   lookUp(tables.edgeTable, parent * tables.labels.length + child);
 
-export const setKeyOf = (parent: number, set: number, failed: number): number => mix(set, parent * 2 + failed);
+export const setKeyOf = (parent: number, set: number, outcome: OutcomeClass): number => mix(set, parent * 4 + outcome);
 
-const missing = ([unseen, of]: readonly [number, number], least = 0): number =>
-  (1 + unseen) / (1 + Math.max(of, least));
+const missing = ([unseen, of]: Mass, least = 0): number => (1 + unseen) / (1 + Math.max(of, least));
 
 const byText = (x: string, y: string): number => (x < y ? -1 : x > y ? 1 : 0);
 
@@ -127,7 +116,6 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
   const edgeTable = createNumberTable(lines.edges.length);
   const edges: EdgeRow[] = [];
   const childrenOf: KnownChild[][] = sorted.map(() => []);
-  const callee = new Map<number, { service: number; count: number }>();
   for (const line of lines.edges) {
     const parent = index.get(line.parent);
     const child = index.get(line.child);
@@ -143,10 +131,6 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
       active: line.state === 'active',
       fan: buildFan(line.counts, line.max),
     });
-    const service = serviceOf[child]!;
-    if (service !== serviceOf[parent] && line.ok > (callee.get(parent)?.count ?? 0)) {
-      callee.set(parent, { service, count: line.ok });
-    }
   }
 
   for (const children of childrenOf) children.sort((x, y) => y.count - x.count || x.label - y.label);
@@ -159,35 +143,35 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
     if (parent === undefined) return;
     setP[at] = missing(line.mass);
     setCount[at] = line.count;
-    insert(setTable, setKeyOf(parent, line.set, line.failed ? 1 : 0), at);
+    insert(setTable, setKeyOf(parent, line.set, line.outcome), at);
   });
 
-  const lostOf = new Map(lines.telemetry.map(([service, line]) => [service, line.missing / Math.max(1, line.of)]));
+  const loss = lossOf(lines);
+  const told = new Map(lines.telemetry);
+  const context = {
+    symbols,
+    lines,
+    index: (text: string) => index.get(text),
+    idOf: (label: number) => ids[label]!,
+    mainChild: (label: number) => {
+      const main = childrenOf[label]!.find((child) => child.label !== label);
+      return main && { label: main.label, share: main.count / Math.max(1, sorted[label]![1].calls) };
+    },
+  };
   const childRules: RuleRow[][] = sorted.map(() => []);
   const ancestorRules: RuleRow[][] = sorted.map(() => []);
   for (const line of [...lines.rules].sort((x, y) => byText(x.required, y.required))) {
     const subject = index.get(line.subject);
-    const required = index.get(line.required);
     if (subject === undefined) continue;
-    // A rule outlives what it requires: when the required call was not seen for a whole window, it is still missing.
-    const id = required === undefined ? symbols.labelFromText(line.required) : ids[required]!;
-    const label = symbols.labelOf(id);
-    const crosses = symbols.text(label.service) !== services[serviceOf[subject]!];
-    const lost = crosses ? (lostOf.get(symbols.text(label.service)) ?? 0) : 0;
-    const kind = symbols.labelOf(ids[subject]!).kind;
-    // A client span is there, its server's is not: the call was made, its telemetry is missing.
-    const calledAnyway = crosses && (kind === SpanKind.client || kind === SpanKind.producer);
-    const row: RuleRow = {
-      line,
-      required: required ?? -1,
-      id,
-      p: line.p + lost - line.p * lost,
-      hard: line.form === 'ancestor' || !calledAnyway,
-    };
-    (line.form === 'child' ? childRules : ancestorRules)[subject]!.push(row);
+    const rules = line.form === 'child' ? childRules : ancestorRules;
+    rules[subject]!.push(ruleRow(line, subject, context, loss));
   }
+  const trees = buildTreePs(lines, sorted);
+  const orders = buildOrders(lines, (text) => index.get(text));
 
   const globalEdgeP = missing(totals.edges);
+  const edgePooled = claims(sorted.map(([, line]) => [line.edges[0], Math.max(line.calls, line.edges[1])]));
+  const setsPooled = OUTCOMES.map((outcome) => claims(sorted.map(([, line]) => line.sets[outcome])));
   const serviceState: Maturity[] = services.map(() => 'observe');
   const serviceCalls = services.map(() => 0);
   const rankOf = { observe: 0, learning: 1, active: 2 } as const;
@@ -198,9 +182,9 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
       if (rankOf[line.state] > rankOf[serviceState[service]!]) serviceState[service] = line.state;
     }
     const observed = line.state === 'observe';
-    const setsOf = (outcome: 0 | 1): number =>
-      line.sets[outcome][1] < 30 ? missing(totals.sets[outcome]) : missing(line.sets[outcome]);
-    const called = callee.get(at);
+    const setsOf = (outcome: OutcomeClass): number =>
+      line.sets[outcome][1] < 30 ? missing(totals.sets[outcome]) : setsPooled[outcome]![at]!;
+    const answers = told.get(line.answeredBy) ?? { missing: 0, of: 0 };
     return {
       text,
       id: ids[at]!,
@@ -209,14 +193,15 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
       calls: line.calls,
       failed: line.failed,
       state: line.state,
-      edgeP: observed ? Math.max(globalEdgeP, 1 / (1 + line.calls)) : missing(line.edges, line.calls),
-      setP: [setsOf(0), setsOf(1)],
-      treeP: line.trees[1] < 30 ? missing(totals.trees) : missing(line.trees),
+      edgeP: observed ? Math.max(globalEdgeP, 1 / (1 + line.calls)) : edgePooled[at]!,
+      setP: [setsOf(0), setsOf(1), setsOf(2)],
       hasChildren: childrenOf[at]!.length > 0,
       fan: buildFan(line.children, line.childrenMax),
       children: childRules[at]!,
       ancestors: ancestorRules[at]!,
-      lost: called === undefined ? 0 : (lostOf.get(services[called.service]!) ?? 0),
+      answeredBy: line.answeredBy === '' ? -1 : (serviceIndex.get(line.answeredBy) ?? -1),
+      silentP: missing([answers.missing, answers.of]),
+      ordered: orders.parents.has(at),
     };
   });
 
@@ -260,6 +245,8 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
     setTable,
     setP,
     setCount,
+    orders,
+    treeP: trees,
     pairs,
     pairP: Math.min(globalEdgeP, missing(totals.services)),
     operationP: missing(totals.labels),
@@ -285,21 +272,4 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
       return at - 2;
     },
   };
-}
-
-function buildFan(counts: Cells, max: number): Fan {
-  const cells = Int32Array.from(counts, ([cell]) => cell);
-  const atLeast = new Float64Array(cells.length);
-  const atMost = new Float64Array(cells.length);
-  let total = 0;
-  for (let i = 0; i < cells.length; i++) {
-    total += counts[i]![1];
-    atMost[i] = total;
-  }
-  let sum = 0;
-  for (let i = cells.length - 1; i >= 0; i--) {
-    sum += counts[i]![1];
-    atLeast[i] = sum;
-  }
-  return { cells, atLeast, atMost, total, max };
 }

@@ -12,7 +12,7 @@ import { addToSketch } from './sketch.ts';
 export const RowKind = {
   /** Calls of label a with outcome class c. */
   node: 1,
-  /** Calls of label a, outcome class c, with at least one child of label b; `extra` sums b's rank among the children. */
+  /** Calls of label a, outcome class c (`tree.ts`), with at least one child of label b; `extra` sums b's rank among the children. */
   edge: 2,
   /** Calls of label a with c (see `cellOf`) children of label b; b = 0: children of any label. */
   cell: 3,
@@ -22,6 +22,12 @@ export const RowKind = {
   path: 5,
   /** Segments with entry label a, multiset key b, outcome class c of the entry; `extra` unused. */
   signature: 6,
+  /** Calls of label a in which the unordered pair b of its children's labels stood in relation c (`order.ts`). */
+  order: 7,
+  /** Client calls of label a that succeeded: c = 1 where a span of the service called came, 0 where none did. */
+  answer: 8,
+  /** Segments with signature a (entry label and multiset key mixed), whose exact counts have key b. */
+  counted: 9,
 } as const;
 export type RowKind = (typeof RowKind)[keyof typeof RowKind];
 
@@ -32,7 +38,8 @@ export const BUCKET_SKETCH = 40;
 export const CLIENT_SKETCH = 12;
 
 /** Most rows of a kind one partial takes up from learning; merging takes all. Attackers make rows, so learning is bounded. */
-const ROW_CAPS: readonly number[] = [0, 20_000, 60_000, 60_000, 30_000, 30_000, 20_000];
+const ROW_CAPS: readonly number[] = [0, 20_000, 60_000, 60_000, 30_000, 30_000, 20_000, 60_000, 20_000, 40_000];
+export const ROW_KINDS = ROW_CAPS.length;
 
 export interface Tally {
   table: NumberTable;
@@ -58,7 +65,7 @@ export interface Tally {
 }
 
 export function createTally(capacity = 64): Tally {
-  const tally = { table: createNumberTable(capacity), size: 0, rows: new Float64Array(8), dropped: 0 } as Tally;
+  const tally = { table: createNumberTable(capacity), size: 0, rows: new Float64Array(ROW_KINDS), dropped: 0 } as Tally;
   allocate(tally, capacity);
   return tally;
 }
@@ -236,7 +243,7 @@ export function readTally(reader: ByteReader): Tally {
   for (let i = 0; i < size; i++) {
     const key = readFloat(reader);
     const kind = readVarint(reader);
-    if (kind < RowKind.node || kind > RowKind.signature || !(key >= 0)) reader.fail();
+    if (kind < RowKind.node || kind >= ROW_KINDS || !(key >= 0)) reader.fail();
     const row = rowOf(tally, key, kind as RowKind, readFloat(reader), readFloat(reader), readVarint(reader), false);
     tally.count[row] = readVarint(reader);
     tally.unattributed[row] = readVarint(reader);

@@ -21,6 +21,11 @@ export interface Tree {
    * it is no rule's business.
    */
   failed: Uint8Array;
+  /**
+   * 1 where the call of node i succeeded, but a call somewhere below it failed: what was left out after a failure that the
+   * caller swallowed is no broken rule (docs/adr/021).
+   */
+  degraded: Uint8Array;
   /** Spans were cut off by a cap, or parents of spans that came did not come: missing telemetry, not missing calls. */
   cut: boolean;
   /** Equal for trees with the same nodes, exact counts and outcomes, whatever the order: what scores are memoised by. */
@@ -28,6 +33,8 @@ export interface Tree {
   /** Filled by `keyTree`: hash of the subtree with bucketed counts, and without counts. */
   multisetKey: Float64Array;
   setKey: Float64Array;
+  /** … with exact counts, whatever the outcomes. */
+  countKey: Float64Array;
   /** Filled by `groupChildren`: distinct labels of the children of one node, how often, the first node with it. */
   groupLabel: Int32Array;
   groupCount: Int32Array;
@@ -61,8 +68,10 @@ function reserve(tree: Tree, size: number): void {
   tree.next = new Int32Array(size);
   tree.folds = new Int32Array(size);
   tree.failed = new Uint8Array(size);
+  tree.degraded = new Uint8Array(size);
   tree.multisetKey = new Float64Array(size);
   tree.setKey = new Float64Array(size);
+  tree.countKey = new Float64Array(size);
   tree.groupLabel = new Int32Array(size);
   tree.groupCount = new Int32Array(size);
   tree.groupFirst = new Int32Array(size);
@@ -73,12 +82,24 @@ function reserve(tree: Tree, size: number): void {
 
 const TWO_32 = 4294967296;
 
+/** Outcome class of a call: rules and child sets are learned of each by itself. */
+export const OK = 0;
+export const FAILED = 1;
+/** Succeeded, though something below it failed. */
+export const DEGRADED = 2;
+export type OutcomeClass = typeof OK | typeof FAILED | typeof DEGRADED;
+
+export const OUTCOMES: readonly OutcomeClass[] = [OK, FAILED, DEGRADED];
+
+export const outcomeClass = (tree: Tree, i: number): OutcomeClass =>
+  tree.failed[i] === 1 ? FAILED : tree.degraded[i] === 1 ? DEGRADED : OK;
+
 /** Points the tree at a segment: folds recursion, links children, computes the exact key. Linear, no allocation. */
 export function readTree(tree: Tree, segment: Segment): void {
   const count = segment.spanCount;
   if (tree.node.length < count) reserve(tree, Math.max(count, tree.node.length * 2));
   tree.segment = segment;
-  const { node, above, first, next, folds, failed, low, high } = tree;
+  const { node, above, first, next, folds, failed, degraded, low, high } = tree;
   const { parent, label, outcome, orphan, symbols } = segment;
   tree.cut = segment.truncated;
   for (let i = 1; i < count && !tree.cut; i++) if (orphan[i] === 1) tree.cut = true;
@@ -89,6 +110,7 @@ export function readTree(tree: Tree, segment: Segment): void {
     low[i] = 0;
     high[i] = 0;
     failed[i] = outcome[i]! >= fails ? 1 : 0;
+    degraded[i] = 0;
     if (i === 0) {
       node[0] = 0;
       above[0] = -1;
@@ -123,6 +145,7 @@ export function readTree(tree: Tree, segment: Segment): void {
     if (up >= 0) {
       low[up] = (low[up]! + a) | 0;
       high[up] = (high[up]! + b) | 0;
+      if (failed[i] === 1 || degraded[i] === 1) degraded[up] = 1 - failed[up]!;
       next[i] = first[up]!;
       first[up] = i;
     } else if (i > 0) {
@@ -135,16 +158,18 @@ export function readTree(tree: Tree, segment: Segment): void {
 
 export const MULTISET = 0x4d53;
 const SET = 0x5345;
+const COUNTED = 0x434f;
 
-/** Computes the set and multiset key of every node's subtree; those of node 0 are the segment's. */
+/** Computes the set, multiset and count key of every node's subtree; those of node 0 are the segment's. */
 export function keyTree(tree: Tree): void {
-  const { segment, node, first, next, folds, multisetKey, setKey, scratch } = tree;
+  const { segment, node, first, next, folds, multisetKey, setKey, countKey, scratch } = tree;
   const { label, symbols } = segment;
   for (let i = segment.spanCount - 1; i >= 0; i--) {
     if (node[i] !== i) continue;
     const hash = symbols.labelHash(label[i]!);
     let multiset = mix(hash, MULTISET + 65536 * countBucket(folds[i]!));
     let set = mix(hash, SET);
+    let exact = mix(hash, COUNTED + 65536 * folds[i]!);
     if (first[i]! >= 0) {
       let children = gather(scratch, first[i]!, next, multisetKey);
       for (let at = 0; at < children; ) {
@@ -159,9 +184,12 @@ export function keyTree(tree: Tree): void {
         while (at < children && scratch[at] === key) at++;
         set = mix(set, key);
       }
+      children = gather(scratch, first[i]!, next, countKey);
+      for (let at = 0; at < children; at++) exact = mix(exact, scratch[at]!);
     }
     multisetKey[i] = multiset;
     setKey[i] = set;
+    countKey[i] = exact;
   }
 }
 

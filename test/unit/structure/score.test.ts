@@ -63,14 +63,15 @@ describe('requests like those learned', () => {
     expect(hits / 2_000).toBeGreaterThan(0.98);
   });
 
-  it('give the same score however their siblings are ordered in time', () => {
-    const tree = fullCheckout();
-    const reversed = (span: PlainSpan): PlainSpan => ({
-      ...span,
-      children: [...(span.children ?? [])].reverse().map(reversed),
-    });
-    expect(judge(reversed(tree)).similarity).toBe(1);
-    expect(judge(reversed(tree)).surprise).toBe(judge(tree).surprise);
+  it('give the same score in whatever order calls that run at the same time begin', () => {
+    const parallel = (span: PlainSpan, turn: boolean): PlainSpan => {
+      const children = (span.children ?? []).map((child) => parallel(child, turn));
+      if (turn) children.reverse();
+      return { ...span, startMs: 0, durationMs: 10, children };
+    };
+    expect(judge(parallel(fullCheckout(), true)).similarity).toBe(1);
+    expect(judge(parallel(fullCheckout(), true)).surprise).toBe(judge(fullCheckout()).surprise);
+    expect(judge(parallel(fullCheckout(), false)).surprise).toBe(judge(fullCheckout()).surprise);
   });
 });
 
