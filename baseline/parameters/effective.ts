@@ -63,6 +63,21 @@ export const isAdmitted = (entry: CountEntry, options: CompileOptions): boolean 
 };
 
 /**
+ * Of an admitted entry's observations, those without which it would not be admitted. What is not listed in a window weighs
+ * as much as what would not be without the observation at hand (Good–Turing, leaving one out): the entries that just failed
+ * to be admitted came by chance a little too rarely, and together weigh more than was seen of them.
+ */
+const borderline = (entry: CountEntry, options: CompileOptions): number => {
+  const { admitOccurrences, admitBuckets, admitClients } = options.profile;
+  const times = entry.known + entry.unknown;
+  const factor = entry.clients >= admitClients ? 1 : 2;
+  if (times <= factor * admitOccurrences) return times;
+  // Of `times` observations in `buckets` buckets at least so many are alone in theirs.
+  const alone = (distinct: number, least: number): number => (distinct > least ? 0 : Math.max(0, 2 * distinct - times));
+  return Math.max(alone(entry.buckets, factor * admitBuckets), factor === 2 ? 0 : alone(entry.clients, admitClients));
+};
+
+/**
  * Not admitted, but no single client's doing either: a rare branch of ordinary work looks like this. Without any known
  * client nobody can tell, and it stays unseen.
  */
@@ -104,12 +119,16 @@ export const effectiveKind = (
   const guarded = ADMITTED.includes(kind);
   const listed: { key: number; n: number }[] = [];
   let unadmitted = 0;
+  let unlisted = 0;
   let sum = 0;
   for (const entry of entries) {
     const n = effectiveCount(entry, whole, options);
     sum += n;
     if (guarded && !isAdmitted(entry, options)) unadmitted += n;
-    else listed.push({ key: entry.key, n });
+    else {
+      listed.push({ key: entry.key, n });
+      if (guarded) unlisted += Math.min(n, borderline(entry, options));
+    }
   }
   if (kind === Kind.template && listed.length > TOP_TEMPLATES) {
     // Most frequent first; ties by key, so that the cut is the same everywhere.
@@ -121,7 +140,7 @@ export const effectiveKind = (
   return {
     kind,
     total: SETS.includes(kind) ? Math.max(whole, 1) : sum,
-    other: Math.max(unadmitted, unseen),
+    other: Math.max(unadmitted + unlisted, unseen),
     unseen,
     bound: overflowed(counts, kind) ? boundOf(counts, kind) : 0xffffffff,
     keys: listed.map(({ key }) => key),

@@ -68,8 +68,11 @@ export const floorOf = (n: number, state: Maturity): number => (state === 'activ
 
 const isOrdinal = (kind: number): boolean => (ORDINAL as readonly number[]).includes(kind);
 
-/** 1/p of each count: the mass of all that is at most as frequent, `other` included when it is. */
-const rarities = (counts: readonly number[], other: number, total: number, floor: number): number[] => {
+/**
+ * 1/p of each count: the mass of all that is at most as frequent. What is not listed (`other`) counts as rarer than anything
+ * that is: two orders, one for each, would together claim half of what happens (test/unit/parameters/null.test.ts).
+ */
+export const rarities = (counts: readonly number[], other: number, total: number, floor: number): number[] => {
   const order = counts.map((_, i) => i).sort((a, b) => counts[a]! - counts[b]!);
   const out = new Array<number>(counts.length).fill(1);
   let mass = 0;
@@ -80,7 +83,7 @@ const rarities = (counts: readonly number[], other: number, total: number, floor
       mass += n;
       j++;
     }
-    const p = Math.min(1, Math.max(floor, (mass + (other <= n ? other : 0)) / total));
+    const p = Math.min(1, Math.max(floor, (mass + other) / total));
     for (let k = i; k < j; k++) out[order[k]!] = 1 / p;
     i = j;
   }

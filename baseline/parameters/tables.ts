@@ -5,7 +5,7 @@ import { backOffProfile } from './backoff.ts';
 import type { ModelData, OperationData, SchemaCounts, ServiceData } from './data.ts';
 import { Kind } from './features.ts';
 import { avalanche } from './hash.ts';
-import { compileProfile, floorOf, kindCounts, type Profile } from './profile.ts';
+import { compileProfile, floorOf, kindCounts, type Profile, rarities } from './profile.ts';
 import { isCallSource } from './sources.ts';
 
 export interface SchemaTable {
@@ -57,22 +57,13 @@ export interface ModelTables {
 }
 
 const schemaTable = (counts: SchemaCounts, floor: number): SchemaTable => {
-  const known = new Map<number, number>();
   const total = Math.max(1, counts.total);
-  const order = counts.keys.map((_, i) => i).sort((a, b) => counts.counts[a]! - counts.counts[b]!);
-  let mass = 0;
-  for (let i = 0; i < order.length; ) {
-    const n = counts.counts[order[i]!]!;
-    let j = i;
-    while (j < order.length && counts.counts[order[j]!] === n) {
-      mass += n;
-      j++;
-    }
-    const p = Math.min(1, Math.max(floor, (mass + (counts.other <= n ? counts.other : 0)) / total));
-    for (let k = i; k < j; k++) known.set(counts.keys[order[k]!]!, 1 / p);
-    i = j;
-  }
-  return { known, unseen: 1 / Math.min(1, Math.max(floor, counts.other / total)), bound: counts.bound };
+  const inverses = rarities(counts.counts, counts.other, total, floor);
+  return {
+    known: new Map(counts.keys.map((key, i) => [key, inverses[i]!])),
+    unseen: 1 / Math.min(1, Math.max(floor, counts.other / total)),
+    bound: counts.bound,
+  };
 };
 
 /** Open addressing over three integers. */
