@@ -63,7 +63,7 @@ export interface ScoreSummary {
 
 const PARTITION = 0;
 /** Files are in order of time only roughly: an exporter writes a trace when it is complete. */
-const WINDOW_LAG_MS = 300_000;
+const WINDOW_LAG_MS = 900_000;
 const LOAD_MS = 1_000;
 const MOST_WRITTEN = 5_000_000;
 
