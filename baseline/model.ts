@@ -156,6 +156,10 @@ export interface CompileOptions {
   readonly previous: readonly BaselineEntry[];
   /** Table-name patterns whose statements are never admitted without an operator. */
   readonly sensitiveTables: readonly string[];
+  /** Stream time at which the version is cut, milliseconds since the epoch: what drifts may drift so much a day. */
+  readonly createdMs?: number;
+  /** Services of which a release was learned that the version before did not know. */
+  readonly deployed?: ReadonlySet<string>;
 }
 
 /** Learning side of one group. `P` is its partial: raw counters of one (log partition, block of time). */

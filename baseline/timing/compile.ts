@@ -86,7 +86,8 @@ export function compileTiming(partial: TimingPartial, options: CompileOptions): 
     add('label', '', label, key.outcome, 0, key);
     add('kind', '', symbols.text(service), key.outcome, kind, key);
   }
-  const keys = [...collected.values()];
+  // in one order, whatever order they were met in: sums of fractions depend on it
+  const keys = [...collected].sort((a, b) => compare(a[0], b[0])).map(([, key]) => key);
   for (const one of partial.families.values()) {
     const total = createSketch();
     mergeSketch(total, one.total);

@@ -24,11 +24,16 @@ export interface CollectiveRates {
   readonly overall: CollectiveRate;
 }
 
+/** Sums of these are exact in any order: the same traffic gives the same version. */
+const UNIT = 2 ** -24;
+const inUnits = (rate: number): number => Math.round(rate / UNIT) * UNIT;
+
 /** How often chance alone exceeds p ≤ `level`, or leaves all that was learned on either side where that says more. */
-export const nominalExceedance = (learned: number, level: number): number => Math.max(level, 2 / (learned + 1));
+export const nominalExceedance = (learned: number, level: number): number =>
+  inUnits(Math.max(level, 2 / (learned + 1)));
 
 /** How often a new value is the largest of all. */
-export const nominalAbove = (learned: number): number => 1 / (learned + 1);
+export const nominalAbove = (learned: number): number => inUnits(1 / (learned + 1));
 
 export const NOMINAL_RATE: CollectiveRate = {
   exceedance: 0.01,
