@@ -1,11 +1,15 @@
-/** `spanwarden incidents list|show`: what was found, from ClickHouse. */
+/** `spanwarden incidents …`: what was found, from ClickHouse; an operator's word on it, over the console. */
 import { type ClickHouse, connectClickHouse } from '../runtime/clickhouse/client.ts';
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
 import type { IncidentFinding } from '../schemas/alerts/incident.ts';
+import type { IncidentActionKind } from '../schemas/log/incident-action.ts';
 import type { ClientRecord } from '../schemas/log/verdict.ts';
 import { type Command, ExitCode, parse, UsageError, wholeNumber } from './command.ts';
+import { CONSOLE_HELP, CONSOLE_OPTIONS, connectConsole } from './console/client.ts';
+import { expiryOf } from './edits/build.ts';
+import { sayWord } from './incidents/word.ts';
 
 interface Row {
   readonly id: string;
@@ -33,31 +37,54 @@ interface Row {
 const CLASSES = ['security', 'operational', 'telemetry', 'inventory'];
 
 export const incidents: Command = {
-  summary: 'list incidents, or show one whole',
+  summary: 'list incidents, show one whole, say what it was: expected, resolved, bad',
   help: `
 usage: spanwarden incidents list [--class CLASS] [--open] [--most N] [--json] [--config FILE]
        spanwarden incidents show ID [--json] [--config FILE]
+       spanwarden incidents expect ID --once|--always [--dry-run] [--expires WHEN] [--owner NAME] [--comment TEXT]
+       spanwarden incidents acknowledge|resolve|reopen|bad ID [--comment TEXT]
 
 list   newest first: id, state, class, when, client, traces, title
 show   one incident: what was expected and seen, the client and how it is known, trace ids
+expect --once: it was expected, and what is still to come of it is not told. --always: an edit of the baseline keeps it from
+       coming again: the smallest one, for its own novelties at their operation, with what it would have changed over the last day
+bad    it was an attack: never admitted
 
+--dry-run       show what would be done, do nothing
+--expires WHEN  of the edit: 30m, 12h, 30d, 4w or a date; without, it never ends
+--owner NAME    who answers for the edit
+--comment TEXT  why
 --class CLASS   only security, operational, telemetry or inventory
 --open          only those still open
 --most N        how many (default 50)
---json          one JSON object a line
---config FILE   the YAML file; CLICKHOUSE_URL names the server, else the embedded one that runs here is asked
+list and show ask ClickHouse: CLICKHOUSE_URL names the server, else the embedded one that runs here is asked. The others ask
+the console.
+
+${CONSOLE_HELP}
 `,
   async run(args) {
     const { values, positionals } = parse(args, {
+      ...CONSOLE_OPTIONS,
       class: { type: 'string' },
       open: { type: 'boolean' },
       most: { type: 'string' },
-      json: { type: 'boolean' },
-      config: { type: 'string' },
+      once: { type: 'boolean' },
+      always: { type: 'boolean' },
+      'dry-run': { type: 'boolean' },
+      expires: { type: 'string' },
+      owner: { type: 'string' },
+      comment: { type: 'string' },
     });
     const [what, id, ...extra] = positionals;
+    const word = wordOf(what, values);
+    if (word !== undefined) {
+      if (id === undefined || extra.length > 0) throw new UsageError(`incidents ${what} takes one id`);
+      const expiresMs = expiryOf(values.expires, Date.now());
+      await sayWord(await connectConsole(values), id, word, { ...values, expiresMs });
+      return ExitCode.ok;
+    }
     if (extra.length > 0 || (what !== 'list' && what !== 'show') || (what === 'show') !== (id !== undefined)) {
-      throw new UsageError('incidents takes list, or show and an id');
+      throw new UsageError('incidents takes list; or show, expect, acknowledge, resolve, reopen or bad and an id');
     }
     if (values.class !== undefined && !CLASSES.includes(values.class)) {
       throw new UsageError(`--class takes one of ${CLASSES.join(', ')}`);
@@ -78,6 +105,17 @@ show   one incident: what was expected and seen, the client and how it is known,
     }
   },
 };
+
+const WORDS: readonly IncidentActionKind[] = ['acknowledge', 'resolve', 'reopen', 'bad'];
+
+function wordOf(
+  what: string | undefined,
+  { once, always }: { once?: boolean | undefined; always?: boolean | undefined },
+): IncidentActionKind | undefined {
+  if (what !== 'expect') return WORDS.find((word) => word === what);
+  if ((once === true) === (always === true)) throw new UsageError('incidents expect takes either --once or --always');
+  return once === true ? 'expect-once' : 'expect-always';
+}
 
 async function query(
   clickhouse: ClickHouse,

@@ -12,6 +12,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   sequence: async () => (await import('./sequence.ts')).sequence,
   status: async () => (await import('./status.ts')).status,
   incidents: async () => (await import('./incidents.ts')).incidents,
+  edits: async () => (await import('./edits.ts')).edits,
+  baseline: async () => (await import('./baseline.ts')).baseline,
   config: async () => (await import('./config.ts')).config,
 };
 
