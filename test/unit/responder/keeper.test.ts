@@ -1,48 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  createIncidentKeeper,
-  type IncidentEvent,
-  type KeeperConfig,
-  type KeeperSnapshot,
-} from '../../../responder/incidents/keeper.ts';
-import type { Incident } from '../../../schemas/alerts/incident.ts';
+import type { KeeperSnapshot } from '../../../responder/incidents/keeper.ts';
 import type { Verdict } from '../../../schemas/log/verdict.ts';
+import { keeperOf } from './keeping.ts';
 import { clientOf, DAY, findingOf, verdictOf } from './verdicts.ts';
-
-const CONFIG: KeeperConfig = {
-  budgetPerDay: 5,
-  softIncidents: true,
-  quietSecurityMs: 3_600_000,
-  quietOperationalMs: 60_000,
-  candidateWaitMs: 2_500,
-  stormPerMinute: 5,
-  maxOpen: 1_000,
-};
-
-function keeperOf(config: Partial<KeeperConfig> = {}, snapshot?: KeeperSnapshot) {
-  const alerts: {
-    event: IncidentEvent;
-    id: string;
-    sequence: string;
-    atMs: number;
-    incident: Incident;
-    members: number;
-  }[] = [];
-  const rows = new Map<string, Incident>();
-  const keeper = createIncidentKeeper(
-    { ...CONFIG, ...config },
-    {
-      incident: (incident) => rows.set(incident.id, incident),
-      alert: (event, incident, sequence, atMs, members) =>
-        alerts.push({ event, id: incident.id, sequence, atMs, incident, members: members.length }),
-    },
-    snapshot,
-  );
-  const feed = (verdict: Verdict, appendMs = verdict.appendMs, segmentsPerDay = 100_000) =>
-    keeper.verdict({ verdict, segmentsPerDay }, appendMs);
-  return { keeper, alerts, rows, feed };
-}
 
 describe('incident keeper', () => {
   it('makes one incident and one alert of one novelty; later hits only count', () => {
