@@ -38,7 +38,7 @@ export interface TrafficOptions {
 
 export interface Contamination {
   readonly share: number;
-  /** All over the time, or all in one tenth of it. */
+  /** All over the time, or all within 3 % of it. */
   readonly shape: 'uniform' | 'bursty';
   readonly kinds?: readonly AttackKind[];
   /** Addresses the attacks come from, none of the population; 3 without. */
@@ -66,7 +66,7 @@ export interface GeneratedTrace {
 }
 
 const START_MS = Date.UTC(2026, 2, 2, 8);
-const BURST = 0.1;
+const BURST = 0.03;
 /** Some kinds need an operation that is asked for rarely. */
 const MOST_TRIES = 2_000;
 

@@ -66,7 +66,7 @@ export async function contamination(worlds: Worlds): Promise<Section> {
     title: 'Contaminated learning',
     body: [
       `${count(sizes.smallLearned)} traces learned, of which a share is attacks of the very kinds that are looked for afterwards ` +
-        `(${STRUCTURAL_ATTACKS.join(', ')}), by 3 addresses, all over the window or within one tenth of it; then ${count(sizes.smallClean)} clean traces ` +
+        `(${STRUCTURAL_ATTACKS.join(', ')}), by 3 addresses, all over the window or within 3 % of it; then ${count(sizes.smallClean)} clean traces ` +
         `and ${count(attacks.reduce((sum, { length }) => sum + length, 0))} attacks by other addresses are judged. Recall at a false-positive rate of 1e-3.`,
       table(
         ['learning window', 'all kinds', ...STRUCTURAL_ATTACKS, 'realised rate at nominal 1e-3'],
