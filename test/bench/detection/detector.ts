@@ -197,12 +197,13 @@ export interface TraceScore {
   readonly anomalous: boolean;
 }
 
-/** `score --incidents` over traces in order of time. */
+/** `score --incidents` over traces in order of time; `scores` takes every trace's score by trace id. */
 export const incidentsOf = (
   detector: Detector,
   traces: Iterable<HeldTrace>,
   range: { firstMs: number; lastMs: number },
-): Promise<Scored> => scoreWith(detector, ['held traces'], heldFiles(traces, range), undefined);
+  scores?: Map<string, TraceScore>,
+): Promise<Scored> => scoreWith(detector, ['held traces'], heldFiles(traces, range), scores);
 
 /** The same over files, with every trace's score by trace id. */
 export async function incidentsOfFiles(

@@ -19,6 +19,8 @@ interface Judgedkind {
   readonly dropped: string;
   /** Which kinds of findings the most severe one of a found mutant was. */
   readonly foundBy: ReadonlyMap<string, number>;
+  /** By mutant, the kinds of its findings about structure. */
+  readonly structural: ReadonlyMap<number, ReadonlySet<string>>;
 }
 
 /** Clean traces that are mutated: enough that each is used a few times only. */
@@ -100,6 +102,7 @@ export async function mutations(worlds: Worlds): Promise<Section[]> {
       ],
     },
     ablation(kinds, verdicts),
+    voices(structural, thresholdAt(negatives, 1e-3)),
   ];
   return sections;
 }
@@ -120,14 +123,21 @@ function judgedKinds(
     dropped: string,
   ): Judgedkind => {
     const foundBy = new Map<string, number>();
+    const structural = new Map<number, Set<string>>();
     const seen = new Map<number, { readonly score: number; readonly name: string }>();
     const verdicts = judge(detector, records, (i, { findings, score }) => {
       const first = findings[0];
+      for (const { group, kind: found } of findings) {
+        if (group !== 'structure') continue;
+        const known = structural.get(i);
+        if (known === undefined) structural.set(i, new Set([found]));
+        else known.add(found);
+      }
       if (first === undefined || (seen.get(i)?.score ?? -1) >= score) return;
       seen.set(i, { score, name: first.hard ? `**${first.kind}**` : first.kind });
     });
     for (const { name } of seen.values()) foundBy.set(name, (foundBy.get(name) ?? 0) + 1);
-    return { kind, family, verdicts, simple: simple(records), dropped, foundBy };
+    return { kind, family, verdicts, simple: simple(records), dropped, foundBy, structural };
   };
   const planted = MUTATION_KINDS.map((kind) => {
     const { records, equal } = nursery.plant(kind, mutants);
@@ -193,6 +203,31 @@ function simpleTable(
     ]),
   ];
   return table(['recall at FPR 1e-3', ...families.map(([name]) => name), 'flags of clean traffic'], rows);
+}
+
+/** Which models of structure speak of what is found, and which alone: without such a one at most so much is lost. */
+function voices(kinds: readonly Judgedkind[], threshold: number): Section {
+  const models = [
+    ...new Set(kinds.flatMap(({ structural }) => [...structural.values()].flatMap((own) => [...own]))),
+  ].sort();
+  const rows = kinds.map(({ kind, verdicts, structural }) => {
+    const found = [...verdicts.score.keys()].filter((i) => verdicts.score[i]! > threshold);
+    const cells = models.map((model) => {
+      const speaks = found.filter((i) => structural.get(i)?.has(model) === true);
+      const alone = speaks.filter((i) => structural.get(i)!.size === 1);
+      const of = (some: readonly number[]): string => percent(some.length / Math.max(1, found.length), 0);
+      return speaks.length === 0 ? '–' : `${of(speaks)}, ${of(alone)}`;
+    });
+    return [kind, count(found.length), ...cells];
+  });
+  return {
+    title: 'Models of structure',
+    body: [
+      'Of the mutants found at a false-positive rate of 1e-3: in how many a model of structure has a finding, and in how many no other has one. ' +
+        'Without a model, at most the second share is lost.',
+      table(['kind', 'found', ...models], rows),
+    ],
+  };
 }
 
 /** Fused from the groups' own p, all of them or all but one, so that only the groups differ. */
