@@ -44,6 +44,7 @@ export const backOffProfile = (parts: readonly ProfileData[]): Profile | null =>
           parts.flatMap((part) => part.kinds.filter((counts) => counts.kind === kind)),
         ),
       ),
+    hitKinds: [],
     texts: [],
     pending: [],
     anyPublic: false,

@@ -154,14 +154,46 @@ const isBenignHit = (entry: CountEntry, options: CompileOptions): boolean => {
   return id !== 0 && (id >= HINT || isAdmitted(entry, options));
 };
 
-export const effectiveProfile = (parameter: ParameterCounts, options: CompileOptions): ProfileData => {
+/** Values with attack patterns are everyday here: four times the evidence that admits anything else. */
+const EVERYDAY = 4;
+
+/** Shapes of such values. A few attackers of the learning window must not make theirs normal; editors of pages may. */
+const hitKindsOf = (
+  parameter: ParameterCounts,
+  anyHit: CountEntry | undefined,
+  options: CompileOptions,
+): KindCounts[] => {
+  const { hits } = parameter;
+  if (hits === null || anyHit === undefined) return [];
+  const { admitOccurrences, admitBuckets, admitClients } = options.profile;
+  const profile = {
+    ...options.profile,
+    admitOccurrences: EVERYDAY * admitOccurrences,
+    admitBuckets: EVERYDAY * admitBuckets,
+    admitClients: options.clients < admitClients ? admitClients : EVERYDAY * admitClients,
+  };
+  if (!isAdmitted(anyHit, { ...options, profile })) return [];
+  const whole = effectiveCount(anyHit, anyHit.known + anyHit.unknown, options);
+  const kinds: KindCounts[] = [];
+  for (const [kind, entries] of byKindOf(hits)) {
+    kinds.push(effectiveKind(hits, kind as Kind, entries, whole, options));
+  }
+  return kinds;
+};
+
+const byKindOf = (counts: Counts): [number, CountEntry[]][] => {
   const byKind = new Map<number, CountEntry[]>();
-  for (const entry of entriesOf(parameter.counts)) {
+  for (const entry of entriesOf(counts)) {
     const kind = kindOf(entry.key);
     const list = byKind.get(kind);
     if (list === undefined) byKind.set(kind, [entry]);
     else list.push(entry);
   }
+  return [...byKind].sort(([a], [b]) => a - b);
+};
+
+export const effectiveProfile = (parameter: ParameterCounts, options: CompileOptions): ProfileData => {
+  const byKind = new Map(byKindOf(parameter.counts));
   const total = byKind.get(Kind.total)?.[0];
   const n = effectiveTotal(total, options);
   const patterns = byKind.get(Kind.pattern) ?? [];
@@ -169,7 +201,7 @@ export const effectiveProfile = (parameter: ParameterCounts, options: CompileOpt
   const hits = anyHit === undefined ? 0 : anyHit.known + anyHit.unknown;
   const benign = Math.max(0, n - (anyHit === undefined ? 0 : effectiveCount(anyHit, n, options)));
   const kinds: KindCounts[] = [];
-  for (const [kind, entries] of [...byKind].sort(([a], [b]) => a - b)) {
+  for (const [kind, entries] of byKind) {
     if (kind === Kind.total) continue;
     // More values than an enumeration has: no dictionary, whatever sample of it was kept.
     if (kind === Kind.value && overflowed(parameter.counts, kind)) continue;
@@ -194,6 +226,7 @@ export const effectiveProfile = (parameter: ParameterCounts, options: CompileOpt
     quarantined: parameter.quarantined,
     state: maturityOf(n, total?.buckets ?? 0, options),
     kinds,
+    hitKinds: hitKindsOf(parameter, anyHit, options),
     texts: [...parameter.texts].filter(([key]) => listed.has(key)).sort(([a], [b]) => a - b),
     pending,
     anyPublic: false,

@@ -106,8 +106,29 @@ interface ParameterJson {
   anyPublic?: true;
   pending?: string[];
   kinds: Record<string, CountsJson>;
+  /** Shapes of values with attack patterns, where these are everyday. */
+  hitKinds?: Record<string, CountsJson>;
   texts?: Record<string, string>;
 }
+
+const kindsToJson = (kinds: readonly KindCounts[]): Record<string, CountsJson> =>
+  Object.fromEntries(kinds.map((kind) => [KIND_NAMES[kind.kind]!, countsToJson(kind.kind, kind)]));
+
+const kindsFromJson = (json: Record<string, CountsJson>): KindCounts[] => {
+  const kinds: KindCounts[] = Object.entries(json).map(([name, counts]) => {
+    const kind = Kind[name as keyof typeof Kind];
+    if (kind === undefined) throw damaged(`kind ${name}`);
+    return {
+      kind,
+      total: counts.total,
+      other: counts.other,
+      unseen: counts.unseen ?? 0,
+      bound: counts.bound ?? NO_BOUND,
+      ...listsFromJson(kind, counts),
+    };
+  });
+  return kinds.sort((a, b) => a.kind - b.kind);
+};
 
 const parameterToJson = (operation: OperationData, profile: ProfileData): ParameterJson => ({
   operation: operation.label,
@@ -121,7 +142,8 @@ const parameterToJson = (operation: OperationData, profile: ProfileData): Parame
   state: profile.state,
   ...(profile.anyPublic ? { anyPublic: true as const } : {}),
   ...(profile.pending.length === 0 ? {} : { pending: profile.pending.map(keyToBase36) }),
-  kinds: Object.fromEntries(profile.kinds.map((kind) => [KIND_NAMES[kind.kind]!, countsToJson(kind.kind, kind)])),
+  kinds: kindsToJson(profile.kinds),
+  ...(profile.hitKinds.length === 0 ? {} : { hitKinds: kindsToJson(profile.hitKinds) }),
   ...(profile.texts.length === 0
     ? {}
     : { texts: Object.fromEntries(profile.texts.map(([key, text]) => [(key & KEY_MASK).toString(36), text])) }),
@@ -133,19 +155,6 @@ const textsFromJson = (json: Record<string, string> | undefined): (readonly [num
     .sort(([a], [b]) => a - b);
 
 const profileFromJson = (json: ParameterJson): ProfileData => {
-  const kinds: KindCounts[] = Object.entries(json.kinds).map(([name, counts]) => {
-    const kind = Kind[name as keyof typeof Kind];
-    if (kind === undefined) throw damaged(`kind ${name}`);
-    return {
-      kind,
-      total: counts.total,
-      other: counts.other,
-      unseen: counts.unseen ?? 0,
-      bound: counts.bound ?? NO_BOUND,
-      ...listsFromJson(kind, counts),
-    };
-  });
-  kinds.sort((a, b) => a.kind - b.kind);
   return {
     source: json.source,
     name: json.name,
@@ -155,7 +164,8 @@ const profileFromJson = (json: ParameterJson): ProfileData => {
     buckets: json.buckets,
     quarantined: json.quarantined,
     state: json.state,
-    kinds,
+    kinds: kindsFromJson(json.kinds),
+    hitKinds: kindsFromJson(json.hitKinds ?? {}),
     texts: textsFromJson(json.texts),
     pending: keysFromJson(json.pending ?? []),
     anyPublic: json.anyPublic === true,

@@ -42,23 +42,36 @@ const IS_ORDINAL = Uint8Array.from({ length: 16 }, (_, kind) =>
 /** From this 1/p on a feature is outside its profile: rarer than one in a thousand, or than the sample can tell. */
 export const outsideAt = (profile: Profile): number => Math.min(1_000, 0.5 / profile.floor);
 
+/** Families of `strong` without benign hits here, as bits. */
+const hostileOf = (profile: Profile, strong: number): number => {
+  let hostile = 0;
+  for (let left = strong; left !== 0; left &= left - 1) {
+    const bit = left & -left;
+    if (inverseOf(profile, keyOf(Kind.pattern, 31 - Math.clz32(bit))) < 0) hostile |= bit;
+  }
+  return hostile;
+};
+
 export const judgeShape = (profile: Profile, shape: Shape, reader: ParameterReader, out: ValueJudgement): void => {
   const { kinds } = out;
   kinds.fill(1);
   let severity = 0;
   let members = 0;
   const notable = outsideAt(profile);
+  out.hostile = hostileOf(profile, reader.hits.strong);
+  // A value with patterns that are everyday here was learned apart from the others, and is held against its like.
+  const shapes = reader.hits.strong !== 0 && out.hostile === 0 && profile.hits !== null ? profile.hits : profile;
   for (let i = 0; i < shape.count; i++) {
     const key = shape.keys[i]!;
     const kind = kindOf(key) as Kind;
     if (IS_ORDINAL[kind] === 1) {
       const bin = key & KEY_MASK;
-      const inverse = ordinalInverse(profile, kind, bin);
+      const inverse = ordinalInverse(shapes, kind, bin);
       if (inverse > kinds[kind]!) kinds[kind] = inverse;
-      severity += Math.min(MAX_OCTAVES, octavesOutside(profile, kind, bin));
+      severity += Math.min(MAX_OCTAVES, octavesOutside(shapes, kind, bin));
       continue;
     }
-    let inverse = inverseOf(profile, key);
+    let inverse = inverseOf(shapes, key);
     if (inverse < 0) {
       inverse = -inverse;
       if (kind === Kind.character || kind === Kind.bigram) {
@@ -70,7 +83,6 @@ export const judgeShape = (profile: Profile, shape: Shape, reader: ParameterRead
     }
     if (inverse > kinds[kind]!) kinds[kind] = inverse;
   }
-  out.hostile = 0;
   const { strong, hints } = reader.hits;
   if (strong !== 0) {
     for (let id = 1; id < 32; id++) {
@@ -78,7 +90,6 @@ export const judgeShape = (profile: Profile, shape: Shape, reader: ParameterRead
       const inverse = inverseOf(profile, keyOf(Kind.pattern, id));
       // Not listed: no benign hits. The smallest p the profile may claim.
       if (inverse < 0) {
-        out.hostile |= 1 << id;
         kinds[Kind.pattern] = 1 / profile.floor;
         severity += PATTERN_SEVERITY;
       } else if (inverse > kinds[Kind.pattern]!) kinds[Kind.pattern] = inverse;
@@ -87,7 +98,7 @@ export const judgeShape = (profile: Profile, shape: Shape, reader: ParameterRead
   if (hints !== 0) {
     for (let id = 1; id < 32; id++) {
       if ((hints & (1 << id)) === 0) continue;
-      const listed = inverseOf(profile, keyOf(Kind.pattern, HINT + id));
+      const listed = inverseOf(shapes, keyOf(Kind.pattern, HINT + id));
       const inverse = Math.abs(listed);
       if (inverse > kinds[Kind.total]!) kinds[Kind.total] = inverse;
       if (listed < 0) severity += 0.5;

@@ -2,7 +2,7 @@
 import { ParameterSource, type Segment } from '../../traces/segment.ts';
 import type { LearnContext } from '../model.ts';
 import { claimKey } from './bounded-map.ts';
-import { addCount, keyOf } from './counts.ts';
+import { addCount, type Counts, keyOf, kindOf } from './counts.ts';
 import { addDistinct } from './distinct.ts';
 import { isPublicName, PUBLIC_NAME } from './egress.ts';
 import { HINT, Kind, SchemaKind } from './features.ts';
@@ -10,6 +10,7 @@ import { fillHomes, isOutgoing } from './homes.ts';
 import {
   claimParameter,
   createOperation,
+  hitsOf,
   noteText,
   type OperationCounts,
   type ParameterCounts,
@@ -60,6 +61,12 @@ const parameterOf = (
   return found;
 };
 
+const countHints = (counts: Counts, hints: number, client: number, bucket: number): void => {
+  for (let id = 1; id < 32; id++) {
+    if (hints & (1 << id)) addCount(counts, keyOf(Kind.pattern, HINT + id), client, bucket);
+  }
+};
+
 const learnValue = (
   parameter: ParameterCounts,
   segment: Segment,
@@ -98,15 +105,20 @@ const learnValue = (
   const shape = reader.shape(values, start, end, source);
   const { strong, hints } = reader.hits;
   if (strong !== 0) {
-    // DETECTION §7: counts towards this parameter's benign hit rate and towards nothing else.
+    // DETECTION §7: counts towards this parameter's benign hit rate, and never enters templates or enumerations.
     for (let id = 1; id < 32; id++) if (strong & (1 << id)) addCount(counts, keyOf(Kind.pattern, id), client, bucket);
     addCount(counts, keyOf(Kind.pattern, 0), client, bucket);
+    const hits = hitsOf(parameter);
+    for (let i = 0; i < shape.count; i++) {
+      const key = shape.keys[i]!;
+      const kind = kindOf(key);
+      if (kind !== Kind.template && kind !== Kind.value) addCount(hits, key, client, bucket);
+    }
+    countHints(hits, hints, client, bucket);
     return;
   }
   for (let i = 0; i < shape.count; i++) addCount(counts, shape.keys[i]!, client, bucket);
-  for (let id = 1; id < 32; id++) {
-    if (hints & (1 << id)) addCount(counts, keyOf(Kind.pattern, HINT + id), client, bucket);
-  }
+  countHints(counts, hints, client, bucket);
 };
 
 const learnSchema = (

@@ -6,6 +6,7 @@ import {
   createOperation,
   createParameter,
   createPartial,
+  hitsOf,
   type OperationCounts,
   type ParameterCounts,
   type ParametersPartial,
@@ -13,8 +14,9 @@ import {
   settlePartial,
 } from './partial.ts';
 
-/** 'SWP' and the version of this form. */
-const MAGIC = 0x53_57_50_01;
+/** 'SWP' and the version of this form; the first had no counters of hits. */
+const MAGIC = 0x53_57_50_02;
+const MAGIC_WITHOUT_HITS = 0x53_57_50_01;
 
 interface Sink {
   bytes: Uint8Array;
@@ -68,6 +70,8 @@ const writeParameter = (sink: Sink, parameter: ParameterCounts): void => {
   writeWord(sink, parameter.quarantined);
   writeBytes(sink, parameter.clients);
   writeCounts(sink, parameter.counts);
+  writeWord(sink, parameter.hits === null ? 0 : 1);
+  if (parameter.hits !== null) writeCounts(sink, parameter.hits);
   writeWord(sink, parameter.texts.size);
   for (const [key, text] of [...parameter.texts].sort(([a], [b]) => a - b)) {
     writeWord(sink, key);
@@ -105,6 +109,7 @@ interface Source {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   at: number;
+  hasHits: boolean;
 }
 
 const damaged = (what: string): SpanwardenError =>
@@ -147,6 +152,7 @@ const readParameter = (source: Source): ParameterCounts => {
   parameter.quarantined = readWord(source);
   parameter.clients.set(readBytes(source, parameter.clients.length));
   readCounts(source, parameter.counts);
+  if (source.hasHits && readWord(source) !== 0) readCounts(source, hitsOf(parameter));
   for (let left = readWord(source); left > 0; left--) {
     const key = readWord(source);
     parameter.texts.set(key, readText(source));
@@ -171,8 +177,11 @@ const readOperation = (source: Source): OperationCounts => {
 
 /** Throws BASELINE_DAMAGED. */
 export const decodePartial = (bytes: Uint8Array): ParametersPartial => {
-  const source: Source = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), at: 0 };
-  if (readWord(source) !== MAGIC) throw damaged('unknown form');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const source: Source = { bytes, view, at: 0, hasHits: true };
+  const magic = readWord(source);
+  if (magic !== MAGIC && magic !== MAGIC_WITHOUT_HITS) throw damaged('unknown form');
+  source.hasHits = magic === MAGIC;
   const partial = createPartial();
   partial.operations.bound = readWord(source);
   for (let left = readWord(source); left > 0; left--) {

@@ -20,6 +20,8 @@ export interface ParameterCounts {
   /** Parameter name; for statements and egress the label text of the calling span. */
   readonly name: string;
   readonly counts: Counts;
+  /** Shapes of values that an attack pattern matched: apart, for parameters where that is everyday. Null = none came. */
+  hits: Counts | null;
   readonly clients: Uint8Array;
   /** Observations in quarantined segments: counted apart, never learned. */
   quarantined: number;
@@ -74,6 +76,7 @@ export const createParameter = (source: ParameterSource, name: string): Paramete
   source,
   name,
   counts: createCounts(PARAMETER_CAPS),
+  hits: null,
   clients: createDistinct(),
   quarantined: 0,
   texts: new Map(),
@@ -103,8 +106,15 @@ export const noteText = (parameter: ParameterCounts, key: number, text: string):
   if (parameter.texts.size > 4 * parameter.counts.caps[Kind.form]!) pruneTexts(parameter);
 };
 
+/** Counters of a parameter's values with attack patterns, made when first needed. */
+export const hitsOf = (parameter: ParameterCounts): Counts => {
+  parameter.hits ??= createCounts(PARAMETER_CAPS);
+  return parameter.hits;
+};
+
 const mergeParameter = (into: ParameterCounts, from: ParameterCounts): void => {
   mergeCounts(into.counts, from.counts);
+  if (from.hits !== null) mergeCounts(hitsOf(into), from.hits);
   mergeDistinct(into.clients, from.clients);
   into.quarantined += from.quarantined;
   for (const [key, text] of from.texts) if (hasCount(into.counts, key)) noteText(into, key, text);
@@ -137,6 +147,7 @@ export const settlePartial = (partial: ParametersPartial): void => {
     settleMap(operation.calls);
     for (const parameter of [...operation.parameters.map.values(), ...operation.calls.map.values()]) {
       settleCounts(parameter.counts);
+      if (parameter.hits !== null) settleCounts(parameter.hits);
       pruneTexts(parameter);
     }
     settleCounts(operation.counts);

@@ -38,6 +38,8 @@ export interface ProfileData {
   quarantined: number;
   state: Maturity;
   kinds: KindCounts[];
+  /** Shapes of values with attack patterns, where these are everyday; empty elsewhere. */
+  hitKinds: KindCounts[];
   /** Names of egress classes and tables of statements, by form key, ascending. */
   texts: (readonly [number, string])[];
   /** Statements seen by several clients at several times, yet too rarely to be admitted: form keys, ascending. */
@@ -59,6 +61,8 @@ export interface Profile {
   /** Ordinal kinds: learned bins ascending, 1/p each. */
   readonly bins: readonly (Int32Array | null)[];
   readonly binInverse: readonly (Float64Array | null)[];
+  /** Of values with attack patterns that are benign here; null where such values are too rare to have shapes of their own. */
+  readonly hits: Profile | null;
 }
 
 /** 0.3 decade: half of 1/(N+1). */
@@ -133,7 +137,11 @@ export const compileProfile = (data: ProfileData): Profile => {
       inverse[at] = rare[i]!;
     }
   }
-  return { data, floor, capacity, keys, inverse, other, bounds, bins, binInverse };
+  const hits =
+    data.hitKinds.length === 0
+      ? null
+      : compileProfile({ ...data, n: data.hitKinds[0]!.total, kinds: data.hitKinds, hitKinds: [] });
+  return { data, floor, capacity, keys, inverse, other, bounds, bins, binInverse, hits };
 };
 
 /** 1/p of a feature key; negative when the key is not listed. */

