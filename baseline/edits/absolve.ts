@@ -124,8 +124,8 @@ function shaped(clause: EditDocument['parameters'][number], symbols: Symbols, re
 
 /**
  * What is left of a verdict's findings, all groups together. With a finding that is taken away goes what only follows from
- * it, if that is soft: the same group at the same span; everything below a call that is new; the child set that differs by
- * the same call; and the tree as a whole when nothing else of its structure is left.
+ * it, if that is soft: the same group at the same span; everything below a call that is new, and the child set it is in; the
+ * child set without a call that may be left out; and the tree as a whole when nothing else of its structure is left.
  */
 export function absolve(
   findings: readonly Finding[],
@@ -150,9 +150,12 @@ export function absolve(
     }
     const top = spans.get(from.spanId);
     if (top === undefined) return false;
-    if (finding.kind === 'child-set')
-      return finding.explanationKey.split(' · ').at(-1) === differingLabel(from, segment, top);
     const at = spans.get(finding.spanId);
+    if (finding.kind === 'child-set') {
+      // a set with a new call in it cannot be one that was learned; a required call that is missing is told by its rule
+      if (NEW_CALL.has(from.kind)) return at !== undefined && at === segment.parent[top];
+      return finding.explanationKey.split(' · ').at(-1) === leftOut(from);
+    }
     return NEW_CALL.has(from.kind) && at !== undefined && isBelow(at, top);
   };
   for (const finding of left) {
@@ -168,6 +171,6 @@ export function absolve(
   return findings.filter((finding) => left.has(finding));
 }
 
-/** Label by which the child set above differs: the call that is new, or the one that was left out. */
-const differingLabel = (from: Finding, { label, symbols }: Segment, i: number): string | undefined =>
-  REQUIRED.has(from.kind) ? from.explanationKey.split(' → ').at(-1) : symbols.labelText(label[i]!);
+/** Label of the call that was left out, where that is what was approved. */
+const leftOut = ({ kind, explanationKey }: Finding): string | undefined =>
+  REQUIRED.has(kind) ? explanationKey.split(' → ').at(-1) : undefined;
