@@ -1,7 +1,7 @@
 /** A cell of learning: what one log partition gave in one block of time, raw and mergeable. */
 
 import { GROUPS } from '../../schemas/log/verdict.ts';
-import type { Segment, SegmentSpans } from '../../traces/segment.ts';
+import { Outcome, type Segment, type SegmentSpans } from '../../traces/segment.ts';
 import type { GroupValues } from '../fusion/calibration.ts';
 import type { GroupLearners, GroupPartials } from '../learners.ts';
 import type { LearnContext } from '../model.ts';
@@ -15,6 +15,8 @@ export interface Scored {
   readonly entry: string;
   readonly timing: number;
   readonly parameters: number;
+  /** Share of its features in state observe, by group in the order of GROUPS. */
+  readonly observed: readonly number[];
 }
 
 /** A segment chosen for calibration by the hash of its identity. */
@@ -45,6 +47,8 @@ export interface Cell {
   segments: number;
   /** Those of them that were counted apart. */
   quarantined: number;
+  /** Those whose entry ended in an error. */
+  failed: number;
   readonly releases: Releases;
   readonly buckets: Set<number>;
   readonly clients: Distinct;
@@ -70,6 +74,7 @@ export const createCell = (learners: GroupLearners, partition: number, block: nu
   samples: [],
   segments: 0,
   quarantined: 0,
+  failed: 0,
   releases: createReleases(),
   buckets: new Set(),
   clients: createDistinct(),
@@ -86,6 +91,7 @@ export function learnInto(
 ): void {
   for (const group of GROUPS) learners[group].learn(cell.partials[group], segment, context);
   cell.segments++;
+  if (segment.outcome[0] === Outcome.error) cell.failed++;
   if (context.quarantined) cell.quarantined++;
   else learnReleases(cell.releases, segment, context.bucket);
   cell.buckets.add(context.bucket);
@@ -100,6 +106,7 @@ export function mergeCells(into: Cell, from: Cell, learners: GroupLearners): voi
   into.samples = into.samples.concat(from.samples);
   into.segments += from.segments;
   into.quarantined += from.quarantined;
+  into.failed += from.failed;
   mergeReleases(into.releases, from.releases);
   for (const bucket of from.buckets) into.buckets.add(bucket);
   mergeDistinct(into.clients, from.clients);

@@ -20,13 +20,23 @@ interface CellHead {
   readonly segments: number;
   /** Absent in what was written before they were counted. */
   readonly quarantined?: number;
+  readonly failed?: number;
   readonly releases?: ReleasesForm;
   readonly buckets: readonly number[];
   readonly clients: readonly number[];
   readonly firstMs: number;
   readonly lastMs: number;
-  /** hash, bucket, values by group, family key, entry, timing and parameter similarity. */
-  readonly scored: readonly (readonly [number, number, readonly number[], string, string, number, number])[];
+  /** hash, bucket, values by group, family key, entry, timing and parameter similarity, share in state observe by group. */
+  readonly scored: readonly (readonly [
+    number,
+    number,
+    readonly number[],
+    string,
+    string,
+    number,
+    number,
+    (readonly number[])?,
+  ])[];
   /** Byte lengths of the partials in the order of GROUPS. */
   readonly lengths: readonly number[];
 }
@@ -54,13 +64,16 @@ export function* encodingCells(
       block: cell.block,
       segments: cell.segments,
       quarantined: cell.quarantined,
+      failed: cell.failed,
       releases: releasesToForm(cell.releases),
       buckets: [...cell.buckets].sort((a, b) => a - b),
       clients: distinctToForm(cell.clients),
       firstMs: cell.firstMs,
       lastMs: cell.lastMs,
       scored: cell.samples.flatMap(({ hash, bucket, scored: s }) =>
-        s === undefined ? [] : [[hash, bucket, [...s.values], s.familyKey, s.entry, s.timing, s.parameters] as const],
+        s === undefined
+          ? []
+          : [[hash, bucket, [...s.values], s.familyKey, s.entry, s.timing, s.parameters, s.observed] as const],
       ),
       lengths: partials.map((bytes) => bytes.length),
     });
@@ -98,6 +111,7 @@ export function decodeCells(
       block: cell.block,
       segments: cell.segments,
       quarantined: cell.quarantined ?? 0,
+      failed: cell.failed ?? 0,
       releases: releasesFromForm(cell.releases ?? []),
       buckets: new Set(cell.buckets),
       clients: distinctFromForm(cell.clients),
@@ -109,20 +123,23 @@ export function decodeCells(
         parameters: learners.parameters.decode(parameters!),
         status: learners.status.decode(status!),
       },
-      samples: cell.scored.map(([hash, bucket, values, familyKey, entry, timingSimilarity, parameterSimilarity]) => ({
-        hash,
-        bucket,
-        spans: undefined,
-        bytes: 0,
-        labels: 0,
-        scored: {
-          values: Float64Array.from(values),
-          familyKey,
-          entry,
-          timing: timingSimilarity,
-          parameters: parameterSimilarity,
-        },
-      })),
+      samples: cell.scored.map(
+        ([hash, bucket, values, familyKey, entry, timingSimilarity, parameterSimilarity, observed]) => ({
+          hash,
+          bucket,
+          spans: undefined,
+          bytes: 0,
+          labels: 0,
+          scored: {
+            values: Float64Array.from(values),
+            familyKey,
+            entry,
+            timing: timingSimilarity,
+            parameters: parameterSimilarity,
+            observed: observed ?? GROUPS.map(() => 0),
+          },
+        }),
+      ),
     };
   });
   return { frame: head.frame, cells };

@@ -6,6 +6,7 @@
 import { VERSION_SCHEMA, versionId } from '../../schemas/baselines/version.ts';
 import type { LearningConfig } from '../../schemas/config/learning.ts';
 import { GROUPS, type Group } from '../../schemas/log/verdict.ts';
+import type { Segment } from '../../traces/segment.ts';
 import {
   type Baseline,
   type BaselineCalibration,
@@ -18,6 +19,7 @@ import { grouped } from '../fusion/match-line.ts';
 import { learnThresholds, type SimilaritySample } from '../fusion/thresholds.ts';
 import type { GroupModels, GroupPartials } from '../learners.ts';
 import {
+  type BaselineEntry,
   type CompileOptions,
   createEvidence,
   createStructureMatch,
@@ -25,8 +27,9 @@ import {
   JudgementStage,
   type Maturity,
 } from '../model.ts';
-import { releasesToEntries } from '../releases.ts';
+import { type LearnedReleases, releasesFromEntries, releasesToEntries } from '../releases.ts';
 import { createRateBook } from '../timing/rate-book.ts';
+import { type CollectiveForm, type CollectiveRates, ratesFromForm, ratesToForm } from '../timing/rates.ts';
 import { type Cell, createPartials, labelsHash, mergePartials, type Sample, type Scored } from './cell.ts';
 import type { LearningDeps, Progress, PublishOptions } from './learning.ts';
 import { profileOf, readinessOf } from './profile.ts';
@@ -34,6 +37,9 @@ import { admittedReleases, createReleases, mergeReleases } from './releases.ts';
 
 /** Segments scored in one step: some ten milliseconds. */
 const SCORED_AT_ONCE = 100;
+
+/** A window in which most requests fail shows an outage, not what is normal. */
+const MOST_FAILED = 0.5;
 
 interface Fold {
   partials: GroupPartials;
@@ -61,6 +67,8 @@ export function* publishSteps(
       buckets: progress.buckets,
       previous: options.previous,
       sensitiveTables: config.sensitiveTables,
+      createdMs,
+      deployed,
     };
     const of = (group: Group): CompileOptions => ({
       ...compileOptions,
@@ -80,11 +88,19 @@ export function* publishSteps(
     firstMs = Math.min(firstMs, cell.firstMs);
     lastMs = Math.max(lastMs, cell.lastMs);
   }
+  const createdMs = Math.max(lastMs, (options.afterMs ?? -1) + 1);
+  const releases = createReleases();
+  let quarantined = 0;
+  for (const cell of cells) {
+    mergeReleases(releases, cell.releases);
+    quarantined += cell.quarantined;
+  }
+  const admitted = admittedReleases(releases, profileOf(config));
+  const deployed = deployedSince(options.previous, admitted);
   yield; // the counting is copied
   const suffixes = yield* suffixMerges(folds, deps);
 
   const rateBook = createRateBook();
-  const observed: Record<Group, number> = { structure: 0, timing: 0, parameters: 0, status: 0 };
   let scoredNow = 0;
   const prefix = createPartials(learners);
   let prefixSegments = 0;
@@ -102,9 +118,8 @@ export function* publishSteps(
         // Read with other path templates than it was learned with, it would be new to itself: what was found of it before
         // stands, if anything was.
         if (segment === undefined || labelsHash(segment) !== sample.labels) continue;
-        sample.scored = score.score(segment);
+        sample.scored = score(segment);
         rateBook.add(models.timing, segment);
-        for (const group of GROUPS) observed[group] += score.observed(group);
         scoredNow++;
         if (i % SCORED_AT_ONCE === SCORED_AT_ONCE - 1) yield;
       }
@@ -126,15 +141,22 @@ export function* publishSteps(
       (key) => models.structure.leaveOneOut(key),
       config.alpha,
     ),
-    collective: rateBook.rates(scoredNow / Math.max(1, progress.segments)),
+    collective:
+      (2 * scoredNow < scored.length ? previousRates(options.previous) : undefined) ??
+      ratesFromForm(ratesToForm(rateBook.rates(scoredNow / Math.max(1, progress.segments)))), // as it will be read
   };
   yield;
 
   const learning = [...progress.missing];
+  const failed = cells.reduce((sum, cell) => sum + cell.failed, 0);
+  if (failed > MOST_FAILED * progress.segments) {
+    const share = ((100 * failed) / progress.segments).toFixed(0);
+    learning.push(`${share} % of segments ended in an error: what succeeds would be the odd one out`);
+  }
   const needs = readinessOf(config);
   if (folds.length < 2) learning.push('traffic in one block of time only: nothing to calibrate against');
-  for (const group of GROUPS) {
-    const share = scoredNow === 0 ? 0 : observed[group] / scoredNow;
+  for (const [g, group] of GROUPS.entries()) {
+    const share = scored.reduce((sum, { observed }) => sum + observed[g]!, 0) / Math.max(1, scored.length);
     if (share > needs.maxObserved)
       learning.push(`${group}: ${(100 * share).toFixed(1)} % of traffic has too few observations`);
   }
@@ -143,15 +165,9 @@ export function* publishSteps(
       `${grouped(scored.length)} of ${grouped(1 / config.alpha)} segments to calibrate alpha ${config.alpha}`,
     );
   }
-  const releases = createReleases();
-  let quarantined = 0;
-  for (const cell of cells) {
-    mergeReleases(releases, cell.releases);
-    quarantined += cell.quarantined;
-  }
   const facts: Omit<BaselineManifest, 'version'> = {
     parent: options.parent,
-    createdMs: Math.max(lastMs, (options.afterMs ?? -1) + 1),
+    createdMs,
     offsets: options.offsets,
     segments: progress.segments,
     clients: progress.clients,
@@ -168,9 +184,23 @@ export function* publishSteps(
     maturity: maturityOf(models),
     ...(learners.keyId === undefined ? {} : { keyId: learners.keyId }),
   };
-  const extra = [...(options.extra ?? []), ...releasesToEntries(admittedReleases(releases, profileOf(config)))];
+  const extra = [...(options.extra ?? []), ...releasesToEntries(admitted)];
   const version = versionId(VERSION_SCHEMA, facts, contentOf(models, calibrated, extra));
   return createBaseline(models, calibrated, { version, ...facts }, extra);
+}
+
+/** Services of which a release was learned that the version before did not know. */
+function deployedSince(previous: readonly BaselineEntry[], learned: LearnedReleases): ReadonlySet<string> {
+  const before = releasesFromEntries(previous);
+  const isNew = ([service, versions]: readonly [string, readonly string[]]): boolean =>
+    versions.some((version) => before.get(service)?.includes(version) !== true);
+  return new Set([...learned].filter(isNew).map(([service]) => service));
+}
+
+/** Of the version before: after a restart the segments' bytes are gone, and rates of the few since would be worse than these. */
+function previousRates(previous: readonly BaselineEntry[]): CollectiveRates | undefined {
+  const entry = previous.find(({ group, kind }) => group === 'fusion' && kind === 'collective');
+  return entry === undefined ? undefined : ratesFromForm(JSON.parse(entry.value) as CollectiveForm);
 }
 
 /** Share of observations by state of their key, over all groups. */
@@ -230,13 +260,7 @@ function* suffixMerges(folds: readonly Fold[], deps: LearningDeps): Generator<vo
   return suffixes;
 }
 
-interface Scorer {
-  score(segment: Parameters<GroupModels['structure']['score']>[0]): Scored;
-  /** Share of the segment scored last that is still in state observe. */
-  observed(group: Group): number;
-}
-
-function createScorer(models: GroupModels): Scorer {
+function createScorer(models: GroupModels): (segment: Segment) => Scored {
   const evidence: Record<Group, Evidence> = {
     structure: createEvidence(),
     timing: createEvidence(),
@@ -244,23 +268,21 @@ function createScorer(models: GroupModels): Scorer {
     status: createEvidence(),
   };
   const match = createStructureMatch();
-  return {
-    score(segment) {
-      const values = new Float64Array(GROUPS.length);
-      for (const [g, group] of GROUPS.entries()) {
-        const e = evidence[group];
-        models[group].score(segment, JudgementStage.absence, e);
-        values[g] = groupValue(e.surprise, e.severity);
-      }
-      models.structure.match(segment, match);
-      return {
-        values,
-        familyKey: match.familyKey,
-        entry: match.family,
-        timing: evidence.timing.similarity,
-        parameters: evidence.parameters.similarity,
-      };
-    },
-    observed: (group) => evidence[group].observed,
+  return (segment) => {
+    const values = new Float64Array(GROUPS.length);
+    for (const [g, group] of GROUPS.entries()) {
+      const e = evidence[group];
+      models[group].score(segment, JudgementStage.absence, e);
+      values[g] = groupValue(e.surprise, e.severity);
+    }
+    models.structure.match(segment, match);
+    return {
+      values,
+      familyKey: match.familyKey,
+      entry: match.family,
+      timing: evidence.timing.similarity,
+      parameters: evidence.parameters.similarity,
+      observed: GROUPS.map((group) => evidence[group].observed),
+    };
   };
 }

@@ -17,11 +17,11 @@ export interface VersionEntry {
   readonly value: string;
 }
 
-/** 16 hex digits over the schema, the manifest's facts and the entries: equal content, equal version. */
+/** 16 hex digits over the schema, the manifest's facts and the entries in any order: equal content, equal version. */
 export function versionId(schema: number, facts: unknown, entries: Iterable<VersionEntry>): string {
   const hash = createHash('sha256');
   hash.update(`${schema}\n${JSON.stringify(facts)}\n`);
-  for (const entry of entries) hash.update(`${entryLine(entry)}\n`);
+  for (const line of Array.from(entries, entryLine).sort()) hash.update(`${line}\n`);
   return hash.digest('hex').slice(0, 16);
 }
 

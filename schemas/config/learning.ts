@@ -67,8 +67,10 @@ export const learningSection = z
       .int()
       .min(2)
       .max(32)
-      .default(8)
-      .describe('Runs of blocks left out in turn when a version is calibrated'),
+      .default(16)
+      .describe(
+        'Runs of blocks left out in turn when a version is calibrated: more come closer to the version, and take longer',
+      ),
     sensitiveTables: z
       .array(z.string().min(1))
       .default([])
