@@ -2,6 +2,7 @@
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
+import type { BudgetState } from '../schemas/alerts/budget.ts';
 import { type Command, ExitCode, parse, UsageError } from './command.ts';
 import type { RolesStatus } from './roles.ts';
 
@@ -74,6 +75,24 @@ function textOf({ collector, detector, trainer, responder }: RolesStatus, nowMs:
     lines.push(
       `incidents     ${count(responder.openIncidents)} open, ${count(responder.pendingDeliveries)} deliveries pending, last alert ${last}`,
     );
+    if (responder.budget !== null) lines.push(budgetLine(responder.budget));
   }
   return lines.join('\n');
+}
+
+/** Target and realised rate of false alerts. */
+function budgetLine({
+  targetPerDay,
+  threshold,
+  drift,
+  driftNominal,
+  expectedLastDay,
+  softLastDay,
+}: BudgetState): string {
+  if (threshold === 0) return `budget        ${targetPerDay} false alerts a day; nothing judged yet`;
+  const kept =
+    driftNominal === 0
+      ? 'not measured yet'
+      : `${drift.toFixed(1)}× as promised at ${driftNominal}, median of recent hours`;
+  return `budget        ${targetPerDay} false alerts a day, chance caused ${expectedLastDay.toFixed(1)} in the last; told at p ≤ ${threshold.toExponential(1)}, ${softLastDay} so in the last day; p is ${kept}`;
 }

@@ -12,7 +12,9 @@ import {
   flatten,
   INCIDENTS,
   invoices,
+  NOVELTIES,
   type Node,
+  RATE_HOURS,
   REQUESTS,
   type Request,
   TODAY,
@@ -174,6 +176,20 @@ const truths: Readonly<Record<string, (rows: readonly Row[]) => void>> = {
       ),
     ).toEqual(Object.fromEntries(expected));
   },
+  '11. Does p keep its promise?': (rows) => {
+    expect(numbers(rows, 'nominal', 'requests', 'ratio')).toEqual(
+      [0.01, 0.001, 0.0001].map((nominal, i) => {
+        const today = RATE_HOURS.filter(({ hourMs }) => hourMs >= TODAY);
+        const requests = today.reduce((sum, { segments }) => sum + segments, 0);
+        const soft = today.reduce((sum, { below, hard }) => sum + below[i]! - hard[i]!, 0);
+        return [nominal, requests, Math.round((100 * soft) / requests / nominal) / 100];
+      }),
+    );
+  },
+  '12. What was odd and told nobody?': (rows) => {
+    const ranked = [...NOVELTIES].sort((a, b) => a.p - b.p);
+    expect(rows.map((row) => row.novelty)).toEqual(ranked.map(({ explanationKey }) => explanationKey));
+  },
 };
 
 describe.skipIf(noClickHouse)('the questions of an analyst', () => {
@@ -191,7 +207,7 @@ describe.skipIf(noClickHouse)('the questions of an analyst', () => {
   afterAll(() => shop?.stop());
 
   const questions = readQuestions();
-  test('there are ten, and no query of the page is left out', () => {
+  test('no query of the page is left out', () => {
     expect(questions).toHaveLength(countSqlBlocks());
     const headings = questions.map(({ heading }) => heading).filter((heading) => /^\d/.test(heading));
     expect(headings).toEqual(Object.keys(truths));

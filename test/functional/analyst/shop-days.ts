@@ -4,7 +4,9 @@
  * payment, and the search is slow for everybody.
  */
 import { createHash } from 'node:crypto';
-import type { Alert, Delivery, Incident } from '../../../schemas/alerts/incident.ts';
+import type { BudgetState, RateHour } from '../../../schemas/alerts/budget.ts';
+import type { DigestEntry } from '../../../schemas/alerts/digest.ts';
+import type { Alert, Delivery, Incident, IncidentWord } from '../../../schemas/alerts/incident.ts';
 import type { ClientRecord, Finding, Verdict } from '../../../schemas/log/verdict.ts';
 
 export const YESTERDAY = Date.UTC(2026, 10, 19);
@@ -455,6 +457,74 @@ const delivery = (of: Alert, destination: string, facts: Partial<Delivery>): Del
   updatedMs: of.createdMs + 400,
   ...facts,
 });
+
+/** What was said of them: the slow search is acknowledged and then expected, the unpaid checkout was an attack. */
+export const WORDS: readonly IncidentWord[] = [
+  ['search', 'acknowledge', 'ben', 'looking at the index', 10],
+  ['search', 'expect-once', 'ben', 'the index is being rebuilt', 40],
+  ['unpaid', 'bad', 'ana', '', 55],
+].map(([name, action, by, comment, minute]) => {
+  const { id, occurrences, openedMs } = INCIDENTS[name as 'search' | 'unpaid'];
+  const atMs = openedMs + Number(minute) * MINUTE;
+  const of = { incidentId: id, saidOf: id, occurrence: occurrences, editId: '', result: 'taken' } as const;
+  return { ...of, action, by, comment, atMs, takenMs: atMs } as IncidentWord;
+});
+
+const hourAt = (hourMs: number, version: string, segments: number, below: number[], hard: number[]): RateHour => ({
+  hourMs,
+  version,
+  segments,
+  below,
+  hard,
+});
+
+/** What detectors counted: yesterday as promised, today since the search is slow twice as often. */
+export const RATE_HOURS: readonly RateHour[] = [
+  hourAt(YESTERDAY + 14 * HOUR, 'v1', 20_000, [190, 21, 2], [0, 0, 0]),
+  hourAt(TODAY + 13 * HOUR, 'v2', 20_000, [204, 19, 2], [0, 0, 0]),
+  hourAt(TODAY + 14 * HOUR, 'v2', 22_000, [447, 50, 9], [7, 6, 6]),
+];
+
+export const BUDGETS: readonly BudgetState[] = RATE_HOURS.map(({ hourMs, segments }) => ({
+  hourMs,
+  atMs: hourMs + 59 * MINUTE,
+  targetPerDay: 5,
+  threshold: 1e-5,
+  shift: 0,
+  drift: 1,
+  driftNominal: 0.01,
+  segmentsPerDay: 500_000,
+  segmentsLastDay: 24 * segments,
+  expectedLastDay: 24 * segments * 1e-5,
+  softLastDay: 1,
+  benignLastWeek: 0,
+  trueLastWeek: 0,
+}));
+
+/** What stayed under the threshold today. */
+export const NOVELTIES: readonly DigestEntry[] = [
+  ['whole-tree', 'GET /products/:id · catalog SELECT prices', 8e-5, 3],
+  ['latency', 'GET /search', 4e-4, 11],
+  ['parameter', 'GET /search · sort', 7e-4, 2],
+].map(([kind, explanationKey, p, count]) => ({
+  day: '2026-11-20',
+  kind: kind as DigestEntry['kind'],
+  explanationKey: String(explanationKey),
+  revision: TODAY + 15 * HOUR,
+  class: kind === 'latency' ? ('operational' as const) : ('security' as const),
+  service: 'catalog',
+  operation: String(explanationKey).split(' · ')[0]!,
+  count: Number(count),
+  clients: ['198.51.100.1'],
+  p: Number(p),
+  severity: 1,
+  expected: 'seen in 400 of 400',
+  seen: 'otherwise',
+  matchText: '',
+  traceId: slowSearches[0]!.traceId,
+  firstMs: TODAY + 14 * HOUR,
+  lastMs: TODAY + 14 * HOUR + 20 * MINUTE,
+}));
 
 export const DELIVERIES: readonly Delivery[] = [
   delivery(ALERTS.unpaid, 'on-call', { attempt: 2, updatedMs: ALERTS.unpaid.createdMs + 5_400 }),

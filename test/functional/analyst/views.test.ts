@@ -2,7 +2,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { noClickHouse } from '../clickhouse/server.ts';
 import { askRows, type ShopDatabases, startShopDatabases } from './databases.ts';
-import { ALERTS, attack, CLIENTS, DELIVERIES, INCIDENTS, invoices, REQUESTS, slowSearches } from './shop-days.ts';
+import {
+  ALERTS,
+  attack,
+  CLIENTS,
+  DELIVERIES,
+  INCIDENTS,
+  invoices,
+  NOVELTIES,
+  RATE_HOURS,
+  REQUESTS,
+  slowSearches,
+  WORDS,
+} from './shop-days.ts';
 import { inventoryOf } from './write-shop.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -24,8 +36,9 @@ const VIEWS: Readonly<Record<string, { readonly key: string; readonly things: nu
   },
   incident_timeline: {
     key: 'incident_id, at, event, what, trace_id',
-    // a request for each trace, one row for the opening (or merging) of each, one closing, alerts, deliveries
-    things: inStories + Object.keys(INCIDENTS).length + 1 + Object.keys(ALERTS).length + DELIVERIES.length,
+    // a request for each trace, one row for the opening (or merging) of each, one closing, alerts, deliveries, words
+    things:
+      inStories + Object.keys(INCIDENTS).length + 1 + Object.keys(ALERTS).length + DELIVERIES.length + WORDS.length,
   },
   client_activity: {
     key: 'day, client_address, service, operation, asynchronous',
@@ -56,6 +69,9 @@ const VIEWS: Readonly<Record<string, { readonly key: string; readonly things: nu
     ),
   },
   alert_deliveries: { key: 'alert_id, destination', things: DELIVERIES.length + 1 },
+  baseline_edits_latest: { key: 'id', things: 1 },
+  detection_rates: { key: 'hour, version, nominal', things: 3 * RATE_HOURS.length },
+  digest_latest: { key: 'day, kind, explanation_key', things: NOVELTIES.length },
   detection_health: {
     key: 'day, hour, service, operation',
     things: distinct(
@@ -86,6 +102,10 @@ describe.skipIf(noClickHouse)('views', () => {
       ['incidents', 'id'],
       ['alerts', 'id'],
       ['deliveries', 'alert_id, destination'],
+      ['incident_actions', 'said_of, said, action, said_by'],
+      ['digest', 'day, kind, explanation_key'],
+      ['judged_hours', 'hour, version'],
+      ['budget', 'hour'],
       ['operations', 'service, kind, operation'],
       ['edges', 'caller_service, caller_operation, service, operation'],
       ['inventory_calls', 'hour, partition, caller_service, caller_operation, service, kind, operation'],
@@ -163,6 +183,7 @@ describe.skipIf(noClickHouse)('views', () => {
       'opened',
       'alert',
       'delivery',
+      'said',
       'delivery',
     ]);
     const [closed] = await askRows<Row>(

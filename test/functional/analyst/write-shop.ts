@@ -11,14 +11,18 @@ import { placesOf } from '../clickhouse/segments.ts';
 import { storeOf } from '../clickhouse/server.ts';
 import {
   ALERTS,
+  BUDGETS,
   DELIVERIES,
   flatten,
   INCIDENTS,
+  NOVELTIES,
   type Node,
+  RATE_HOURS,
   REQUESTS,
   type Request,
   spanOf,
   TODAY,
+  WORDS,
   YESTERDAY,
 } from './shop-days.ts';
 
@@ -178,8 +182,39 @@ export async function writeShop(clickhouse: ClickHouse): Promise<Store> {
   await store.insertIncidents(Object.values(INCIDENTS));
   await store.insertAlerts(Object.values(ALERTS));
   await store.insertDeliveries(DELIVERIES);
+  await writeRates(store, 0);
+  await insertRows(clickhouse, 'baseline_edits', EDIT_REVISIONS);
   await writeVersions(clickhouse, store);
   return store;
+}
+
+/** An operator's edit of the baseline, and how it was before. */
+const EDIT_REVISIONS = [1, 2].map((revision) => ({
+  id: 'e1',
+  revision,
+  supersedes: revision - 1,
+  state: revision === 1 ? 'learning' : 'approved',
+  owner: 'ben',
+  by: 'ben',
+  at: dateTime(TODAY + (13 + revision) * HOUR_MS),
+  expires: dateTime(0),
+  comment: 'customers are looked up since 1.4.0',
+  entry: 'gateway POST /checkout',
+  summary: 'allows orders GET /customers/:id',
+  incident_id: INCIDENTS.edge.id,
+  document: '{}',
+  preview: '',
+}));
+
+/** Words, digest, rates and budget; `change` < 0: as they were before. */
+async function writeRates(store: Store, change: number): Promise<void> {
+  const older = change < 0;
+  await store.insertIncidentActions(WORDS);
+  await store.insertDigest(
+    NOVELTIES.map((one) => ({ ...one, revision: one.revision + change, ...(older ? { count: 1, p: 0.9 } : {}) })),
+  );
+  await store.insertJudgedHours(RATE_HOURS.map((one) => (older ? { ...one, segments: 10, below: [9, 9, 9] } : one)));
+  await store.insertBudget(BUDGETS.map((one) => (older ? { ...one, atMs: one.atMs - 1, threshold: 0.9 } : one)));
 }
 
 /** The versions in the verdicts, and yesterday's check. */
@@ -208,6 +243,11 @@ export async function writeReplays(clickhouse: ClickHouse, store: Store): Promis
     'incidents',
     'alerts',
     'deliveries',
+    'incident_actions',
+    'digest',
+    'judged_hours',
+    'budget',
+    'baseline_edits',
     'operations',
     'edges',
     'inventory_calls',
@@ -246,6 +286,8 @@ export async function writeReplays(clickhouse: ClickHouse, store: Store): Promis
       })),
     );
     await store.insertAlerts(Object.values(ALERTS));
+    await writeRates(store, change);
+    await insertRows(clickhouse, 'baseline_edits', EDIT_REVISIONS.slice(change < 0 ? 0 : 1));
   }
   await writeVersions(clickhouse, store);
   const { operations, edges, calls } = inventoryOf(REQUESTS);
