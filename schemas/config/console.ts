@@ -11,7 +11,10 @@ export const consoleSection = z
     port: z.number().int().min(0).max(65_535).default(9_465).describe('Port of the API; 0 = any free one'),
     token: z
       .string()
-      .refine((value) => value === '' || value.length >= 16, 'has at least 16 characters')
+      .regex(
+        /^(?:[A-Za-z0-9._~+/=-]{16,512})?$/,
+        'has at least 16 characters, and none but letters, digits and ._~+/=-',
+      )
       .default('')
       .describe('Bearer token that every request must carry; empty = a random one for each start, kept in a file')
       .meta({ secret: true }),

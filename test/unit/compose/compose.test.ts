@@ -17,7 +17,7 @@ const SECRETS = {
   CLICKHOUSE_PASSWORD: 'a',
   CLICKHOUSE_READER_PASSWORD: 'b',
   GRAFANA_PASSWORD: 'c',
-  CONSOLE_TOKEN: 'a token of some length',
+  CONSOLE_TOKEN: 'a-token-of-some-length',
   REDACTION_KEY: '0123456789abcdef',
 };
 const compose = loadCompose(SECRETS);

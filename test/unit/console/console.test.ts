@@ -1,0 +1,300 @@
+/** The console's API by injection: who may ask, what is refused, what is written and told. */
+import { describe, expect, it } from 'vitest';
+import { createConsole } from '../../../console/service.ts';
+import type { ConsoleStore } from '../../../console/store.ts';
+import { tokenFor } from '../../../console/token.ts';
+import type { StoredEdit } from '../../../runtime/clickhouse/store.ts';
+import { SpanwardenError } from '../../../runtime/errors.ts';
+import { createLogger } from '../../../runtime/telemetry/logger.ts';
+import { createMetrics } from '../../../runtime/telemetry/metrics.ts';
+import type { BaselineRequest } from '../../../schemas/baselines/request.ts';
+import { writeVersion } from '../../../schemas/baselines/version.ts';
+import { consoleSection } from '../../../schemas/config/console.ts';
+import { decodeIncidentAction } from '../../../schemas/log/codecs.ts';
+import type { IncidentAction } from '../../../schemas/log/incident-action.ts';
+import { loadedBaseline } from '../detector/traffic.ts';
+
+const TOKEN = 'a-token-for-this-test';
+const NOW = 1_800_000_000_000;
+const PAIR = {
+  kind: 'service-pair',
+  explanationKey: 'gateway → payments',
+  service: 'payments',
+  operation: 'GET /items',
+};
+
+const INCIDENT = {
+  id: 'abcdef0123456789',
+  title: 'Service called one that it never called before: gateway → payments',
+  state: 'open',
+  class: 'security',
+  kind: 'service-pair',
+  explanationKey: 'gateway → payments',
+  traceIds: ['t1'],
+  findings: [],
+};
+
+function open(settings: Record<string, unknown> = {}, over: Partial<ConsoleStore> = {}) {
+  const { baseline, entries } = loadedBaseline();
+  const written: StoredEdit[] = [];
+  const actions: IncidentAction[] = [];
+  const requests: BaselineRequest[] = [];
+  const imported: string[] = [];
+  const store: ConsoleStore = {
+    async edits({ id, history } = {}) {
+      const all = written.filter(({ document }) => id === undefined || document.id === id).toReversed();
+      if (history === true) return all;
+      return all.filter(({ document }, i) => all.findIndex((one) => one.document.id === document.id) === i);
+    },
+    async insertEdit(edit) {
+      written.push(edit);
+    },
+    incidents: async ({ id } = {}) => (id === undefined || id === INCIDENT.id ? [INCIDENT as never] : []),
+    listVersions: async () => [baseline.manifest as never],
+    loadVersion: async () => ({ manifest: baseline.manifest, entries }) as never,
+    async requestBaseline(request) {
+      requests.push(request);
+    },
+    baselineRequests: async () => [],
+    async insertImported(version) {
+      imported.push(version);
+    },
+    findingsOfTraces: async () => [
+      {
+        id: 'v',
+        traceId: 't1',
+        operation: 'GET /search',
+        anomalous: true,
+        findings: [{ ...PAIR, hard: true, candidate: false }],
+      },
+    ],
+    recentFindings: async () => ({
+      scored: 1_000,
+      verdicts: [
+        {
+          id: 'v',
+          traceId: 't1',
+          operation: 'GET /search',
+          anomalous: true,
+          findings: [{ ...PAIR, hard: true, candidate: false }],
+        },
+      ],
+    }),
+    novelties: async () => [PAIR],
+    inventoryCalls: async () => [{ service: 'payments', operation: 'GET /items' }],
+    ...over,
+  };
+  const service = createConsole(consoleSection.parse({ token: TOKEN, port: 0, ...settings }), {
+    store,
+    log: {
+      async produce(_topic, records) {
+        for (const { value } of records) actions.push(decodeIncidentAction(value)!);
+      },
+    },
+    logger: createLogger({ name: 'test', level: 'silent' }),
+    metrics: createMetrics(),
+    now: () => NOW,
+    newId: () => `${written.length + requests.length}fedcba9-0000`,
+  });
+  const ask = async (
+    method: 'GET' | 'POST' | 'PUT',
+    url: string,
+    body?: object | string,
+    headers: Record<string, string> = {},
+  ) => {
+    const answer = await service.app.inject({
+      method,
+      url: url.startsWith('/') ? url : `/api/v1/${url}`,
+      headers: { host: '127.0.0.1:9465', authorization: `Bearer ${TOKEN}`, ...headers },
+      ...(body !== undefined && { payload: body }),
+    });
+    return {
+      status: answer.statusCode,
+      type: String(answer.headers['content-type']),
+      said: answer.json() as Record<string, unknown> & { detail: string },
+    };
+  };
+  return { ask, written, actions, requests, imported, service };
+}
+
+const THRESHOLD = { state: 'pinned', entry: 'GET /search', thresholds: { timing: 0.9 } };
+
+describe('who may ask', () => {
+  const { ask } = open({ hosts: ['console.example:443'] });
+  it.each<[string, Record<string, string>, number]>([
+    ['without a token', { authorization: '' }, 401],
+    ['with another token', { authorization: 'Bearer another token' }, 401],
+    ['by a name that is not ours (DNS rebinding)', { host: 'evil.example' }, 421],
+    ['from another site’s page', { origin: 'https://evil.example' }, 403],
+    ['from another port’s page', { origin: 'http://127.0.0.1:1' }, 403],
+    ['cross-site, as the browser says', { 'sec-fetch-site': 'cross-site' }, 403],
+    ['with a null origin', { origin: 'null' }, 403],
+  ])('a request %s is refused', async (_what, headers, status) => {
+    const answer = await ask('GET', 'edits', undefined, headers);
+    expect(answer.status).toBe(status);
+    expect(answer.type).toContain('application/problem+json');
+    expect(answer.said).toMatchObject({ type: 'about:blank', status });
+  });
+
+  it('a request of ours passes, by loopback or a configured name; health needs no token', async () => {
+    expect((await ask('GET', 'edits', undefined, { origin: 'http://127.0.0.1:9465' })).status).toBe(200);
+    expect((await ask('GET', 'edits', undefined, { host: 'localhost:1234' })).status).toBe(200);
+    expect((await ask('GET', 'edits', undefined, { host: 'Console.example:443' })).status).toBe(200);
+    expect((await ask('GET', '/healthz', undefined, { authorization: '' })).said).toEqual({ status: 'alive' });
+  });
+
+  it('beyond loopback a token must be configured; on loopback a random one is made', () => {
+    expect(() => tokenFor({ host: '0.0.0.0', token: '' })).toThrow('set console.token');
+    expect(tokenFor({ host: '127.0.0.1', token: '' })).not.toBe(tokenFor({ host: '127.0.0.1', token: '' }));
+    expect(tokenFor({ host: '127.0.0.1', token: '' }).length).toBeGreaterThan(40);
+  });
+});
+
+describe('bodies', () => {
+  const { ask, written } = open();
+  it.each<[string, object | string, Record<string, string>, number]>([
+    ['no JSON', '{', { 'content-type': 'application/json' }, 400],
+    ['another type', 'state=approved', { 'content-type': 'application/x-www-form-urlencoded' }, 415],
+    ['plain text', '{}', { 'content-type': 'text/plain' }, 415],
+    ['more than a megabyte', { edit: THRESHOLD, by: 'x'.repeat(2 << 20) }, {}, 413],
+    ['an unknown field', { edit: THRESHOLD, surprise: 1 }, {}, 400],
+    ['an edit that says nothing', { edit: { state: 'approved' } }, {}, 400],
+    ['an edit that has ended', { edit: { ...THRESHOLD, expiresMs: NOW - 1 } }, {}, 400],
+    ['an edit that refers to nothing', { edit: { ...THRESHOLD, entry: 'GET /serach' } }, {}, 422],
+  ])('%s is refused and nothing is written', async (_what, body, headers, status) => {
+    const answer = await ask('POST', 'edits', body, headers);
+    expect(answer.status).toBe(status);
+    expect(answer.said.detail).not.toBe('');
+    expect(written).toEqual([]);
+  });
+
+  it('says the nearest known name, and one line for each thing that is wrong', async () => {
+    const { said } = await ask('POST', 'edits', { edit: { ...THRESHOLD, entry: 'GET /serach' } });
+    expect(said.detail).toContain("the nearest known one is 'GET /search'");
+    expect(said.errors).toHaveLength(1);
+    expect((await ask('GET', 'nothing')).status).toBe(404);
+  });
+
+  it('while the store is away: try again', async () => {
+    const away = open(
+      {},
+      {
+        edits: () => Promise.reject(new SpanwardenError('CLICKHOUSE_UNAVAILABLE', 'ClickHouse does not answer')),
+      },
+    );
+    expect((await away.ask('GET', 'edits')).status).toBe(503);
+    const broken = open({}, { edits: () => Promise.reject(new Error('a secret of ours')) });
+    const { status, said } = await broken.ask('GET', 'edits');
+    expect([status, said.detail]).toEqual([500, 'internal error']);
+  });
+});
+
+describe('edits', () => {
+  it('are events: created, revised from the revision that was seen, retired, never deleted', async () => {
+    const { ask, written } = open();
+    const created = await ask('POST', 'edits', { edit: THRESHOLD, by: 'ann', id: 'search-timing' });
+    expect(created.status).toBe(201);
+    expect(created.said.document).toMatchObject({
+      id: 'search-timing',
+      revision: 1,
+      supersedes: 0,
+      by: 'ann',
+      atMs: NOW,
+    });
+    expect((await ask('POST', 'edits', { edit: THRESHOLD, id: 'search-timing' })).status).toBe(409);
+    const next = { edit: { ...THRESHOLD, thresholds: { timing: 0.8 } }, supersedes: 1, by: 'bob' };
+    expect((await ask('PUT', 'edits/search-timing', next)).said.document).toMatchObject({ revision: 2, supersedes: 1 });
+    expect((await ask('PUT', 'edits/search-timing', next)).status).toBe(409);
+    expect((await ask('PUT', 'edits/none', { ...next, supersedes: 1 })).status).toBe(404);
+    const retired = await ask('POST', 'edits/search-timing/retire', { by: 'ann', comment: 'over' });
+    expect(retired.said.document).toMatchObject({ revision: 3, state: 'retired', comment: 'over' });
+    expect((await ask('POST', 'edits/search-timing/retire', {})).status).toBe(409);
+    expect(written.map(({ document }) => document.revision)).toEqual([1, 2, 3]);
+    expect((await ask('GET', 'edits')).said.edits).toEqual([]);
+    expect((await ask('GET', 'edits?all=1')).said.edits).toHaveLength(1);
+    expect((await ask('GET', 'edits/search-timing')).said.revisions).toHaveLength(3);
+  });
+
+  it('go with what they would have changed; a preview writes nothing', async () => {
+    const { ask, written } = open();
+    const edit = { state: 'approved', approve: [{ kind: PAIR.kind, explanationKey: PAIR.explanationKey }] };
+    const shown = await ask('POST', 'edits/preview', { edit });
+    expect(shown.said.preview).toMatchObject({
+      judgedAgain: null,
+      stored: { scored: 1_000, fewerFindings: 1, silenced: 1 },
+    });
+    expect(written).toEqual([]);
+    await ask('POST', 'edits', { edit });
+    expect(JSON.parse(written[0]!.preview)).toEqual(shown.said.preview);
+  });
+
+  it('a signature is known by the name that people read', async () => {
+    const { ask } = open();
+    const { said } = await ask('POST', 'edits', { edit: { state: 'blocked', signature: 'GET /search #1' } });
+    expect((said.document as { signature: string }).signature).toMatch(/^gateway server GET \/search #[0-9a-z]+$/);
+  });
+});
+
+describe('incidents', () => {
+  it('an operator’s word is a record for the responder', async () => {
+    const { ask, actions } = open();
+    const { status } = await ask('POST', 'incidents/abcdef0123456789/actions', {
+      action: 'resolve',
+      by: 'ann',
+      comment: 'ok',
+    });
+    expect(status).toBe(202);
+    expect(actions).toEqual([
+      { incidentId: INCIDENT.id, action: 'resolve', by: 'ann', comment: 'ok', atMs: NOW, editId: '' },
+    ]);
+    expect((await ask('POST', 'incidents/abcd/actions', { action: 'bad' })).status).toBe(202);
+    expect((await ask('POST', 'incidents/nothing/actions', { action: 'bad' })).status).toBe(404);
+    expect((await ask('POST', 'incidents/abcd/actions', { action: 'forget' })).status).toBe(400);
+  });
+
+  it('expect always makes the smallest edit, names it in the record, and a dry run does neither', async () => {
+    const { ask, actions, written } = open();
+    const body = { action: 'expect-always', by: 'ann', expiresMs: NOW + 1_000 };
+    const dry = await ask('POST', `incidents/${INCIDENT.id}/actions`, { ...body, dryRun: true });
+    expect(dry.said.edit).toMatchObject({ document: { state: 'approved', approve: [PAIR] } });
+    expect([actions, written]).toEqual([[], []]);
+    await ask('POST', `incidents/${INCIDENT.id}/actions`, body);
+    expect(written).toMatchObject([{ incidentId: INCIDENT.id, document: { approve: [PAIR], expiresMs: NOW + 1_000 } }]);
+    expect(actions).toMatchObject([{ action: 'expect-always', editId: written[0]!.document.id }]);
+  });
+
+  it('what no version can expect is refused and says what to do', async () => {
+    const collective = { ...INCIDENT, kind: 'collective' };
+    const { ask, actions } = open({}, { incidents: async () => [collective as never] });
+    const { status, said } = await ask('POST', `incidents/${INCIDENT.id}/actions`, { action: 'expect-always' });
+    expect([status, actions]).toEqual([409, []]);
+    expect(said.detail).toContain('--once');
+  });
+});
+
+describe('the baseline', () => {
+  it('is exported and imported as lines, and rolled back by its id or the start of it', async () => {
+    const { ask, requests, imported, service } = open();
+    const { baseline, entries } = loadedBaseline();
+    const lines = [...writeVersion(entries)].join('');
+    const exported = await service.app.inject({
+      url: '/api/v1/baseline/versions/current/export',
+      headers: { host: 'localhost', authorization: `Bearer ${TOKEN}` },
+    });
+    expect(exported.body).toBe(lines);
+    const type = { 'content-type': 'application/x-ndjson' };
+    const { status, said } = await ask('POST', 'baseline/import?by=ann&force=1', lines, type);
+    expect([status, said.entries]).toEqual([202, entries.length]);
+    expect(imported).toEqual([baseline.version]);
+    expect((await ask('POST', 'baseline/import', lines.replace('GET /search', 'GET /seerch'), type)).status).toBe(400);
+    expect((await ask('POST', 'baseline/import', 'nothing\n', type)).status).toBe(400);
+    await ask('POST', 'baseline/rollback', { version: baseline.version.slice(0, 6), by: 'ann' });
+    expect((await ask('POST', 'baseline/rollback', { version: 'zz' })).status).toBe(404);
+    await ask('POST', 'baseline/resume', { forget: true });
+    expect(requests.map(({ kind, version, force, forget }) => [kind, version, force, forget])).toEqual([
+      ['import', baseline.version, true, false],
+      ['roll-back', baseline.version, false, false],
+      ['resume', '', false, true],
+    ]);
+  });
+});
