@@ -201,11 +201,12 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
       const { nodes } = timing;
       const { startNs, durationNs, childCount, traceId } = segment;
       const baseMs = behindMs === Infinity ? segment.startMs : believedStartMs(segment, behindMs);
+      const lastMs = behindMs === Infinity ? Infinity : Math.max(baseMs, segment.appendMs) + MOST_AHEAD_MS;
       for (let i = 0; i < nodes.count; i++) {
         const key = nodes.key[i]!;
         if (key < 0) continue;
         const lastedNs = durationNs[i]! >= 0 ? durationNs[i]! : 0; // NaN: unknown
-        const endMs = baseMs + (startNs[i]! + nodes.shiftNs[i]! + lastedNs) / 1e6;
+        const endMs = Math.min(lastMs, baseMs + (startNs[i]! + nodes.shiftNs[i]! + lastedNs) / 1e6);
         const number = Math.floor(endMs / windowMs);
         const sinceMs = endMs - number * windowMs;
         const window = windowOf(number, offset, segment.symbols);
@@ -260,6 +261,8 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
 
 /** A span cannot have been logged before it began: then its clock is ahead. */
 const AHEAD_MS = 2_000;
+/** A window further ahead would hold the commit back until then; no segment is held so long (assembly.maxAgeMs). */
+const MOST_AHEAD_MS = 60_000;
 
 /** Start of the entry, by the clock of the log where its own is of no use. */
 function believedStartMs({ startMs, appendMs, durationNs }: Segment, behindMs: number): number {

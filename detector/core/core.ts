@@ -12,7 +12,7 @@ import { type ClientRecord, type Verdict, VerdictStage } from '../../schemas/log
 import type { SegmentAssembler } from '../../traces/assembly/assembler.ts';
 import type { AssemblerSink, CloseStage } from '../../traces/assembly/contract.ts';
 import type { PathTemplates } from '../../traces/operations/learned-templates.ts';
-import { type Segment, type SegmentSpans, spanIdHex } from '../../traces/segment.ts';
+import { endMsOf, type Segment, type SegmentSpans, spanIdHex } from '../../traces/segment.ts';
 import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './attributed.ts';
 import { createGathering, type Gathering, type Producer } from './gathering.ts';
 import { createJudgedCounter } from './judged-counts.ts';
@@ -156,8 +156,8 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     if (first) {
       effects.seen(segment, verdict);
     }
-    if (baseline !== null && isCounted(spans, verdict)) {
-      if (first) windows.addToLoad(spans.partition, spans.firstOffset, baseline, segment);
+    if (baseline !== null && isFresh(spans)) {
+      if (first && isInTime(spans)) windows.addToLoad(spans.partition, spans.firstOffset, baseline, segment);
       // before the absence grace is over, missing children would lengthen their parents' self times
       if (absent && (first || stage === 'absence'))
         windows.addToShift(spans.partition, spans.firstOffset, baseline, segment);
@@ -180,8 +180,9 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   /** Not said before the partition was taken over. */
   const isFresh = ({ partition, firstOffset }: SegmentSpans): boolean => firstOffset >= (resumedAt.get(partition) ?? 0);
 
-  const isCounted = (spans: SegmentSpans, verdict: Verdict): boolean =>
-    isFresh(spans) && verdict.endMs <= (streams.get(spans.partition) ?? spans.appendMs) + MAX_AHEAD_MS;
+  /** By the clock of its entry; calls on other clocks are counted by that (baseline/timing/clocks.ts). */
+  const isInTime = (spans: SegmentSpans): boolean =>
+    endMsOf(segment, 0) <= (streams.get(spans.partition) ?? spans.appendMs) + MAX_AHEAD_MS;
 
   /** What the segment answers when others ask who caused them. */
   function remember(spans: SegmentSpans, verdict: Verdict): void {
