@@ -4,7 +4,7 @@
  * retries for a wonder. A class never seen on the edge has the Good–Turing mass of the unseen.
  */
 import type { Finding } from '../../schemas/log/verdict.ts';
-import { type Segment, type Symbols, spanIdHex } from '../../traces/segment.ts';
+import { endMsOf, type Segment, type Symbols, spanIdHex } from '../../traces/segment.ts';
 import { grouped } from '../fusion/match-line.ts';
 import {
   type BaselineEntry,
@@ -215,6 +215,6 @@ function findingOf(segment: Segment, i: number, edge: CompiledEdge, found: numbe
     share: 0,
     candidate: false,
     startMs,
-    endMs: startMs + segment.durationNs[i]! / 1e6,
+    endMs: endMsOf(segment, i),
   };
 }
