@@ -5,6 +5,8 @@ import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
 import { createReadingKit } from '../traces/kit.ts';
+import { createRedactor } from '../traces/redaction/redactor.ts';
+import { redactVerdict } from '../traces/redaction/verdict.ts';
 import { type Command, ExitCode, parse, UsageError } from './command.ts';
 import { createOfflineIncidents } from './offline/incidents.ts';
 import { formatHelp, passedOver, traceFiles } from './offline/inputs.ts';
@@ -18,8 +20,10 @@ usage: spanwarden score --baseline FILE INPUT… --out FILE [--incidents FILE] [
 
 --baseline FILE    what 'spanwarden train' wrote
 INPUT              files of traces, or - for standard input
---out FILE         one JSON object a line and trace id (its worst segment): traceId, score (higher = more anomalous), p,
-                   anomalous, match, client, findings; - for standard output
+--out FILE         one JSON object a line and trace id (its worst segment): traceId, score (higher = more anomalous), p and
+                   its 95 % interval, anomalous, groups (p of each model), match (what it was held against: similarity,
+                   threshold and deviation of each component, and a sentence), client, findings, each with its share of
+                   the evidence; - for standard output
 --incidents FILE   one JSON object a line and incident, of all classes and before any budget: start, end, class, kind,
                    service, operation, client, traces, disposition (alert: would go to webhooks; notice: would not)
 --alpha P          a trace is anomalous at p ≤ P (default: the baseline's)
@@ -47,6 +51,7 @@ exit codes: 0 written · 1 the baseline or an input cannot be used · 2 wrong co
       throw new UsageError(`--alpha takes a number above 0, at most 0.1, not '${values.alpha}'`);
     const config = loadConfig({ file: values.config, env: processEnvironment() });
     const { symbols, reader, segment } = createReadingKit(config);
+    const redactor = createRedactor(config.redaction);
     const line = createProgressLine(process.stderr, Date.now);
     const summary = await scoreFiles(
       positionals,
@@ -66,6 +71,7 @@ exit codes: 0 written · 1 the baseline or an input cannot be used · 2 wrong co
         read: reader.read,
         createAssembler: (assembly, sink) => createAssembler(assembly, { sink }),
         incidents: createOfflineIncidents(config.incidents),
+        redact: (verdict) => redactVerdict(redactor, verdict),
         files,
       },
     );

@@ -32,6 +32,8 @@ export interface ScoreDeps {
   read(spans: SegmentSpans, into: Segment, templates: PathTemplates): boolean;
   createAssembler(config: AssemblyConfig, sink: AssemblerSink): Assembler;
   readonly incidents: OfflineIncidents;
+  /** What leaves the process leaves it redacted. */
+  redact?(verdict: Verdict): Verdict;
   /** How files are read; OTLP/JSON lines without it. */
   readonly files?: TraceFiles;
 }
@@ -126,9 +128,13 @@ export async function scoreFiles(
   }
 }
 
+type Interval = readonly [number, number];
+
 /** The verdicts of one trace that is not written yet. */
 interface OpenTrace {
   readonly verdicts: Map<string, Verdict>;
+  /** 95 % interval of the p of each. */
+  readonly intervals: Map<string, Interval>;
   /** Segments of it that can no longer change. */
   forgotten: number;
 }
@@ -173,7 +179,7 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
       shifts.add(baseline.models.timing, segment, spans.firstOffset);
       load.add(baseline.models.timing, segment, spans.firstOffset);
     }
-    keep(verdict);
+    keep(verdict, baseline.interval());
     if (asks) origins.ask(segment, verdict);
     else {
       origins.remember(segment, [verdict.client]);
@@ -187,7 +193,8 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
     if (isFinding(verdict)) incidents.verdict(verdict, manifest.segmentsPerDay, streamMs);
   }
 
-  function keep(verdict: Verdict): void {
+  /** `interval`: where the verdict was judged just now; an amendment keeps the one it had. */
+  function keep(verdict: Verdict, interval?: Interval): void {
     const { traceId } = verdict;
     if (written.has(hash53(traceId, 0))) {
       facts.afterwards++;
@@ -195,12 +202,14 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
     }
     let trace = open.get(traceId);
     if (trace === undefined) {
-      trace = { verdicts: new Map(), forgotten: 0 };
+      trace = { verdicts: new Map(), intervals: new Map(), forgotten: 0 };
       open.set(traceId, trace);
       facts.traces++;
     }
     const known = trace.verdicts.get(verdict.id);
-    if (known === undefined || known.revision <= verdict.revision) trace.verdicts.set(verdict.id, verdict);
+    if (known !== undefined && known.revision > verdict.revision) return;
+    trace.verdicts.set(verdict.id, verdict);
+    if (interval !== undefined) trace.intervals.set(verdict.id, interval);
   }
 
   function write(traceId: string): void {
@@ -220,7 +229,8 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
       return;
     }
     if (worst.anomalous) facts.anomalous++;
-    ready.push(`${JSON.stringify(scoreLine(worst))}\n`);
+    const line = scoreLine(deps.redact?.(worst) ?? worst, trace.intervals.get(worst.id)!);
+    ready.push(`${JSON.stringify(line)}\n`);
   }
 
   function closeWindows(beforeMs: number): void {
@@ -280,17 +290,26 @@ interface ScoreLine {
   readonly traceId: string;
   readonly score: number;
   readonly p: number;
+  /** 95 % of p. */
+  readonly interval: Interval;
   readonly anomalous: boolean;
+  /** Re-ranked p by group. */
+  readonly groups: Verdict['groups'];
   readonly match: Verdict['match'];
   readonly client: ClientRecord;
   readonly findings: Verdict['findings'];
 }
 
-const scoreLine = ({ traceId, score, p, anomalous, match, client, findings }: Verdict): ScoreLine => ({
+const scoreLine = (
+  { traceId, score, p, anomalous, groups, match, client, findings }: Verdict,
+  interval: Interval,
+): ScoreLine => ({
   traceId,
   score,
   p,
+  interval,
   anomalous,
+  groups,
   match,
   client,
   findings,

@@ -2,7 +2,7 @@
  * What is normal in the copy at hand, as far as planting anomalies needs it: calls to graft elsewhere, pairs that occur,
  * structures that a mutant must not equal. Taken from the traces alone, never from what a detector says of them.
  */
-import { type CallTree, calleeOf, callOf, callTreeOf } from './call-tree.ts';
+import { type CallTree, calleeOf, callOf, callTreeOf, makesCalls } from './call-tree.ts';
 import { orderKey, structuralKey } from './keys.ts';
 import type { Random } from './random.ts';
 import type { CopiedSpan, TraceCopy } from './trace-copy.ts';
@@ -10,7 +10,7 @@ import type { CopiedSpan, TraceCopy } from './trace-copy.ts';
 /** A call seen somewhere: its spans, the outgoing one first. */
 export interface Donor {
   readonly label: string;
-  /** The service that does the work. */
+  /** The service that does the work; '' where its span is not there: a database, a queue. */
   readonly callee: string;
   readonly spans: readonly CopiedSpan[];
 }
@@ -49,7 +49,8 @@ export function createCorpus(): Corpus {
     if (known === undefined ? donors.size >= MOST_LABELS : known.length >= EXAMPLES) return;
     const spans = tree.subtreeOf(span);
     if (spans.length > MOST_SPANS) return;
-    const donor = { label: span.label, callee: calleeOf(tree, span).resource.service, spans };
+    const callee = calleeOf(tree, span);
+    const donor = { label: span.label, callee: makesCalls(callee) ? callee.resource.service : '', spans };
     if (known === undefined) donors.set(span.label, [donor]);
     else known.push(donor);
   }

@@ -108,7 +108,7 @@ function graftCall(
   makeRoom(tree, host, at, first!.endNs - first!.startNs);
   const spans = graft(donor.spans, host.spanId, at - first!.startNs, random);
   adopt(spans, host, context);
-  const words = `${spans[0]!.label} of ${donor.callee} under ${host.label}, which never made it`;
+  const words = `${spans[0]!.label} under ${host.label}, which never made it`;
   return { trace: withSpans(trace, spans), at: spans[0]!, words };
 }
 
@@ -129,7 +129,7 @@ export const servicePair: Plant = (trace, context) => {
   const { service } = host.resource;
   const donor = context.corpus.donor(
     context.random,
-    ({ callee }) => callee !== service && !context.corpus.hasServicePair(service, callee),
+    ({ callee }) => callee !== '' && callee !== service && !context.corpus.hasServicePair(service, callee),
   );
   if (donor === undefined) return undefined;
   const { trace: mutant, at } = graftCall(trace, tree, host, donor, context);
