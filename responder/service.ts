@@ -9,33 +9,17 @@ import type { Assignment, Consumer, Log, LogRecord } from '../runtime/log/port.t
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { BudgetState } from '../schemas/alerts/budget.ts';
+import type { DayDigest } from '../schemas/alerts/digest.ts';
 import type { Alert, Delivery } from '../schemas/alerts/incident.ts';
 import type { AlertsConfig, IncidentsConfig } from '../schemas/config/responder.ts';
-import {
-  decodeCollectiveCounts,
-  decodeFindingRecord,
-  decodeIncidentAction,
-  decodeJudgedCounts,
-} from '../schemas/log/codecs.ts';
-import type { CollectiveCounts } from '../schemas/log/collective.ts';
-import { RecordKind } from '../schemas/log/topics.ts';
-import type { Finding } from '../schemas/log/verdict.ts';
 import { createAlert } from './alerts/body.ts';
 import { createDigestAlert } from './alerts/digest-body.ts';
 import { createOutbox, type Outbox } from './alerts/outbox.ts';
 import { postAlert } from './alerts/webhook.ts';
 import { createBudgetMetrics } from './budget-metrics.ts';
-import { createIncidentKeeper, type IncidentKeeper, type KeeperSink, type KeeperSnapshot } from './incidents/keeper.ts';
-import { createWindowBook } from './incidents/window-book.ts';
+import { type CollectiveJudge, createFindings, type Findings } from './findings.ts';
+import type { KeeperSink } from './incidents/lifecycle.ts';
 import { createWaitingRows, type RowStore } from './rows.ts';
-
-/** Judges windows of all partitions together (DETECTION §2, collective). */
-export interface CollectiveJudge {
-  add(counts: CollectiveCounts): void;
-  /** Findings of windows that ended at or before `beforeMs`: one incident a service. */
-  judge(beforeMs: number): readonly { readonly finding: Finding; readonly traceIds: readonly string[] }[];
-  snapshot(): unknown;
-}
 
 export interface ResponderStore extends RowStore {
   saveSnapshot(nextOffset: number, state: string): Promise<void>;
@@ -79,51 +63,26 @@ export interface Responder extends Service {
   readonly ended: Promise<void>;
 }
 
-/** What a snapshot holds. */
-interface ResponderState {
-  readonly keeper: KeeperSnapshot;
-  readonly collective: unknown;
-  readonly windows: readonly string[];
-}
-
-/** Windows of this length tell load from attack; longer ones show shifts. */
-const LOAD_WINDOW_MS = 1_000;
-/** A window's counts wait so long for those of the other partitions. */
-const COLLECTIVE_WAIT_MS = 5_000;
 /** Without records wall time moves log time, but behind what may still be on its way into the log. */
 const IDLE_LAG_MS = 300;
 const ROWS_MS = 1_000;
 /** Longest time between a change and its snapshot: 5 s, more for a large one. */
 const SNAPSHOT_MS = 5_000;
 const SNAPSHOT_MS_A_MEGABYTE = 2_000;
-const DAY_MS = 86_400_000;
 /** Deliveries in flight may end within this at a stop; later ones are made by the next run. */
 const MAX_DRAIN_MS = 2_000;
 
 export function createResponder(config: ResponderConfig, deps: ResponderDeps): Responder {
   const { log, store, logger, metrics } = deps;
-  const findingsTaken = metrics.counter('responder_findings_total', 'Records of the findings topic taken');
-  const unreadable = metrics.counter(
-    'responder_unreadable_total',
-    'Records of the findings topic that could not be read',
-  );
-  const repeated = metrics.counter('responder_windows_repeated_total', 'Collective counts taken before: replays');
   const alertsMade = metrics.counter('responder_alerts_total', 'Alerts made, by event and class');
   const attempts = metrics.counter('responder_delivery_attempts_total', 'Attempts to deliver an alert, by result');
 
-  const wantsDigest = config.alerts.destinations.some(({ digest }) => digest);
-  const digestAfterMs = config.alerts.digestHour * 3_600_000;
   const untilReached = createUntilReached({ role: 'responder', logger, isStopping: () => stopping });
-  const actions = metrics.counter('responder_actions_total', 'Words of operators on incidents, by what became of them');
   const rows = createWaitingRows();
-  let keeper: IncidentKeeper | undefined;
-  let collective: CollectiveJudge | undefined;
-  let windows = createWindowBook();
-  let version = '';
+  let findings: Findings | undefined;
   let outbox: Outbox | undefined;
   let assignment: Assignment | undefined;
   let nextOffset = 0;
-  let logNowMs = 0;
   let lastAlertMs = 0;
   let lastRowsMs = 0;
   let lastSnapshotMs = 0;
@@ -134,7 +93,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   let saving: Promise<void> | undefined;
   let consumer: Consumer | undefined;
 
-  const budgetMetrics = createBudgetMetrics(metrics, () => keeper?.budget(logNowMs) ?? null);
+  const budgetMetrics = createBudgetMetrics(metrics, () => findings?.budget() ?? null);
   const context = { traceLink: config.alerts.traceLink, database: config.database };
 
   const sink: KeeperSink = {
@@ -155,6 +114,18 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       outbox?.add(alert, incident.class);
     },
   };
+
+  /** To those destinations that want it. */
+  const digest = config.alerts.destinations.some((destination) => destination.digest)
+    ? {
+        afterMs: config.alerts.digestHour * 3_600_000,
+        tell(day: DayDigest, budget: BudgetState, atMs: number) {
+          const alert = createDigestAlert(day, budget, atMs, context);
+          rows.alert(alert);
+          outbox?.add(alert, 'digest');
+        },
+      }
+    : null;
 
   function newOutbox(): Outbox {
     const destinations = config.alerts.destinations.map(({ name, url, secret, classes, digest }) => ({
@@ -185,17 +156,18 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   async function assigned(given: Assignment): Promise<number> {
     const [snapshot, recent] = await untilReached(() => Promise.all([store.loadSnapshot(), store.recentDeliveries()]));
     const { latest } = await untilReached(() => log.offsets('findings'));
-    const state = snapshot === null ? undefined : (JSON.parse(snapshot.state) as ResponderState);
     assignment = given;
     outbox = newOutbox();
     for (const { alert, delivery } of recent) {
       if (delivery.state === 'failed' || delivery.state === 'pending') outbox.restore(alert, delivery);
       else outbox.markDone(alert.id, delivery.destination);
     }
-    const { sensitiveTables = [] } = config;
-    keeper = createIncidentKeeper({ ...config.incidents, sensitiveTables }, sink, state?.keeper);
-    collective = deps.createCollective(state?.collective);
-    windows = createWindowBook(state?.windows);
+    const { createCollective } = deps;
+    findings = createFindings(
+      { ...config.incidents, sensitiveTables: config.sensitiveTables ?? [] },
+      { sink, createCollective, metrics, logger, word: rows.word, judged: budgetMetrics.judged, digest },
+      snapshot?.state ?? null,
+    );
     nextOffset = snapshot?.nextOffset ?? given.committed;
     if (nextOffset > latest[given.partition]!) {
       logger.error(
@@ -208,77 +180,10 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   }
 
   function take(record: LogRecord): void {
-    if (keeper === undefined) return;
-    logNowMs = record.appendMs;
-    moveTime();
-    findingsTaken.add(1);
-    if (record.kind === RecordKind.verdict) {
-      const finding = decodeFindingRecord(record.value);
-      if (finding === null) unreadable.add(1);
-      else keeper.verdict(finding, record.appendMs);
-    } else if (record.kind === RecordKind.collective) {
-      const counts = decodeCollectiveCounts(record.value);
-      if (counts === null) unreadable.add(1);
-      else if (!windows.takes(counts)) repeated.add(1);
-      else if (counts.windowMs <= LOAD_WINDOW_MS) keeper.load(counts);
-      else {
-        version = counts.version;
-        collective?.add(counts);
-      }
-    } else if (record.kind === RecordKind.judged) {
-      const counts = decodeJudgedCounts(record.value);
-      if (counts === null) unreadable.add(1);
-      else if (keeper.judged(counts)) budgetMetrics.judged(counts);
-      else repeated.add(1);
-    } else if (record.kind === RecordKind.incidentAction) {
-      takeWord(keeper, record);
-    }
+    if (findings === undefined) return;
+    findings.take(record);
     nextOffset = record.offset + 1;
     dirty = true;
-  }
-
-  function takeWord(owned: IncidentKeeper, record: LogRecord): void {
-    const action = decodeIncidentAction(record.value);
-    if (action === null) {
-      unreadable.add(1);
-      return;
-    }
-    const word = owned.action(action, record.appendMs);
-    actions.add(1, { action: action.action, result: word?.result ?? 'repeated' });
-    if (word === null) return;
-    rows.word(word);
-    logger.info({ incident: word.incidentId, action: word.action, result: word.result }, 'an operator said');
-  }
-
-  /** What falls due at log time: closing, candidates, storms, shifts, the digest of the day before. */
-  function moveTime(): void {
-    if (keeper === undefined) return;
-    keeper.tick(logNowMs);
-    closeWindows(logNowMs);
-    if (!wantsDigest) return;
-    for (const digest of keeper.digestsDue(logNowMs, digestAfterMs)) {
-      const atMs = Date.parse(digest.day) + DAY_MS + digestAfterMs;
-      const alert = createDigestAlert(digest, keeper.budget(logNowMs), atMs, context);
-      rows.alert(alert);
-      outbox?.add(alert, 'digest');
-    }
-  }
-
-  /** Each shift at the moment its window's counts had to be in, whenever it is looked at. */
-  function closeWindows(nowMs: number): void {
-    for (const { finding, traceIds } of collective?.judge(nowMs - COLLECTIVE_WAIT_MS) ?? []) {
-      keeper!.operational(finding, traceIds, version, Math.min(nowMs, finding.endMs + COLLECTIVE_WAIT_MS));
-    }
-  }
-
-  function stateText(): string | undefined {
-    if (keeper === undefined || collective === undefined) return undefined;
-    const state: ResponderState = {
-      keeper: keeper.snapshot(),
-      collective: collective.snapshot(),
-      windows: windows.snapshot(),
-    };
-    return JSON.stringify(state);
   }
 
   /** Rows first, then the snapshot with its offset, then the commit. What cannot be stored now is tried again. */
@@ -298,12 +203,13 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   }
 
   async function storeAll(withState: boolean): Promise<void> {
-    if (withState && keeper !== undefined) {
+    let state: string | undefined;
+    if (withState && findings !== undefined) {
       // what changed has to be on its way before a snapshot says that it has
-      const { digest, rates } = keeper.changes();
-      rows.changes(digest, rates, keeper.budget(logNowMs));
+      const { digest: entries, rates } = findings.changes();
+      rows.changes(entries, rates, findings.budget());
+      state = findings.stateText();
     }
-    const state = withState ? stateText() : undefined;
     const offset = nextOffset;
     const owner = assignment;
     if (withState) dirty = false;
@@ -338,8 +244,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
           revoked() {
             void outbox?.stop(0);
             assignment = undefined;
-            keeper = undefined;
-            collective = undefined;
+            findings = undefined;
             outbox = undefined;
             rows.clear();
           },
@@ -348,9 +253,8 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
             void save(false);
           },
           async idle(_partition, nowMs) {
-            if (keeper === undefined) return;
-            logNowMs = Math.max(logNowMs, nowMs - IDLE_LAG_MS);
-            moveTime();
+            if (findings === undefined) return;
+            findings.advance(nowMs - IDLE_LAG_MS);
             void save(false);
           },
         },
@@ -379,11 +283,11 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     async status() {
       const lag = await consumer?.lag();
       return {
-        openIncidents: keeper?.open().length ?? 0,
+        openIncidents: findings?.openIncidents ?? 0,
         pendingDeliveries: outbox?.pending() ?? 0,
         lastAlertMs,
         lag: lag === undefined ? 0 : [...lag.values()].reduce((a, b) => a + b, 0),
-        budget: keeper?.budget(logNowMs) ?? null,
+        budget: findings?.budget() ?? null,
       };
     },
   };
