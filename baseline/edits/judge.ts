@@ -26,7 +26,7 @@ export interface EditJudge {
   readonly thresholds: OperatorThresholds | undefined;
   /** Components, by index, in which the segment revised last breaks what an operator demands. */
   readonly broken: Uint8Array;
-  /** The segment revised last is below a threshold that an operator raised. */
+  /** The segment revised last breaks a demand, or is below a threshold that an operator raised. */
   readonly outside: boolean;
 }
 
@@ -132,6 +132,7 @@ export function createEditJudge(documents: readonly EditDocument[]): EditJudge |
   function demand(e: Evidence, finding: Finding): void {
     const at = COMPONENTS.indexOf(finding.group as Component);
     if (at >= 0) broken[at] = 1;
+    outside = true;
     const others = e.findings.filter(
       ({ kind, explanationKey }) => kind !== finding.kind || explanationKey !== finding.explanationKey,
     );

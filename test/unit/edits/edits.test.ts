@@ -158,6 +158,7 @@ describe('pinned and blocked', () => {
     expect(said.match.deviation.structure).toBeGreaterThan(1);
     expect(said.match.text).toContain('is blocked');
     expect(said.p).toBeLessThan(under().judge(normal).p);
+    expect(said.anomalous).toBe(true);
     const any = under(edit({ state: 'pinned', forbidden: [{ child: { service: 'catalog' } }] }));
     expect(kinds(any.judge(normal))).toContain('blocked');
     expect(kinds(any.judge(pair))).not.toContain('blocked');
