@@ -4,6 +4,8 @@ import { decodeJudgedCounts, encodeJson } from '../../../schemas/log/codecs.ts';
 import type { JudgedCounts } from '../../../schemas/log/judged.ts';
 import type { Verdict } from '../../../schemas/log/verdict.ts';
 import { DAY, findingOf, verdictOf } from '../responder/verdicts.ts';
+import { learnEntries, searchTrace } from './traffic.ts';
+import { createWorld } from './world.ts';
 
 const LAG_MS = 5_000;
 const WINDOW = DAY / JUDGED_WINDOW_MS;
@@ -65,4 +67,23 @@ it('what is no such record is null to the reader', () => {
   const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
   expect(decodeJudgedCounts(bytes({ ...said[0], below: [1, 2] }))).toBeNull();
   expect(decodeJudgedCounts(bytes({ ...said[0], segments: -1 }))).toBeNull();
+});
+
+it('through detector and responder, killed on the way: every segment is in the realised rate, none twice', async () => {
+  const REQUESTS = 60;
+  const world = await createWorld({ versions: new Map([['v1', learnEntries(600)]]), partitions: 2 });
+  await world.announce('v1');
+  await world.start();
+  await world.pass(6_000, 500);
+  for (let i = 0; i < REQUESTS; i++) {
+    await world.send(searchTrace(i, 6_000 + i * 1_000, `198.51.100.${i % 40}`));
+    await world.pass(1_000, 500);
+    if (i === 35) {
+      world.kill();
+      await world.start();
+    }
+  }
+  await world.pass(90_000, 1_000);
+  expect([...world.rows.judged.values()].reduce((a, b) => a + b, 0)).toBe(REQUESTS);
+  world.kill();
 });

@@ -48,6 +48,8 @@ export interface Rows {
   readonly verdicts: Map<string, Verdict[]>;
   readonly incidents: Map<string, Incident>;
   readonly alerts: Map<string, Set<string>>;
+  /** Segments judged by hour and version. */
+  readonly judged: Map<string, number>;
 }
 
 export type World = Awaited<ReturnType<typeof createWorld>>;
@@ -61,7 +63,13 @@ export async function createWorld(options: WorldOptions) {
   for (const topic of ['findings', 'baselines'] as const)
     await outside.ensureTopic(topic, { partitions: 1, retentionMs: 1e9 });
 
-  const rows: Rows = { spans: new Map(), verdicts: new Map(), incidents: new Map(), alerts: new Map() };
+  const rows: Rows = {
+    spans: new Map(),
+    verdicts: new Map(),
+    incidents: new Map(),
+    alerts: new Map(),
+    judged: new Map(),
+  };
   let snapshot: { nextOffset: number; state: string } | null = null;
   let away = false;
   let writes = 0;
@@ -250,7 +258,13 @@ export async function createWorld(options: WorldOptions) {
           insertDeliveries: () => write(owner, () => {}),
           insertIncidentActions: () => write(owner, () => {}),
           insertDigest: () => write(owner, () => {}),
-          insertJudgedHours: () => write(owner, () => {}),
+          insertJudgedHours: (hours) =>
+            write(owner, () => {
+              for (const hour of hours) {
+                const key = `${hour.hourMs} ${hour.version}`;
+                rows.judged.set(key, Math.max(rows.judged.get(key) ?? 0, hour.segments));
+              }
+            }),
           insertBudget: () => write(owner, () => {}),
           saveSnapshot: (nextOffset, state) =>
             write(owner, () => {
