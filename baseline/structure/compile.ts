@@ -2,6 +2,7 @@
 import type { CompileOptions } from '../model.ts';
 import type { ByOutcome, Cells, EdgeLine, LabelLine, Mass, PairLine, SetLine, StructureLines } from './entries.ts';
 import { absent, createJudge, type Evidence, type Judge, pool } from './evidence.ts';
+import { followLines } from './follow-lines.ts';
 import { ROOT } from './learn.ts';
 import { type EdgeFacts, edgeKey, gatherLinks, type LabelFacts, type Links } from './links.ts';
 import { orderLines } from './order-lines.ts';
@@ -38,6 +39,7 @@ export function compileLines(partial: StructurePartial, options: CompileOptions)
     pairs: pairLines(links, judge, partial.tally),
     rules: mineRules(links, judge, options),
     orders: orderLines(links, judge),
+    follows: followLines(links, judge),
     telemetry,
     families: signatures.families,
     signatures: signatures.lines,

@@ -104,13 +104,19 @@ export interface OrderLine {
   readonly parent: string;
   readonly first: string;
   readonly second: string;
-  /**
-   * Calls in which `first` came before `second`, `second` before `first`, both at once. Of a label with itself: one
-   * directly after another, with another call between.
-   */
+  /** Calls in which `first` came before `second`, `second` before `first`, both at once. */
   readonly before: number;
   readonly after: number;
   readonly together: number;
+}
+
+/** `follow`, keyed by place: a parent and the two blocks of calls before (`follow.ts`), both hashed. */
+export interface FollowLine {
+  readonly place: number;
+  /** Observations of next blocks that were not admitted. */
+  readonly unseen: number;
+  /** [key of the next block, how often], most frequent first. */
+  readonly next: readonly (readonly [number, number])[];
 }
 
 /** `telemetry`, keyed by service: client spans whose server span in that service never came. */
@@ -153,6 +159,7 @@ export interface StructureLines {
   pairs: PairLine[];
   rules: RuleLine[];
   orders: OrderLine[];
+  follows: FollowLine[];
   telemetry: [string, TelemetryLine][];
   families: FamilyLine[];
   signatures: SignatureLine[];
@@ -202,6 +209,7 @@ export function* linesToEntries(lines: StructureLines): Iterable<BaselineEntry> 
   for (const pair of lines.pairs) yield line('pair', `${pair.caller} → ${pair.callee}`, pair);
   for (const rule of lines.rules) yield line('rule', ruleKey(rule), rule);
   for (const order of lines.orders) yield line('order', orderName(order), order);
+  for (const follow of lines.follows) yield line('follow', follow.place.toString(36), follow);
   for (const [service, value] of lines.telemetry) yield line('telemetry', service, value);
   for (const f of lines.families) yield line('family', `${f.entry} {${f.set.toString(36)}}`, f);
   for (const s of lines.signatures) yield line('signature', signatureKey(s), s);
@@ -217,6 +225,7 @@ export function linesFromEntries(entries: Iterable<BaselineEntry>): StructureLin
     pairs: [],
     rules: [],
     orders: [],
+    follows: [],
     telemetry: [],
     families: [],
     signatures: [],
@@ -231,6 +240,7 @@ export function linesFromEntries(entries: Iterable<BaselineEntry>): StructureLin
     else if (entry.kind === 'pair') lines.pairs.push(value);
     else if (entry.kind === 'rule') lines.rules.push(value);
     else if (entry.kind === 'order') lines.orders.push(value);
+    else if (entry.kind === 'follow') lines.follows.push(value);
     else if (entry.kind === 'telemetry') lines.telemetry.push([entry.key, value]);
     else if (entry.kind === 'family') lines.families.push(value);
     else if (entry.kind === 'signature') lines.signatures.push(value);

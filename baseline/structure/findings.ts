@@ -93,15 +93,20 @@ function toFinding(tables: Tables, tree: Tree, feature: Feature, script: string)
       break;
     }
     case 'order': {
-      const second = words(segment.label[feature.other]!);
-      if (segment.label[feature.other] === label) {
-        const times = `in ${grouped(feature.count)} of ${calls} calls of ${words(parent)} that make two`;
-        expected = feature.absence ? `another call between two of ${second}, ${times}` : `${second} in a row, ${times}`;
-        seen = feature.absence ? `two of ${second} in a row` : `another call between two of ${second}`;
-        break;
+      const second = feature.other < 0 ? '' : words(segment.label[feature.other]!);
+      const whose = words(feature.other < 0 ? label : segment.label[tree.above[feature.other]!]!);
+      if (!feature.absence) {
+        expected = `${whose} calls ${second} before ${words(label)} in ${grouped(feature.count)} of ${calls} calls`;
+        seen = `${words(label)} before ${second}`;
+      } else {
+        expected = `${calls} times something else came there among the calls of ${whose}`;
+        seen =
+          node === tree.above[feature.other]
+            ? `${second} last`
+            : second === ''
+              ? `${words(label)} first`
+              : `${words(label)} directly after ${second}`;
       }
-      expected = `${words(parent)} calls ${second} before ${words(label)} in ${grouped(feature.count)} of ${calls} calls`;
-      seen = `${words(label)} before ${second}`;
       break;
     }
     case 'missing-telemetry': {

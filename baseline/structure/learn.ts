@@ -3,6 +3,8 @@
 import { SpanKind } from '../../schemas/otlp/fields.ts';
 import { Outcome, type Segment } from '../../traces/segment.ts';
 import type { LearnContext } from '../model.ts';
+import { createFollowSpace, type FollowSpace, readFollows } from './follow.ts';
+import { placeOf } from './follow-table.ts';
 import { mix } from './hash.ts';
 import { createOrderSpace, type OrderSpace, pairKey, readOrder } from './order.ts';
 import type { StructurePartial } from './partial.ts';
@@ -22,6 +24,7 @@ export interface LearnSpace {
   path: Float64Array;
   readonly occasion: Occasion;
   readonly order: OrderSpace;
+  readonly follow: FollowSpace;
 }
 
 export const createLearnSpace = (): LearnSpace => ({
@@ -29,6 +32,7 @@ export const createLearnSpace = (): LearnSpace => ({
   path: new Float64Array(64),
   occasion: { bucket: 0, client: 0, bin: 0 },
   order: createOrderSpace(),
+  follow: createFollowSpace(),
 });
 
 /**
@@ -57,7 +61,7 @@ export function learnSegment(
   const { tally, labels } = partial;
   const { label, symbols } = segment;
   const { node, above, folds, failed } = tree;
-  const { order } = space;
+  const { order, follow } = space;
 
   const entry = symbols.labelHash(label[0]!);
   const entryClass = failed[0]!;
@@ -94,10 +98,16 @@ export function learnSegment(
       observe(tally, occasion, RowKind.edge, hash, hash, outcome, 0);
       observe(tally, occasion, RowKind.cell, hash, hash, cellOf(folds[i]!), 0);
     }
+    const set = childSetKey(tree, groups);
     if (isClientCall(segment, i)) {
       observe(tally, occasion, RowKind.answer, hash, 0, isAnswered(tree, i) ? 1 : 0, 0);
     }
     if (groups > 1) {
+      const follows = readFollows(tree, i, follow);
+      for (let at = 0; at < follows; at++) {
+        const place = placeOf(hash, set, follow.before[at]!);
+        observe(tally, occasion, RowKind.follow, place, follow.next[at]!, 0, 0);
+      }
       const pairs = readOrder(tree, i, order);
       for (let at = 0; at < pairs; at++) {
         const first = symbols.labelHash(order.first[at]!);
@@ -109,7 +119,6 @@ export function learnSegment(
         }
       }
     }
-    const set = childSetKey(tree, groups);
     if (observe(tally, occasion, RowKind.set, hash, set, outcome, 0) && groups <= MAX_SET_LABELS) {
       if (!partial.sets.has(set)) partial.sets.set(set, setLabels(tree, groups));
     }

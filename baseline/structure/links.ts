@@ -58,7 +58,7 @@ export interface OrderFacts {
   readonly seen: [Evidence | undefined, Evidence | undefined, Evidence | undefined];
 }
 
-/** Exact counts of one signature. */
+/** Exact counts of one signature; blocks that follow at one place. */
 export interface CountedFacts {
   readonly key: number;
   readonly evidence: Evidence;
@@ -85,6 +85,8 @@ export interface Links {
   readonly answers: Map<number, AnswerFacts>;
   /** By entry label and multiset key mixed. */
   readonly counted: Map<number, CountedFacts[]>;
+  /** By place. */
+  readonly follows: Map<number, CountedFacts[]>;
   text(hash: number): string;
   serviceOf(hash: number): string;
   operationOf(hash: number): string;
@@ -211,13 +213,16 @@ export function gatherLinks(partial: StructurePartial, judge: Judge, options: Co
     else facts.silent += tally.count[row]!;
   }
 
-  const counted = new Map<number, CountedFacts[]>();
-  for (const row of byKind[RowKind.counted]!) {
-    const facts = { key: tally.b[row]!, evidence: pool(tally, [row]) };
-    const known = counted.get(tally.a[row]!);
-    if (known === undefined) counted.set(tally.a[row]!, [facts]);
-    else known.push(facts);
-  }
+  const keyed = (kind: RowKind): Map<number, CountedFacts[]> => {
+    const found = new Map<number, CountedFacts[]>();
+    for (const row of byKind[kind]!) {
+      const facts = { key: tally.b[row]!, evidence: pool(tally, [row]) };
+      const known = found.get(tally.a[row]!);
+      if (known === undefined) found.set(tally.a[row]!, [facts]);
+      else known.push(facts);
+    }
+    return found;
+  };
 
   const ids = new Map<number, number>();
   const labelOf = (hash: number) => {
@@ -238,7 +243,8 @@ export function gatherLinks(partial: StructurePartial, judge: Judge, options: Co
     signatures,
     orders,
     answers,
-    counted,
+    counted: keyed(RowKind.counted),
+    follows: keyed(RowKind.follow),
     text: (hash) => (hash === ROOT ? '' : (partial.labels.get(hash) ?? '')),
     serviceOf: (hash) => (hash === ROOT ? '' : symbols.text(labelOf(hash).service)),
     operationOf: (hash) => (hash === ROOT ? '' : symbols.text(labelOf(hash).operation)),

@@ -156,13 +156,13 @@ export function judgeLocally(
       }
       const p = child < 0 ? Math.min(row.edgeP, tables.operationP) : row.edgeP;
       lower(label, p);
-      if (judgePair(tables, tree, i, first, add)) lower(label, Math.min(p, tables.pairP));
+      if (judgePair(tables, tree, i, first, add)) lower(label, tables.pairP);
       else if (p <= LISTED_UNSEEN_P) add(unseen(tables, tree, first, i, child, p, row.calls));
       if (mature && times >= HARD_COUNT) judgeFan(p, row.fan, times, i, first, mature, row.fan, add);
     }
     if (groups > 1) {
       const p = fanP(row.fan, total, false, row.state === 'active');
-      lower(label, p);
+      if (p < 1) lower(label, p);
       if (
         total >= HARD_COUNT &&
         total >= HARD_RATIO * row.fan.max &&

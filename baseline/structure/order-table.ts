@@ -1,9 +1,8 @@
 /** A version's orders as scoring looks them up: by parent and the two calls, the one that came first first. */
 import { orderName, type StructureLines } from './entries.ts';
 import { createNumberTable, insert, lookUp, type NumberTable } from './number-table.ts';
-import { APART, REPEATED } from './order.ts';
 import { COMMON_ORDER } from './order-lines.ts';
-import { ownP, pooledP } from './pooled.ts';
+import { createPool, ownP } from './pooled.ts';
 
 export interface OrderTable {
   readonly table: NumberTable;
@@ -35,21 +34,16 @@ export function buildOrders(lines: StructureLines, index: (text: string) => numb
     const first = index(line.first);
     const second = index(line.second);
     if (parent === undefined || first === undefined || second === undefined) continue;
-    if (first === second) {
-      add(repeatKey(size, parent, first, REPEATED), parent, line.before, line.after, 0);
-      add(repeatKey(size, parent, first, APART), parent, line.after, line.before, 0);
-      continue;
-    }
     add(orderKey(size, parent, first, second), parent, line.before, line.after, line.together);
     add(orderKey(size, parent, second, first), parent, line.after, line.before, line.together);
   }
   // A pair is observed once, in one order or the other: only the unusual one is a novelty.
   const rare = ({ seen, of }: (typeof rows)[number]): boolean => ownP([seen, of]) < COMMON_ORDER;
   const unusual = rows.filter(rare);
-  const pooled = pooledP(unusual.map(({ seen, of }) => [seen, of]));
+  const pool = createPool(unusual.map(({ seen, of }) => [seen, of]));
   const p = new Float64Array(rows.length).fill(1);
   rows.forEach((row, at) => {
-    if (rare(row)) p[at] = pooled[unusual.indexOf(row)]!;
+    if (rare(row)) p[at] = pool.p([row.seen, row.of]);
   });
   return {
     table,
@@ -69,11 +63,3 @@ const orderKey = (size: number, parent: number, first: number, second: number): 
 /** Row of the order `first` before `second` under `parent`, −1 where neither order is evidence. Label indices ≥ 0. */
 export const orderOf = (orders: OrderTable, parent: number, first: number, second: number): number =>
   lookUp(orders.table, orderKey(orders.size, parent, first, second));
-
-/** A label with itself has no order: its key is that of the pair, or one beyond all pairs'. */
-const repeatKey = (size: number, parent: number, label: number, relation: number): number =>
-  orderKey(size, parent + (relation === REPEATED ? 0 : size), label, label);
-
-/** Row of a label directly repeated, or repeated with another call between. */
-export const repeatOf = (orders: OrderTable, parent: number, label: number, relation: number): number =>
-  lookUp(orders.table, repeatKey(orders.size, parent, label, relation));

@@ -9,9 +9,6 @@ import type { Tree } from './tree.ts';
 export const LOW_FIRST = 0;
 export const HIGH_FIRST = 1;
 export const TOGETHER = 2;
-/** Relations of a label to itself: one directly after another, or with another call between. */
-export const REPEATED = 0;
-export const APART = 1;
 
 /**
  * Blocks back that a block is held against: its predecessor in directly-follows, and the two before that, so that a call
@@ -73,17 +70,13 @@ export function readOrder(tree: Tree, i: number, space: OrderSpace): number {
     const end = start + durationNs[child]!;
     const last = (blocks - 1) % ring;
     if (blocks > 0 && space.label[last] === id) {
-      if (start >= space.endNs[last]!) pairs = note(space, pairs, id, id, REPEATED, space.node[last]!, child);
       if (end > space.endNs[last]!) space.endNs[last] = end;
       continue;
     }
     for (let back = 1; back <= BACK && back <= blocks; back++) {
       const at = (blocks - back) % ring;
       const other = space.label[at]!;
-      if (other === id) {
-        pairs = note(space, pairs, id, id, APART, space.node[at]!, child);
-        continue;
-      }
+      if (other === id) continue;
       // Of calls that began at the same reading of a coarse clock, none was first.
       const overlaps = space.endNs[at]! > start || space.startNs[at] === start;
       const lowFirst = symbols.labelHash(other) < symbols.labelHash(id);

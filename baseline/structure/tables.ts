@@ -3,12 +3,12 @@ import type { Segment, Symbols } from '../../traces/segment.ts';
 import type { Maturity } from '../model.ts';
 import type { Mass, StructureLines } from './entries.ts';
 import { buildFan, type Fan } from './fan.ts';
+import { buildFollows, type FollowTable } from './follow-table.ts';
 import { mix } from './hash.ts';
 import { createNumberTable, insert, lookUp, type NumberTable } from './number-table.ts';
 import { buildOrders, type OrderTable } from './order-table.ts';
-import { claims } from './pooled.ts';
 import { lossOf, type RuleRow, ruleRow } from './rule-rows.ts';
-import { OUTCOMES, type OutcomeClass } from './tree.ts';
+import type { OutcomeClass } from './tree.ts';
 import { buildTreePs, type TreePs } from './tree-table.ts';
 
 export interface EdgeRow {
@@ -71,6 +71,7 @@ export interface Tables {
   readonly setP: Float64Array;
   readonly setCount: Float64Array;
   readonly orders: OrderTable;
+  readonly follows: FollowTable;
   readonly treeP: TreePs;
   readonly pairs: ReadonlySet<number>;
   readonly pairP: number;
@@ -170,8 +171,6 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
   const orders = buildOrders(lines, (text) => index.get(text));
 
   const globalEdgeP = missing(totals.edges);
-  const edgePooled = claims(sorted.map(([, line]) => [line.edges[0], Math.max(line.calls, line.edges[1])]));
-  const setsPooled = OUTCOMES.map((outcome) => claims(sorted.map(([, line]) => line.sets[outcome])));
   const serviceState: Maturity[] = services.map(() => 'observe');
   const serviceCalls = services.map(() => 0);
   const rankOf = { observe: 0, learning: 1, active: 2 } as const;
@@ -183,7 +182,7 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
     }
     const observed = line.state === 'observe';
     const setsOf = (outcome: OutcomeClass): number =>
-      line.sets[outcome][1] < 30 ? missing(totals.sets[outcome]) : setsPooled[outcome]![at]!;
+      line.sets[outcome][1] < 30 ? missing(totals.sets[outcome]) : missing(line.sets[outcome]);
     const answers = told.get(line.answeredBy) ?? { missing: 0, of: 0 };
     return {
       text,
@@ -193,7 +192,7 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
       calls: line.calls,
       failed: line.failed,
       state: line.state,
-      edgeP: observed ? Math.max(globalEdgeP, 1 / (1 + line.calls)) : edgePooled[at]!,
+      edgeP: observed ? Math.max(globalEdgeP, 1 / (1 + line.calls)) : missing(line.edges, line.calls),
       setP: [setsOf(0), setsOf(1), setsOf(2)],
       hasChildren: childrenOf[at]!.length > 0,
       fan: buildFan(line.children, line.childrenMax),
@@ -246,6 +245,7 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
     setP,
     setCount,
     orders,
+    follows: buildFollows(lines),
     treeP: trees,
     pairs,
     pairP: Math.min(globalEdgeP, missing(totals.services)),

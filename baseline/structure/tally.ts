@@ -28,6 +28,8 @@ export const RowKind = {
   answer: 8,
   /** Segments with signature a (entry label and multiset key mixed), whose exact counts have key b. */
   counted: 9,
+  /** Transitions of place a (`follow.ts`) to block b. */
+  follow: 10,
 } as const;
 export type RowKind = (typeof RowKind)[keyof typeof RowKind];
 
@@ -38,7 +40,7 @@ export const BUCKET_SKETCH = 40;
 export const CLIENT_SKETCH = 12;
 
 /** Most rows of a kind one partial takes up from learning; merging takes all. Attackers make rows, so learning is bounded. */
-const ROW_CAPS: readonly number[] = [0, 20_000, 60_000, 60_000, 30_000, 30_000, 20_000, 60_000, 20_000, 40_000];
+const ROW_CAPS: readonly number[] = [0, 20_000, 60_000, 60_000, 30_000, 30_000, 20_000, 60_000, 20_000, 40_000, 60_000];
 export const ROW_KINDS = ROW_CAPS.length;
 
 export interface Tally {

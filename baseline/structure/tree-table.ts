@@ -4,7 +4,7 @@
  */
 import type { LabelLine, SignatureLine, StructureLines } from './entries.ts';
 import { mix } from './hash.ts';
-import { claims } from './pooled.ts';
+import { claim, createPool, ownP } from './pooled.ts';
 
 /** Fewer segments of a signature, family or entry say nothing of it. */
 const LEAST = 30;
@@ -26,7 +26,8 @@ export function buildTreePs(lines: StructureLines, labels: readonly (readonly [s
   // The segments of an entry are those of its families, and theirs those of their signatures: each is counted once.
   const all = trees.reduce((sum, [, of]) => sum + of, 0);
   const masses = [...trees, ...families.map((line) => line.mass), ...lines.signatures.map((line) => line.countedMass)];
-  const p = claims(masses, all);
+  const pool = createPool(masses, all);
+  const p = Float64Array.from(masses, (mass) => Math.max(pool.p(mass), claim(ownP(mass), mass[1])));
   const [unseen, of] = lines.totals.trees;
   const entry = p.slice(0, labels.length).map((own, at) => (trees[at]![1] < LEAST ? (1 + unseen) / (1 + of) : own));
   const family = new Map<number, number>();
