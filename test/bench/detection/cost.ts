@@ -143,7 +143,7 @@ async function memoryOf(
   const entries = quick ? 20 : 150;
   const system = wideSystem({ seed: SEED, services: 40, entries, calls: 52, parameters: 6 });
   say(`memory: learning a system of ${entries} operations`);
-  const traces = [...generateTraffic({ seed: SEED, traces: 75 * entries, system, perSecond: 40, startMs: LEARN_MS })];
+  const traces = [...generateTraffic({ seed: SEED, traces: 65 * entries, system, perSecond: 40, startMs: LEARN_MS })];
   const { baseline } = await learn(traces);
   const kinds = new Map<string, number>();
   for (const { group, kind } of baseline.entries())

@@ -18,13 +18,13 @@ import type { Section } from './section.ts';
 import { createWorlds, type Worlds } from './world.ts';
 
 const PARTS: Readonly<Record<string, (worlds: Worlds) => Promise<Section | Section[]>>> = {
-  cost,
   development,
   calibration,
   mutations,
   contamination,
   disturbed,
   day,
+  cost,
 };
 
 const { values } = parseArgs({
