@@ -1,7 +1,7 @@
 /** A compiled version: judges a segment, with nothing but the segment and itself (ARCHITECTURE decision 7). */
 import { SpanwardenError } from '../runtime/errors.ts';
 import type { EditDocument } from '../schemas/baselines/edit.ts';
-import { VERSION_SCHEMA, versionId } from '../schemas/baselines/version.ts';
+import { checkSchema, VERSION_SCHEMA, versionId } from '../schemas/baselines/version.ts';
 import { COMPONENTS, type Component, type Finding, GROUPS, type Group, type Match } from '../schemas/log/verdict.ts';
 import { compileTemplates, type PathTemplates } from '../traces/operations/learned-templates.ts';
 import type { Segment, Symbols } from '../traces/segment.ts';
@@ -68,6 +68,8 @@ export interface BaselineManifest {
   readonly alerting: boolean;
   /** What is still learning, in words; empty when alerting. */
   readonly learning: readonly string[];
+  /** Of its entries (schemas/baselines/version.ts); 1 where nothing is said. */
+  readonly schema?: number;
   /** How it came to be; learned, where nothing is said. */
   readonly kind?: 'learned' | 'edited' | 'rolled-back' | 'imported';
   /** Version whose models it has, where it was not learned itself. */
@@ -317,7 +319,7 @@ export function* contentOf(
   for (const group of GROUPS) yield* models[group].entries();
 }
 
-/** Rebuilds a version from its entries. Throws BASELINE_DAMAGED when one is missing or unreadable. */
+/** Rebuilds a version from its entries. Throws BASELINE_SCHEMA for another schema's, BASELINE_DAMAGED when one is missing or unreadable. */
 export function loadBaseline(entries: Iterable<BaselineEntry>, symbols: Symbols, learners: GroupLearners): Baseline {
   const byGroup: Record<Group, BaselineEntry[]> = { structure: [], timing: [], parameters: [], status: [] };
   const single = new Map<string, string>();
@@ -334,6 +336,8 @@ export function loadBaseline(entries: Iterable<BaselineEntry>, symbols: Symbols,
     return JSON.parse(value) as T;
   };
   try {
+    const manifest = read<BaselineManifest>('manifest');
+    checkSchema(manifest.schema ?? 1);
     const models: GroupModels = {
       structure: learners.structure.load(byGroup.structure, symbols),
       timing: learners.timing.load(byGroup.timing, symbols),
@@ -345,7 +349,7 @@ export function loadBaseline(entries: Iterable<BaselineEntry>, symbols: Symbols,
       thresholds: thresholdsFromForm(read<ThresholdsForm>('thresholds')),
       collective: ratesFromForm(read<CollectiveForm>('collective')),
     };
-    return createBaseline(models, calibrated, read<BaselineManifest>('manifest'), extra);
+    return createBaseline(models, calibrated, manifest, extra);
   } catch (error) {
     if (error instanceof SpanwardenError) throw error;
     throw new SpanwardenError('BASELINE_DAMAGED', 'a baseline entry could not be read', { cause: error });

@@ -4,7 +4,9 @@
  */
 import type { Baseline } from '../baseline/baseline.ts';
 import { levelsFromEntries } from '../baseline/templates.ts';
+import { SpanwardenError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log/port.ts';
+import type { Logger } from '../runtime/telemetry/logger.ts';
 import { decodeVersionAnnouncement, encodeJson } from '../schemas/log/codecs.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
 import type { VersionAnnouncement } from '../schemas/log/version.ts';
@@ -15,6 +17,7 @@ export interface PresentDeps {
   readonly log: Log;
   readonly store: TrainerStore;
   readonly templates: TemplateBook;
+  readonly logger: Logger;
   untilReached<T>(call: () => Promise<T>): Promise<T>;
 }
 
@@ -22,6 +25,8 @@ export interface Present {
   /** Null before the first version, and before the store was asked. */
   readonly version: PublishedVersion | null;
   readonly baseline: Baseline | null;
+  /** The stored one cannot be read: all that the log holds is to be learned. */
+  readonly isAnew: boolean;
   /** The newest version, asked for once. */
   load(): Promise<PublishedVersion | null>;
   /** Makes a version durable and announces it. `assertOurs` throws when another trainer took over meanwhile. */
@@ -35,8 +40,9 @@ export interface Present {
 /** Announcements looked through at start for that of the last version. */
 const RECENT_ANNOUNCEMENTS = 1_000;
 
-export function createPresent({ log, store, templates, untilReached }: PresentDeps): Present {
+export function createPresent({ log, store, templates, logger, untilReached }: PresentDeps): Present {
   let asked = false;
+  let isAnew = false;
   let version: PublishedVersion | null = null;
 
   /** A crash between a version's rows and its announcement would keep it from the detectors. */
@@ -53,6 +59,18 @@ export function createPresent({ log, store, templates, untilReached }: PresentDe
     await log.produce('baselines', [{ kind: RecordKind.version, key: id, value: encodeJson(announcement) }]);
   }
 
+  /** After an upgrade the stored one may have another schema: nothing can be done with it, and the log is there to learn from. */
+  async function newest(): Promise<PublishedVersion | null> {
+    try {
+      return await store.latestVersion();
+    } catch (error) {
+      if (!(error instanceof SpanwardenError) || error.code !== 'BASELINE_SCHEMA') throw error;
+      isAnew = true;
+      logger.warn({ err: error }, 'the stored baseline is of another schema: learning begins anew');
+      return null;
+    }
+  }
+
   return {
     get version() {
       return version;
@@ -60,9 +78,12 @@ export function createPresent({ log, store, templates, untilReached }: PresentDe
     get baseline() {
       return version?.baseline ?? null;
     },
+    get isAnew() {
+      return isAnew;
+    },
     async load() {
       if (asked) return version;
-      const found = await untilReached(() => store.latestVersion());
+      const found = await untilReached(newest);
       if (found !== null) {
         templates.take(levelsFromEntries(found.entries));
         await untilReached(() => announceAgain(found.baseline));
@@ -85,6 +106,7 @@ export function createPresent({ log, store, templates, untilReached }: PresentDe
     take(made) {
       version = made;
       asked = true;
+      isAnew = false;
     },
     forget() {
       asked = false; // what is known stands until it is asked for again

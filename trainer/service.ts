@@ -77,7 +77,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   const { log, learning, templates, logger, metrics } = deps;
   const published = metrics.counter('trainer_versions_total', 'Baseline versions published, by how they came to be');
   const untilReached = createUntilReached({ role: 'trainer', logger, isStopping: () => stopping });
-  const present = createPresent({ log, store: deps.store, templates, untilReached });
+  const present = createPresent({ log, store: deps.store, templates, logger, untilReached });
   const student = createStudent(deps);
   const desk = createDesk(config, {
     edits: deps.operators?.edits ?? NO_EDITS,
@@ -117,9 +117,9 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
   async function assigned(given: Assignment): Promise<number> {
     const { partition } = given;
     const last = await present.load();
-    const { latest: ends } = await untilReached(() => log.offsets('spans'));
+    const { earliest, latest: ends } = await untilReached(() => log.offsets('spans'));
     partitionCount = ends.length;
-    let start = given.committed;
+    let start = present.isAnew ? (earliest[partition] ?? 0) : given.committed;
     const partial = last?.partials.get(partition);
     if (last !== null && partial !== undefined) {
       learning.restore(partition, partial);

@@ -179,6 +179,7 @@ export function* publishSteps(
     alpha: config.alpha,
     alerting: learning.length === 0,
     learning,
+    schema: VERSION_SCHEMA,
     kind: 'learned',
     quarantined,
     maturity: maturityOf(models),

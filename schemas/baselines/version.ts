@@ -6,8 +6,11 @@ import { createHash } from 'node:crypto';
 import { SpanwardenError } from '../../runtime/errors.ts';
 
 export const VERSION_FORMAT = 'spanwarden-baseline';
-/** Raised when a reader of the number before could not load the entries. */
-export const VERSION_SCHEMA = 1;
+/**
+ * Raised when a reader of the number before could not load the entries. 1: up to 0.2. 2: order of calls, pooled novelties, versions of
+ * services, operators' edits. There is no way from 1 to 2: what 2 counts was not counted.
+ */
+export const VERSION_SCHEMA = 2;
 
 /** The form of baseline/model.ts BaselineEntry. */
 export interface VersionEntry {
@@ -92,6 +95,15 @@ export function createVersionReader<E extends VersionEntry = VersionEntry>(): Ve
 const damaged = (why: string, cause?: unknown): SpanwardenError =>
   new SpanwardenError('BASELINE_DAMAGED', `the baseline is damaged: ${why}`, { cause });
 
+/** Throws BASELINE_SCHEMA, naming both, where it is not the one that is read here. */
+export function checkSchema(schema: unknown): void {
+  if (schema === VERSION_SCHEMA) return;
+  throw new SpanwardenError(
+    'BASELINE_SCHEMA',
+    `the baseline has schema ${String(schema)}, this version of Spanwarden reads schema ${VERSION_SCHEMA}: it must be learned anew`,
+  );
+}
+
 function parse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -104,10 +116,5 @@ function checkHead(value: unknown): void {
   const head = value as { format?: unknown; schema?: unknown } | null;
   if (head === null || typeof head !== 'object' || head.format !== VERSION_FORMAT)
     throw damaged('it does not begin as one');
-  if (head.schema !== VERSION_SCHEMA) {
-    throw new SpanwardenError(
-      'BASELINE_SCHEMA',
-      `the baseline has schema ${String(head.schema)}, this version of Spanwarden reads schema ${VERSION_SCHEMA}`,
-    );
-  }
+  checkSchema(head.schema);
 }

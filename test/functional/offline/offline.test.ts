@@ -160,7 +160,7 @@ describe('offline train and score', () => {
     await refused('cut.jsonl', whole.slice(0, whole.length / 2), 'BASELINE_DAMAGED');
     await refused('line.jsonl', whole.split('\n').toSpliced(7, 1).join('\n'), 'BASELINE_DAMAGED');
     await refused('cut.gz', readFileSync(at('baseline.gz')).subarray(0, 2_000), 'BASELINE_DAMAGED');
-    await refused('other.jsonl', whole.replace('"schema":1', '"schema":2'), 'BASELINE_SCHEMA', /2.*1/);
+    await refused('other.jsonl', whole.replace('"schema":2', '"schema":1'), 'BASELINE_SCHEMA', /schema 1.*schema 2/);
     await refused('traces.jsonl', fresh[0]!, 'BASELINE_DAMAGED');
     await expect(score([at('fresh.jsonl.gz')], at('missing.gz'), at('none.ndjson'))).rejects.toEqual(
       coded('INPUT_UNREADABLE', /no such file/),

@@ -243,6 +243,22 @@ describe('a version as a file', () => {
     }
   });
 
+  it('of an older schema is refused by name wherever its entries were kept, before anything of it is read', () => {
+    const manifest = { ...baseline.manifest, schema: 1 };
+    const older = [...baseline.entries()].map((entry) =>
+      entry.group === 'manifest'
+        ? { ...entry, value: JSON.stringify(manifest) }
+        : { ...entry, value: 'what it was then' },
+    );
+    const symbols = createSymbols({ maxTexts: 1_000, maxLabels: 1_000 });
+    expect(() => loadBaseline(older, symbols, testLearners)).toThrow(
+      expect.objectContaining({
+        code: 'BASELINE_SCHEMA',
+        message: 'the baseline has schema 1, this version of Spanwarden reads schema 2: it must be learned anew',
+      }),
+    );
+  });
+
   it('is refused when cut short, altered or of another schema, each by its code', () => {
     const code = (value: string) => expect.objectContaining({ code: value });
     expect(() => load(lines.slice(0, -1))).toThrow(code('BASELINE_DAMAGED'));
@@ -258,8 +274,8 @@ describe('a version as a file', () => {
     expect(() => load([...lines, 'more'])).toThrow(code('BASELINE_DAMAGED'));
     expect(() => load([])).toThrow(code('BASELINE_DAMAGED'));
     expect(() => load(['{"resourceSpans":[]}'])).toThrow(code('BASELINE_DAMAGED'));
-    expect(() => load(lines.with(0, lines[0]!.replace('"schema":1', '"schema":7')))).toThrow(
-      expect.objectContaining({ code: 'BASELINE_SCHEMA', message: expect.stringMatching(/7.*1/) }),
+    expect(() => load(lines.with(0, lines[0]!.replace('"schema":2', '"schema":7')))).toThrow(
+      expect.objectContaining({ code: 'BASELINE_SCHEMA', message: expect.stringMatching(/schema 7.*schema 2/) }),
     );
   });
 });

@@ -247,3 +247,24 @@ describe('an import', () => {
     expect(kinds(world)).toEqual(['imported']);
   }, 60_000);
 });
+
+describe('after an upgrade', () => {
+  it('a stored version of an older schema is no version: learning begins anew, and says so', async () => {
+    const world = await createTrainerWorld();
+    await world.visit(products(800), 60_000);
+    const stored = world.versions.length;
+    expect(stored).toBeGreaterThan(0);
+    const { entries, ...rest } = last(world);
+    const old = entries.map((entry) =>
+      entry.group === 'manifest' ? { ...entry, value: entry.value.replace('"schema":2', '"schema":1') } : entry,
+    );
+    world.versions.push({ ...rest, entries: old });
+    await world.restart();
+    await world.visit(products(400), 30_000);
+    expect(world.sentences.some(({ msg }) => /of another schema: learning begins anew/.test(msg))).toBe(true);
+    expect(world.versions[stored + 1]!.baseline.manifest).toMatchObject({ kind: 'learned', schema: 2, parent: '' });
+    expect(last(world).baseline.manifest.alerting).toBe(true);
+    // also what had been learned and committed before
+    expect(last(world).baseline.manifest.segments).toBeGreaterThan(1_000);
+  }, 60_000);
+});
