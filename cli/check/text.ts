@@ -63,7 +63,7 @@ const rates = ({ rates: all }: CheckReport): string[] =>
 const spread = ({ spread: s, groups }: CheckReport): string[] => [
   `scores      ${n(s.distinct)} distinct; median ${s.median.toFixed(2)}, 1 in 100 above ${s.top1in100.toFixed(2)}, 1 in 1,000 above ${s.top1in1000.toFixed(2)}, most ${s.most.toFixed(2)}; equal at the top ${percent(s.tiedAtTop)}, of the planted ${percent(s.plantedTiedAtTop)}`,
   ...groups
-    .filter(({ recallWith, recallWithout }) => recallWithout - recallWith > 0.01)
+    .filter(({ recallWith, recallWithout }) => recallWithout - recallWith > 0.05)
     .map(
       ({ group, of, recallWith, recallWithout }) =>
         `            without ${group}, ${percent(recallWithout)} of anomalies of ${of} would be found at 0.1 %, with it ${percent(recallWith)}`,

@@ -5,7 +5,10 @@ import { COMPONENTS, GROUPS } from '../../schemas/log/verdict.ts';
 export interface Judged {
   readonly score: number;
   readonly p: number;
-  /** What the product makes of it: anomalous by its p, or a hard finding, which opens an incident whatever its p. */
+  /**
+   * What the product makes of it: anomalous by its p, or with a finding that opens an incident whatever its p: a hard one, or a call
+   * so slow that it is one unless others are slow as well (DETECTION §6).
+   */
   readonly alerted: boolean;
   readonly hard: boolean;
   /** Re-ranked p by group, in the order of GROUPS. */
@@ -18,7 +21,7 @@ export function toJudged(judgement: Judgement): Judged {
   return {
     score: judgement.score,
     p: judgement.p,
-    alerted: judgement.anomalous || hard,
+    alerted: judgement.anomalous || hard || judgement.findings.some((finding) => finding.candidate),
     hard,
     groups: Float64Array.from(GROUPS, (group) => judgement.groups[group]),
     hasMatch: hasMatch(judgement.match),
