@@ -1,6 +1,6 @@
 /** `spanwarden edits …`: what operators say of the baseline, over the console. */
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { parse as parseYaml, stringify } from 'yaml';
 import { SpanwardenError } from '../runtime/errors.ts';
 import type { EditInput } from '../schemas/baselines/edit.ts';
 import { type Command, ExitCode, parse, UsageError } from './command.ts';
@@ -39,6 +39,7 @@ usage: spanwarden edits list [--all]
        spanwarden edits threshold ENTRY [--structure S] [--timing S] [--parameters S]      ENTRY '*' = every family
        spanwarden edits expect INCIDENT
        spanwarden edits create FILE            a whole document, YAML or JSON ('-' = standard input)
+       spanwarden edits draft SIGNATURE        what was learned of it, as a document: change it, then create
        spanwarden edits preview FILE           what it would change, without writing it
        spanwarden edits retire ID
 
@@ -172,6 +173,11 @@ const ACTS: Readonly<
   },
   async preview(client, rest, values) {
     await write(client, fileOf(rest), values, true);
+  },
+  async draft(client, rest, values) {
+    const name = encodeURIComponent(one(rest, "a signature ('POST /checkout #1')"));
+    const { edit } = await client.get<{ edit: EditInput }>(`baseline/draft?signature=${name}`);
+    process.stdout.write(values.json === true ? `${JSON.stringify(edit)}\n` : stringify(edit));
   },
   async retire(client, rest, values) {
     const id = one(rest, 'an id');

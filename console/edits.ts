@@ -1,9 +1,10 @@
 /** Writing edits: what refers to nothing is refused, every revision is an event, each goes with what it would have changed. */
+import { draftOf } from '../baseline/edits/draft.ts';
 import { type KnownNames, knownNames, unknownReferences } from '../baseline/edits/known.ts';
 import { summaryOf } from '../baseline/edits/words.ts';
 import type { StoredEdit } from '../runtime/clickhouse/store.ts';
 import { nearest } from '../runtime/config/nearest.ts';
-import { type EditBody, type EditDocument, editBody } from '../schemas/baselines/edit.ts';
+import { type EditBody, type EditDocument, type EditInput, editBody } from '../schemas/baselines/edit.ts';
 import type { Preview, Previewer } from './preview.ts';
 import { ProblemError } from './problem.ts';
 import type { ConsoleStore } from './store.ts';
@@ -34,6 +35,8 @@ export interface EditDesk {
   retire(id: string, by: string, comment: string, dryRun: boolean): Promise<WrittenEdit>;
   /** Names of the newest version. */
   known(): Promise<KnownNames | null>;
+  /** What was learned of a signature, as a document to be changed and pinned. */
+  draft(signature: string): Promise<EditInput>;
 }
 
 export interface EditDeskDeps {
@@ -127,6 +130,19 @@ export function createEditDesk({ store, previewer, now, newId }: EditDeskDeps): 
 
   return {
     known,
+    async draft(name) {
+      const names = await known();
+      const all = names?.signatures ?? [];
+      const found = all.find((one) => one.name === name || one.key === name);
+      if (names === null || found === undefined) {
+        const near = nearest(
+          name,
+          all.map((one) => one.name),
+        );
+        throw new ProblemError(404, `no signature '${name}'${near === '' ? '' : `; the nearest is '${near}'`}`);
+      }
+      return draftOf(found, (await store.loadVersion(names.version)).entries);
+    },
     list: () => store.edits(),
     async history(id) {
       const found = await store.edits({ id, history: true });

@@ -77,5 +77,9 @@ export function addEditRoutes(app: FastifyInstance, desk: EditDesk): void {
       ...(id !== undefined && revision !== undefined && { id, supersedes: revision }),
     });
   });
+  app.get('/api/v1/baseline/draft', async (request) => {
+    const { signature } = given(z.strictObject({ signature: z.string().min(1).max(2_048) }), request.query);
+    return { edit: await desk.draft(signature) };
+  });
   app.get('/api/v1/baseline/names', async () => (await desk.known()) ?? { version: '' });
 }

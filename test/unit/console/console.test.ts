@@ -228,6 +228,23 @@ describe('edits', () => {
     expect(JSON.parse(written[0]!.preview)).toEqual(shown.said.preview);
   });
 
+  it('a learned signature becomes a document that can be pinned as it is', async () => {
+    const { ask } = open();
+    const { said } = await ask('GET', `baseline/draft?signature=${encodeURIComponent('GET /search #1')}`);
+    expect(said.edit).toMatchObject({ state: 'pinned', entry: 'GET /search' });
+    expect((said.edit as { required: object[] }).required).toContainEqual({
+      parent: { service: 'catalog', operation: 'GET /items' },
+      child: { service: 'catalog', operation: 'SELECT items' },
+    });
+    expect((said.edit as { counts: object[] }).counts).toContainEqual({
+      parent: { service: 'gateway', operation: 'GET /search' },
+      child: { service: 'gateway', operation: 'GET' },
+      max: 1,
+    });
+    expect((await ask('POST', 'edits', { edit: said.edit as object })).status).toBe(201);
+    expect((await ask('GET', 'baseline/draft?signature=nothing')).said.detail).toContain('the nearest is');
+  });
+
   it('a signature is known by the name that people read', async () => {
     const { ask } = open();
     const { said } = await ask('POST', 'edits', { edit: { state: 'blocked', signature: 'GET /search #1' } });

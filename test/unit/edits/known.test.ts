@@ -1,6 +1,7 @@
 /** Names, comparison and expectation: what the console asks of edits. */
 import { describe, expect, it } from 'vitest';
 import { createComparison } from '../../../baseline/edits/compare.ts';
+import { draftOf } from '../../../baseline/edits/draft.ts';
 import { expectationOf } from '../../../baseline/edits/expectation.ts';
 import { knownNames, unknownReferences } from '../../../baseline/edits/known.ts';
 import { summaryOf } from '../../../baseline/edits/words.ts';
@@ -71,6 +72,24 @@ describe('an edit that refers to nothing', () => {
         ],
       }),
     ).toEqual([]);
+  });
+});
+
+describe('a learned signature as a document', () => {
+  it('pinned as it is, it is broken by no request that has it, and by one that lacks a call', () => {
+    const { entries } = loadedBaseline();
+    const search = known.signatures.find(({ name }) => name === 'GET /search #1')!;
+    const pinned = under(edit(draftOf(search, entries)));
+    const plain = under();
+    for (let trace = 0; trace < 20; trace++) {
+      const spans = searchTrace(trace, 0, `198.51.100.${trace}`);
+      expect(pinned.judge(spans).findings).toEqual(plain.judge(spans).findings);
+    }
+    const lacking = pinned.judge(searchTrace(3, 0, '198.51.100.3').slice(0, 3));
+    expect(lacking.findings.filter(({ hard }) => hard).map(({ kind, seen }) => [kind, seen])).toContainEqual([
+      'required-child',
+      'it succeeded without catalog SELECT items',
+    ]);
   });
 });
 
