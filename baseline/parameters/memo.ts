@@ -33,8 +33,8 @@ export const sampleHash = (bytes: Uint8Array, start: number, end: number): numbe
 };
 
 export interface Memo {
-  /** Slot of (profile, value), −1 when it is not remembered. */
-  find(profile: number, hash: number, bytes: Uint8Array, start: number, end: number): number;
+  /** Whether (profile, value) is remembered; then `inverse`, `severity` and `remarkable` are its judgement. */
+  find(profile: number, hash: number, bytes: Uint8Array, start: number, end: number): boolean;
   remember(
     profile: number,
     hash: number,
@@ -45,35 +45,54 @@ export interface Memo {
     severity: number,
     remarkable: boolean,
   ): void;
-  readonly inverse: Float64Array;
-  readonly severity: Float64Array;
-  /** 1 = deviates so much that it has to be explained. */
-  readonly remarkable: Uint8Array;
+  inverse: number;
+  severity: number;
+  /** Deviates so much that it has to be explained. */
+  remarkable: boolean;
 }
 
+// A slot is two rows of neighbours, not a place in each of seven columns: most lookups miss the processor's caches.
+const INTEGERS = 4;
+const PROFILE = 0;
+const HASH = 1;
+const LENGTH = 2;
+const REMARKABLE = 3;
+const FLOATS = 4;
+const POSITION = 0;
+const INVERSE = 1;
+const SEVERITY = 2;
+
 export const createMemo = (): Memo => {
-  const profiles = new Int32Array(SLOTS).fill(-1);
-  const hashes = new Uint32Array(SLOTS);
-  const lengths = new Int32Array(SLOTS);
-  /** Position in an endless stream; its bytes are still in the ring while `written − position ≤ RING_BYTES`. */
-  const positions = new Float64Array(SLOTS);
+  const integers = new Int32Array(SLOTS * INTEGERS).fill(-1);
+  /** POSITION is one in an endless stream; its bytes are still in the ring while `written − POSITION ≤ RING_BYTES`. */
+  const floats = new Float64Array(SLOTS * FLOATS);
   const ring = Buffer.alloc(RING_BYTES);
   let written = 0;
+  const slotOf = (profile: number, hash: number): number => (hash ^ Math.imul(profile, 0x9e3779b1)) & (SLOTS - 1);
   const memo: Memo = {
-    inverse: new Float64Array(SLOTS),
-    severity: new Float64Array(SLOTS),
-    remarkable: new Uint8Array(SLOTS),
+    inverse: 1,
+    severity: 0,
+    remarkable: false,
     find(profile, hash, bytes, start, end) {
-      const slot = (hash ^ Math.imul(profile, 0x9e3779b1)) & (SLOTS - 1);
+      const slot = slotOf(profile, hash);
+      const row = slot * INTEGERS;
       const length = end - start;
-      if (profiles[slot] !== profile || hashes[slot] !== hash || lengths[slot] !== length) return -1;
-      const position = positions[slot]!;
-      if (written - position > RING_BYTES) return -1;
+      if (integers[row + PROFILE] !== profile || integers[row + HASH] !== (hash | 0)) return false;
+      if (integers[row + LENGTH] !== length) return false;
+      const at = slot * FLOATS;
+      const position = floats[at + POSITION]!;
+      if (written - position > RING_BYTES) return false;
       // Values never straddle the ring's end.
       const from = position % RING_BYTES;
-      if (length >= NATIVE_BYTES) return ring.compare(bytes, start, end, from, from + length) === 0 ? slot : -1;
-      for (let i = 0; i < length; i++) if (ring[from + i] !== bytes[start + i]) return -1;
-      return slot;
+      if (length >= NATIVE_BYTES) {
+        if (ring.compare(bytes, start, end, from, from + length) !== 0) return false;
+      } else {
+        for (let i = 0; i < length; i++) if (ring[from + i] !== bytes[start + i]) return false;
+      }
+      memo.inverse = floats[at + INVERSE]!;
+      memo.severity = floats[at + SEVERITY]!;
+      memo.remarkable = integers[row + REMARKABLE] === 1;
+      return true;
     },
     remember(profile, hash, bytes, start, end, inverse, severity, remarkable) {
       const length = end - start;
@@ -82,14 +101,16 @@ export const createMemo = (): Memo => {
       if (room < length) written += room;
       const from = written % RING_BYTES;
       for (let i = 0; i < length; i++) ring[from + i] = bytes[start + i]!;
-      const slot = (hash ^ Math.imul(profile, 0x9e3779b1)) & (SLOTS - 1);
-      profiles[slot] = profile;
-      hashes[slot] = hash;
-      lengths[slot] = length;
-      positions[slot] = written;
-      memo.inverse[slot] = inverse;
-      memo.severity[slot] = severity;
-      memo.remarkable[slot] = remarkable ? 1 : 0;
+      const slot = slotOf(profile, hash);
+      const row = slot * INTEGERS;
+      integers[row + PROFILE] = profile;
+      integers[row + HASH] = hash;
+      integers[row + LENGTH] = length;
+      integers[row + REMARKABLE] = remarkable ? 1 : 0;
+      const at = slot * FLOATS;
+      floats[at + POSITION] = written;
+      floats[at + INVERSE] = inverse;
+      floats[at + SEVERITY] = severity;
       written += length;
     },
   };

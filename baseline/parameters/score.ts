@@ -204,11 +204,10 @@ export const createScorer = (tables: ModelTables, seed: number, families?: reado
     const hash = sampleHash(values, start, end);
     if (index >= 0) {
       if (isRepeated(segment, index, at)) return;
-      const slot = memo.find(index, hash, values, start, end);
-      if (slot >= 0) {
-        combination.add(index, memo.inverse[slot]!);
-        if (memo.severity[slot]! > severity) severity = memo.severity[slot]!;
-        if (memo.remarkable[slot] === 1) {
+      if (memo.find(index, hash, values, start, end)) {
+        combination.add(index, memo.inverse);
+        if (memo.severity > severity) severity = memo.severity;
+        if (memo.remarkable) {
           strange++;
           explainValue(segment, at, span, profile);
         }
@@ -440,9 +439,8 @@ export const createScorer = (tables: ModelTables, seed: number, families?: reado
         const hash = sampleHash(segment.values, start, end);
         if (index >= 0) {
           if (isRepeated(segment, index, at)) continue;
-          const slot = memo.find(index, hash, segment.values, start, end);
-          if (slot >= 0 && memo.remarkable[slot] === 0) {
-            combination.add(index, memo.inverse[slot]!);
+          if (memo.find(index, hash, segment.values, start, end) && !memo.remarkable) {
+            combination.add(index, memo.inverse);
             continue;
           }
         }

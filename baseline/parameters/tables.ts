@@ -66,26 +66,24 @@ const schemaTable = (counts: SchemaCounts, floor: number): SchemaTable => {
   };
 };
 
-/** Open addressing over three integers. */
+/** Open addressing over three integers; a row holds two of them folded, the value plus one, and nothing. */
 const createTripleIndex = (expected: number) => {
   let capacity = 64;
   while (capacity < expected * 2) capacity *= 2;
   const mask = capacity - 1;
-  const first = new Int32Array(capacity);
-  const second = new Int32Array(capacity);
-  const values = new Int32Array(capacity).fill(-1);
+  const rows = new Int32Array(capacity * 4);
   const slotOf = (a: number, b: number): number => {
     let at = avalanche(Math.imul(a, 0x9e3779b1) ^ b) & mask;
-    while (values[at] !== -1 && (first[at] !== a || second[at] !== b)) at = (at + 1) & mask;
-    return at;
+    while (rows[at * 4 + 2] !== 0 && (rows[at * 4] !== a || rows[at * 4 + 1] !== b)) at = (at + 1) & mask;
+    return at * 4;
   };
   return {
-    get: (a: number, b: number, c: number): number => values[slotOf(a, b * 16 + c)]!,
+    get: (a: number, b: number, c: number): number => rows[slotOf(a, b * 16 + c) + 2]! - 1,
     set(a: number, b: number, c: number, value: number): void {
       const at = slotOf(a, b * 16 + c);
-      first[at] = a;
-      second[at] = b * 16 + c;
-      values[at] = value;
+      rows[at] = a;
+      rows[at + 1] = b * 16 + c;
+      rows[at + 2] = value + 1;
     },
   };
 };

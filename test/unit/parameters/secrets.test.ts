@@ -168,10 +168,11 @@ function unpacked(bytes: Uint8Array, depth = 3): string[] {
       // Those three bytes stand there by chance.
     }
   }
-  for (const [hex] of text.matchAll(/(?:[0-9a-f]{2}){12,}/gi))
-    out.push(...unpacked(Buffer.from(hex, 'hex'), depth - 1));
+  // Where a run began is not known: both ways to cut one of hex, all four to cut one of base64.
+  for (const [hex] of text.matchAll(/[0-9a-f]{24,}/gi)) {
+    for (const skip of [0, 1]) out.push(...unpacked(Buffer.from(hex.slice(skip), 'hex'), depth - 1));
+  }
   for (const [run] of text.matchAll(/[\w+/-]{16,}={0,2}/g)) {
-    // Where the run began is not known: all four ways to cut it.
     for (let skip = 0; skip < 4; skip++) out.push(Buffer.from(run.slice(skip), 'base64').toString('latin1'));
   }
   return out;
