@@ -9,6 +9,7 @@ import type { CollectiveCounts } from '../../schemas/log/collective.ts';
 import type { IncidentAction } from '../../schemas/log/incident-action.ts';
 import type { JudgedCounts } from '../../schemas/log/judged.ts';
 import { type Finding, type FindingRecord, type Verdict, VerdictStage } from '../../schemas/log/verdict.ts';
+import { type AbsencesSnapshot, createAbsences, isAbsence } from './absences.ts';
 import { type BudgetSnapshot, createBudget } from './budget.ts';
 import { collectiveVerdict } from './collective.ts';
 import { createDigest, type DigestSnapshot } from './digest.ts';
@@ -45,6 +46,7 @@ export interface KeeperSnapshot extends RegistrySnapshot {
   readonly candidates: readonly Candidate[];
   readonly load: LoadSnapshot;
   readonly storms: StormsSnapshot;
+  readonly absences?: AbsencesSnapshot;
   readonly rates?: RatesSnapshot;
   readonly budget?: BudgetSnapshot;
   readonly digest?: DigestSnapshot;
@@ -87,6 +89,7 @@ export function createIncidentKeeper(
   const registry = createRegistry(snapshot);
   const verdicts = createVerdictBook(snapshot?.verdicts);
   const slowNodes = createSlowNodes(snapshot?.candidates);
+  const absences = createAbsences(config.budgetPerDay, snapshot?.absences);
   const storms = createStorms(config.stormPerMinute, snapshot?.storms);
   const load = createLoadBook(snapshot?.load);
   const rates = createRates(snapshot?.rates);
@@ -155,17 +158,23 @@ export function createIncidentKeeper(
       const { records, dueMs } = group;
       const quiet = records.some(({ verdict }) => verdict.findings.some(isQuietElsewhere));
       for (const record of records) {
-        hit(record, decided(record.verdict.findings, quiet), dueMs);
+        hit(record, decided(record.verdict, quiet, dueMs), dueMs);
         if (!quiet) slowNodes.note(record, dueMs + CAUSE_KEPT_MS);
       }
     }
+    for (const { record, dueMs } of absences.due(nowMs)) hit(record, decided(record.verdict, false, dueMs), dueMs);
   }
 
   const isQuietElsewhere = (finding: Finding): boolean =>
-    finding.candidate && !load.othersSlow(finding.service, finding.startMs, finding.endMs);
+    finding.candidate && !isAbsence(finding) && !load.othersSlow(finding.service, finding.startMs, finding.endMs);
 
-  const decided = (findings: readonly Finding[], quiet: boolean): Finding[] =>
-    findings.map((finding) => (finding.candidate ? { ...finding, hard: quiet, candidate: false } : finding));
+  /** Candidates as what they turned out to be: a slow node is an attack when it was quiet elsewhere, an absence when nothing got lost. */
+  const decided = (verdict: Verdict, quiet: boolean, nowMs: number): Finding[] =>
+    verdict.findings.map((finding) => {
+      if (!finding.candidate) return finding;
+      const hard = isAbsence(finding) ? absences.agrees(verdict, finding, nowMs) : quiet;
+      return { ...finding, hard, candidate: false };
+    });
 
   /** One alert for all incidents that a storm gathered. */
   function tellStorms(nowMs: number): void {
@@ -179,6 +188,7 @@ export function createIncidentKeeper(
 
   function withdraw(verdict: Verdict, appendMs: number): void {
     slowNodes.withdraw(verdict.id);
+    absences.withdraw(verdict);
     const place = verdicts.digestPlaceOf(verdict.id);
     if (place !== '') digest.leave(place, appendMs);
     verdicts.place(verdict.id, '');
@@ -198,12 +208,17 @@ export function createIncidentKeeper(
       bundles.take(verdict, strands, taken === 'new', appendMs);
       const { rest } = strands;
       const own = rest === verdict.findings ? record : { ...record, verdict: { ...verdict, findings: rest } };
-      if (rest.some((f) => f.candidate) && !rest.some((f) => f.hard && !f.candidate)) {
-        slowNodes.add(own, appendMs + config.candidateWaitMs);
-      } else {
-        slowNodes.withdraw(verdict.id);
+      absences.note(verdict, verdict.findings, appendMs);
+      const certain = rest.some((f) => f.hard && !f.candidate);
+      const isSlow = !certain && rest.some((f) => f.candidate && !isAbsence(f));
+      const lacks = !certain && !isSlow && rest.some(isAbsence);
+      if (!isSlow) slowNodes.withdraw(verdict.id);
+      if (!lacks) absences.withdraw(verdict);
+      if (isSlow) slowNodes.add(own, appendMs + config.candidateWaitMs);
+      else if (lacks) absences.add(own, appendMs + config.candidateWaitMs);
+      else {
         if (rest.some(isSlowNode)) slowNodes.note(own, appendMs + 2 * config.candidateWaitMs);
-        hit(own, decided(rest, rest.some(isQuietElsewhere)), appendMs);
+        hit(own, decided(own.verdict, rest.some(isQuietElsewhere), appendMs), appendMs);
       }
     },
     load: load.add,
@@ -247,6 +262,7 @@ export function createIncidentKeeper(
       verdicts: verdicts.snapshot(),
       candidates: slowNodes.snapshot(),
       load: load.snapshot(),
+      absences: absences.snapshot(),
       storms: storms.snapshot(),
       rates: rates.snapshot(),
       budget: budget.snapshot(),

@@ -64,7 +64,7 @@ const CAUSE_SHARE = 0.5;
 export const isSlowNode = ({ kind }: Finding): boolean => kind === 'self-time';
 
 const slowNodesOf = ({ record, soft }: Candidate): readonly Finding[] =>
-  record.verdict.findings.filter((finding) => (soft ? isSlowNode(finding) : finding.candidate));
+  record.verdict.findings.filter((finding) => isSlowNode(finding) && (soft || finding.candidate));
 
 const overlap = (a: Candidate, due: Candidate): boolean =>
   slowNodesOf(a).some((x) =>

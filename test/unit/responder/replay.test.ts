@@ -51,7 +51,16 @@ function records(steps: readonly Step[]): ((running: Running) => void)[] {
     const traceId = (i + 1).toString(16).padStart(32, '0');
     const client = one.client === 0 ? null : `203.0.113.${one.client}`;
     const release = one.released ? { release: 'orders@2' } : {};
-    const finding = findingOf({ kind: one.kind, hard: one.hard, explanationKey: `k${one.key}`, ...release });
+    const lost = one.kind === 'egress' && !one.hard ? ({ candidate: true, evidence: 'absence' } as const) : {};
+    const slow = one.kind === 'self-time' && !one.hard ? { candidate: true } : {};
+    const finding = findingOf({
+      kind: one.kind,
+      hard: one.hard,
+      explanationKey: `k${one.key}`,
+      ...release,
+      ...lost,
+      ...slow,
+    });
     const verdict = verdictOf({ traceId, client, appendMs: atMs, p: one.small ? 1e-6 : 8e-4, findings: [finding] });
     if (one.what === 'verdict') known.push(verdict);
     return ({ keeper, rows, feed }) => {

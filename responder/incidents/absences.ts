@@ -1,0 +1,82 @@
+/**
+ * Lost or left out? A call that stands as a single span can always be lost, so its absence is a candidate: near-certain only if
+ * whoever sees many requests agrees (docs/adr/021). Spans get lost for everybody; a call is left out by somebody. So it counts as
+ * left out while absences of others are rarer than the false alerts a day that chance may cause, or where one client stands out.
+ */
+import { type Finding, type FindingRecord, type Verdict, VerdictStage } from '../../schemas/log/verdict.ts';
+import { noveltyKey } from './explanation.ts';
+
+export interface Absences {
+  /** Notes what a verdict lacks, each trace once. */
+  note(verdict: Verdict, findings: readonly Finding[], appendMs: number): void;
+  /** Waits until what others lack at the same time is in; an amendment keeps its place. */
+  add(record: FindingRecord, dueMs: number): void;
+  withdraw(verdict: Verdict): void;
+  /** Takes out those that are due, the first first. */
+  due(nowMs: number): readonly { readonly record: FindingRecord; readonly dueMs: number }[];
+  /** The candidate was left out, not lost. */
+  agrees(verdict: Verdict, finding: Finding, nowMs: number): boolean;
+  snapshot(): AbsencesSnapshot;
+}
+
+interface Noted {
+  readonly atMs: number;
+  /** Client, or the trace where nobody is known. */
+  readonly who: string;
+  readonly key: string;
+  readonly traceId: string;
+}
+
+export interface AbsencesSnapshot {
+  readonly noted: readonly Noted[];
+  readonly waiting: readonly { readonly record: FindingRecord; readonly dueMs: number }[];
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const MAX_NOTED = 1_000;
+/** Requests in an hour in which a client left the same call out before it stands out. */
+const LEAST_REPEATED = 3;
+
+export function createAbsences(budgetPerDay: number, snapshot?: AbsencesSnapshot): Absences {
+  let noted: Noted[] = [...(snapshot?.noted ?? [])];
+  let waiting = [...(snapshot?.waiting ?? [])];
+  const whoOf = ({ client, traceId }: Verdict): string => client.address ?? traceId;
+
+  return {
+    note(verdict, findings, appendMs) {
+      const lacking = findings.find(isAbsence) ?? findings.find(({ kind }) => kind === 'missing-telemetry');
+      if (lacking === undefined || noted.some(({ traceId }) => traceId === verdict.traceId)) return;
+      const { traceId } = verdict;
+      noted.push({ atMs: appendMs, who: whoOf(verdict), key: noveltyKey(lacking), traceId });
+      if (noted.length > MAX_NOTED) noted.shift();
+    },
+    add(record, dueMs) {
+      const at = waiting.findIndex((one) => one.record.verdict.id === record.verdict.id);
+      if (at < 0) waiting.push({ record, dueMs });
+      else waiting[at] = { record, dueMs: waiting[at]!.dueMs };
+    },
+    withdraw({ id, stage, traceId }) {
+      waiting = waiting.filter(({ record }) => record.verdict.id !== id);
+      if (stage === VerdictStage.withdrawn) noted = noted.filter((one) => one.traceId !== traceId);
+    },
+    due(nowMs) {
+      const due = waiting.filter(({ dueMs }) => dueMs <= nowMs);
+      if (due.length > 0) waiting = waiting.filter(({ dueMs }) => dueMs > nowMs);
+      return due.sort((a, b) => a.dueMs - b.dueMs);
+    },
+    agrees(verdict, finding, nowMs) {
+      const who = whoOf(verdict);
+      const others = noted.filter((one) => one.who !== who && one.atMs > nowMs - DAY_MS);
+      if (others.length < budgetPerDay) return true;
+      const key = noveltyKey(finding);
+      const lately = noted.filter(({ atMs }) => atMs > nowMs - HOUR_MS);
+      const own = lately.filter((one) => one.who === who && one.key === key).length;
+      return own >= LEAST_REPEATED && own > lately.filter((one) => one.who !== who).length;
+    },
+    snapshot: () => ({ noted, waiting }),
+  };
+}
+
+/** A candidate for what did not come, not for what came slowly. */
+export const isAbsence = ({ candidate, evidence }: Finding): boolean => candidate && evidence === 'absence';

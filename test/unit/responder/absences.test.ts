@@ -1,0 +1,78 @@
+/** A call that stands as a single span was left out, or its span got lost: what others lack at the same time tells. */
+import { describe, expect, it } from 'vitest';
+import type { Finding } from '../../../schemas/log/verdict.ts';
+import { keeperOf } from './keeping.ts';
+import { DAY, findingOf, verdictOf } from './verdicts.ts';
+
+const RULE = 'GET /orders → orders SELECT grants';
+const absent = (fields: Partial<Finding> = {}) =>
+  findingOf({
+    kind: 'required-child',
+    group: 'structure',
+    evidence: 'absence',
+    hard: false,
+    candidate: true,
+    explanationKey: RULE,
+    ...fields,
+  });
+const without = (client: string | null, finding = absent()) => verdictOf({ client, findings: [finding], p: 8e-4 });
+
+describe('a call left out that stands as a single span', () => {
+  it('is near-certain where spans do not get lost, after what others lack had time to come', () => {
+    const { keeper, feed, alerts } = keeperOf();
+    feed(without('203.0.113.66'), DAY);
+    keeper.tick(DAY + 2_400);
+    expect(alerts).toEqual([]);
+    keeper.tick(DAY + 2_500);
+    expect(alerts.map(({ event, incident }) => [event, incident.kind, incident.hard])).toEqual([
+      ['opened', 'required-child', true],
+    ]);
+  });
+
+  it('is lost telemetry where many lack something at the same time', () => {
+    const { keeper, feed, alerts } = keeperOf();
+    for (let i = 0; i < 200; i++)
+      feed(without(`198.51.100.${i}`, absent({ explanationKey: `rule ${i % 7}` })), DAY + i);
+    keeper.tick(DAY + 10_000);
+    expect(alerts).toEqual([]);
+  });
+
+  it('causes no more false alerts a day than chance may, however evenly spans get lost', () => {
+    const { keeper, feed, alerts } = keeperOf();
+    for (let i = 0; i < 300; i++) {
+      const appendMs = DAY + i * 600_000;
+      feed(without(`10.0.${i >> 8}.${i & 255}`, absent({ explanationKey: `rule ${i}` })), appendMs);
+      keeper.tick(appendMs + 5_000);
+    }
+    expect(alerts.filter(({ event }) => event === 'opened').length).toBeLessThanOrEqual(5);
+  });
+
+  it('stands out in a lossy system too, when one client leaves the same call out again and again', () => {
+    const { keeper, feed, alerts } = keeperOf();
+    for (let i = 0; i < 20; i++) feed(without(`198.51.100.${i}`, absent({ explanationKey: `rule ${i}` })), DAY + i);
+    const later = DAY + 2 * 3_600_000;
+    keeper.tick(later);
+    for (let i = 0; i < 4; i++) feed(without('203.0.113.66'), later + i * 1_000);
+    keeper.tick(later + 10_000);
+    expect(alerts.map(({ incident }) => [incident.client.address, incident.explanationKey])).toEqual([
+      ['203.0.113.66', RULE],
+    ]);
+  });
+
+  it('is not judged by how slow others are, and does not wait where something else is certain', () => {
+    const { feed, alerts } = keeperOf();
+    feed(verdictOf({ findings: [absent(), findingOf({ kind: 'egress', explanationKey: 'x' })] }), DAY);
+    expect(alerts.map(({ incident }) => incident.kind)).toEqual(['egress']);
+  });
+
+  it('is forgotten when the segment was part of another after all; an amendment keeps its place', () => {
+    const { keeper, feed, alerts } = keeperOf();
+    const verdict = without('203.0.113.66');
+    feed(verdict, DAY);
+    feed({ ...verdict, revision: verdict.revision + 1 }, DAY + 2_000);
+    feed({ ...verdict, revision: verdict.revision + 6, stage: 3, state: 'withdrawn', findings: [] }, DAY + 2_100);
+    keeper.tick(DAY + 20_000);
+    expect(alerts).toEqual([]);
+    expect(keeper.snapshot().absences).toEqual({ noted: [], waiting: [] });
+  });
+});
