@@ -89,6 +89,17 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     load: deps.load,
   });
   const making = createMaking({ learning, templates, desk, load: deps.load, inTurns });
+  metrics.gauge('trainer_maturity', 'Share of observations of the present version by state of their key', () =>
+    Object.entries(present.baseline?.manifest.maturity ?? {}).map(([state, share]) => [share, { state }] as const),
+  );
+  metrics.gauge(
+    'trainer_quarantined_share',
+    'Share of the segments of the present version that were counted apart',
+    () => {
+      const { quarantined = 0, segments = 0 } = present.baseline?.manifest ?? {};
+      return segments === 0 ? 0 : quarantined / segments;
+    },
+  );
   const cuts = createCutBook();
   const schedule = createSchedule(config, deps.now());
   const assignments = new Map<number, Assignment>();
