@@ -25,7 +25,7 @@ export interface LocalResult {
 /** A fan-out is hard from this ratio to the maximum, and this many calls on (DETECTION §6). */
 const HARD_RATIO = 8;
 const HARD_COUNT = 30;
-/** A tree that is no signature is listed where nothing else explains it, and such trees are this rare. */
+/** A tree that is no signature is listed where nothing else explains it, and such trees are this rare; lost spans alike. */
 const LISTED_TREE_P = 0.01;
 /** An attacker's trace may deviate at every node: so many are put in words. */
 const MAX_FEATURES = 64;
@@ -191,7 +191,7 @@ export function judgeLocally(
       // The call was made, and what is missing is the telemetry of the service called: as often as it gets lost.
       telemetryLost = true;
       lower(label, row.silentP);
-      if (row.silentP <= LISTED_P) {
+      if (row.silentP <= LISTED_TREE_P) {
         const support = row.calls - row.failed;
         add(feature('missing-telemetry', true, i, above[i]!, row.silentP, 0.5, support));
       }

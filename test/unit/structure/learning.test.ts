@@ -100,6 +100,15 @@ describe('partials', () => {
     );
   });
 
+  it('of an older form are refused by name', () => {
+    const bytes = structureLearner.encode(learnShop(50, 3).partial);
+    expect(bytes.slice(0, 4)).toEqual(Uint8Array.of(0x82, 0x80, 0xdc, 0x9a));
+    bytes[0] = 0x81; // the form before
+    expect(() => structureLearner.decode(bytes)).toThrow(
+      expect.objectContaining({ code: 'BASELINE_SCHEMA', message: expect.stringContaining('form 1') }),
+    );
+  });
+
   it('that are damaged are refused with a code', () => {
     const bytes = structureLearner.encode(learnShop(50, 3).partial);
     fc.assert(
