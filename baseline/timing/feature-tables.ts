@@ -199,7 +199,9 @@ export function inverseOutside(tables: FeatureTables, f: number, ns: number, oct
   }
   const bin = Math.min(BIN_COUNT - 1, (octaves * 8) | 0) - facts[at + Fact.low]!;
   const both = bin >= 0 && bin < facts[at + Fact.bins]! ? inverse[facts[at + Fact.binsAt]! + bin]! : 1;
-  return Math.min(claim, Math.max(1, both, (n + 1) / (2 * (1 + end - low))));
+  // not above the smallest kept: as many as it may be equal to it and were not kept
+  const upper = low === first && end - first < n ? 1 : (n + 1) / (2 * (1 + end - low));
+  return Math.min(claim, Math.max(1, both, upper));
 }
 
 /** Octaves outside everything learned; 0 inside. */

@@ -7,6 +7,8 @@ import { countTail } from '../../../baseline/timing/count-tail.ts';
 import { timingLearner } from '../../../baseline/timing/learner.ts';
 import { createRateBook } from '../../../baseline/timing/rate-book.ts';
 import { learningSection } from '../../../schemas/config/learning.ts';
+import { fillSelfTimes } from '../../../traces/reading/self-time.ts';
+import type { Segment } from '../../../traces/segment.ts';
 import { createSymbols } from '../../../traces/symbols.ts';
 import { createRandom } from '../fusion/random.ts';
 import { requestOf, type Shape, usual } from './traffic.ts';
@@ -14,19 +16,33 @@ import { requestOf, type Shape, usual } from './traffic.ts';
 const T0 = 1_750_000_000_000;
 const WINDOW = 20_000;
 
-function world() {
+interface Facts {
+  /** Requests learned, and how one of them was. */
+  readonly learned?: number;
+  readonly tainted?: (shape: Shape, i: number) => Shape;
+  /** How far the shop's clock is off, minutes. */
+  readonly apart?: number;
+}
+
+function world({ learned = 6_000, tainted = (shape) => shape, apart = 0 }: Facts = {}) {
+  const off = (segment: Segment): Segment => {
+    const { spanCount, service, startNs } = segment;
+    for (let i = 0; i < spanCount; i++) if (service[i] !== service[0]) startNs[i] = startNs[i]! + apart * 60e9;
+    if (apart !== 0) fillSelfTimes(segment);
+    return segment;
+  };
   const symbols = createSymbols({ maxTexts: 1_000, maxLabels: 1_000 });
   const random = createRandom(4);
   const partial = timingLearner.createPartial();
   const profile = profileOf(learningSection.parse({}));
-  for (let i = 0; i < 6_000; i++) {
-    const segment = requestOf(symbols, usual(random));
+  for (let i = 0; i < learned; i++) {
+    const segment = off(requestOf(symbols, tainted(usual(random), i)));
     timingLearner.learn(partial, segment, { bucket: i % 30, client: 0, quarantined: false });
   }
   const model = timingLearner.compile(partial, {
     profile,
     symbols,
-    segments: 6_000,
+    segments: learned,
     clients: 0,
     buckets: 30,
     previous: [],
@@ -34,26 +50,27 @@ function world() {
   });
   const evidence = createEvidence();
   const book = createRateBook();
-  for (let i = 0; i < 6_000; i++) {
-    const segment = requestOf(symbols, usual(random), { startMs: T0 + i * 100 });
+  for (let i = 0; i < learned; i++) {
+    const startMs = T0 + (i * 600_000) / learned;
+    const segment = off(requestOf(symbols, tainted(usual(random), i), { startMs }));
     model.score(segment, JudgementStage.absence, evidence);
     book.add(model, segment);
   }
   const rates = book.rates(1);
   /** Runs ten minutes of traffic, `change` from minute 5 to 7, over two partitions. */
-  function run(change: (shape: Shape) => Shape, snapshotAt = -1): CollectiveIncident[] {
+  function run(change: (shape: Shape) => Shape, snapshotAt = -1, every = 1): CollectiveIncident[] {
     const counters = [0, 1].map((partition) =>
       createCollectiveCounter({ partition, windowMs: WINDOW, version: 'v', rates }),
     );
     let judge = createCollectiveJudge();
     const incidents: CollectiveIncident[] = [];
-    for (let i = 0; i < 6_000; i++) {
+    for (let i = 0; i < 6_000; i += every) {
       const startMs = T0 + i * 100;
       const odd = startMs >= T0 + 300_000 && startMs < T0 + 420_000;
-      const segment = requestOf(symbols, odd ? change(usual(random)) : usual(random), { startMs });
+      const segment = off(requestOf(symbols, odd ? change(usual(random)) : usual(random), { startMs }));
       model.score(segment, JudgementStage.absence, evidence);
       counters[i % 2]!.add(model, segment, i);
-      if (i % 50 === 49) {
+      if (i % 50 >= 50 - every) {
         for (const counter of counters) for (const counts of counter.close(startMs - 2_000)) judge.add(counts);
         incidents.push(...judge.judge(startMs - 2_000));
         if (i === snapshotAt) judge = createCollectiveJudge(undefined, JSON.parse(JSON.stringify(judge.snapshot())));
@@ -102,6 +119,34 @@ describe('collective timing', () => {
     const change = (shape: Shape): Shape => ({ ...shape, shop: 2 * shape.shop });
     const opened = run(change, 3_249).filter((incident) => incident.opened);
     expect(opened).toHaveLength(1);
+  });
+
+  const once = (incidents: readonly CollectiveIncident[]): (readonly [string, string])[] =>
+    incidents.filter(({ opened }) => opened).map(({ service, cause }) => [service, cause] as const);
+  const slower = (shape: Shape): Shape => ({ ...shape, shop: 2.5 * shape.shop });
+
+  it('finds it with keys too young to claim one in a hundred, and says nothing of steady traffic then', () => {
+    const young = world({ learned: 80 });
+    expect(once(young.run(slower))).toEqual([['shop', 'service']]);
+    expect(young.run((shape) => shape)).toEqual([]);
+  });
+
+  it('finds it though three per cent of what was learned were as slow', () => {
+    const tainted = world({ tainted: (shape, i) => (i % 600 < 18 ? slower(shape) : shape) });
+    expect(once(tainted.run(slower))).toEqual([['shop', 'service']]);
+  });
+
+  it('finds it where clocks are minutes apart, at the time of the request', () => {
+    for (const apart of [7, -4]) {
+      const incidents = world({ apart }).run(slower);
+      expect(once(incidents)).toEqual([['shop', 'service']]);
+      expect(Math.abs(incidents[0]!.startMs - (T0 + 300_000))).toBeLessThan(40_000);
+    }
+  });
+
+  it('finds it in a tenth of the traffic, and takes twice of it for nothing but more', () => {
+    expect(once(run((shape) => ({ ...shape, shop: 4 * shape.shop }), -1, 10))).toEqual([['shop', 'service']]);
+    expect(world({ learned: 1_500 }).run((shape) => shape)).toEqual([]);
   });
 
   it('calls it load when half of everything moves at once', () => {

@@ -3,16 +3,19 @@ import { describe, expect, it } from 'vitest';
 import { profileOf } from '../../../baseline/learning/profile.ts';
 import { type CompileOptions, createEvidence, JudgementStage } from '../../../baseline/model.ts';
 import { timingLearner } from '../../../baseline/timing/learner.ts';
+import { MOST_FAMILIES } from '../../../baseline/timing/partial.ts';
 import {
   addToSketch,
   boundInfluence,
   createSketch,
   mergeSketch,
+  sketchFromForm,
   sketchToForm,
 } from '../../../baseline/timing/sketch.ts';
 import { learningSection } from '../../../schemas/config/learning.ts';
 import { createSymbols } from '../../../traces/symbols.ts';
 import { createRandom } from '../fusion/random.ts';
+import { segmentOf } from '../traces/segments.ts';
 import { requestOf, usual } from './traffic.ts';
 
 const profile = profileOf(learningSection.parse({ profile: 'export' }));
@@ -203,6 +206,43 @@ describe('timing partials', () => {
         expect(sketch.n).toBe(values.length);
       }),
     );
+  });
+
+  it('counts on exactly where a 32-bit count overflows, in learning, merging and through bytes', () => {
+    const sketch = createSketch();
+    for (let i = 0; i < 3; i++) addToSketch(sketch, 1e6, 0);
+    sketch.counts[sketch.counts.indexOf(3)] = 2 ** 32 - 1;
+    sketch.n = 2 ** 32 - 1;
+    const other = sketchFromForm(sketchToForm(sketch));
+    for (let i = 0; i < 2; i++) addToSketch(sketch, 1e6, 0);
+    expect(sketchToForm(sketch)[2]).toEqual([2 ** 32 + 1]);
+    mergeSketch(other, sketch);
+    mergeSketch(other, sketch);
+    expect(sketchToForm(other)[2]).toEqual([3 * 2 ** 32 + 1]);
+    expect(sketchToForm(sketchFromForm(JSON.parse(JSON.stringify(sketchToForm(other)))))).toEqual(sketchToForm(other));
+  });
+
+  it('remember the same families in whatever order more of them come than are remembered', () => {
+    const symbols = createSymbols({ maxTexts: 10_000, maxLabels: 10_000 });
+    const requests = Array.from({ length: MOST_FAMILIES + 60 }, (_, i) =>
+      segmentOf(symbols, {
+        service: 'shop',
+        operation: 'GET /',
+        children: [{ service: 'shop', operation: `call ${i}`, kind: 'client' }],
+      }),
+    );
+    const whole = timingLearner.createPartial();
+    const [some, others] = [timingLearner.createPartial(), timingLearner.createPartial()];
+    const context = { client: 0, bucket: 1, quarantined: false };
+    for (const segment of requests) timingLearner.learn(whole, segment, context);
+    for (const segment of requests) timingLearner.learn(whole, segment, context);
+    for (const segment of requests.toReversed()) timingLearner.learn(some, segment, context);
+    for (const segment of requests) timingLearner.learn(others, segment, context);
+    timingLearner.merge(some, others);
+    expect(timingLearner.encode(some)).toEqual(timingLearner.encode(whole));
+    expect(
+      (JSON.parse(new TextDecoder().decode(timingLearner.encode(some))) as { families: [] }).families,
+    ).toHaveLength(MOST_FAMILIES);
   });
 
   it('rejects damaged bytes by their code', () => {
