@@ -44,7 +44,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 /** Below this share of traffic with a known client, people are told how to turn header capture on. */
 const RESOLVED_ENOUGH = 0.95;
 
-function textOf({ collector, detector, trainer, responder }: RolesStatus, nowMs: number): string {
+function textOf({ collector, detector, trainer, responder, console }: RolesStatus, nowMs: number): string {
   const lines: string[] = [];
   if (collector !== undefined) lines.push(`spans in      ${count(collector.spansAccepted)} accepted since start`);
   if (detector !== undefined) {
@@ -77,6 +77,7 @@ function textOf({ collector, detector, trainer, responder }: RolesStatus, nowMs:
     );
     if (responder.budget !== null) lines.push(budgetLine(responder.budget));
   }
+  if (console !== undefined) lines.push(`console       ${console.url}`);
   return lines.join('\n');
 }
 

@@ -44,7 +44,8 @@ export interface Console extends Service<HttpAddress> {
   readonly ended: Promise<void>;
 }
 
-const REQUEST_TIMEOUT_MS = 60_000;
+/** An import may take its time to arrive. */
+const REQUEST_TIMEOUT_MS = 300_000;
 const MOST_BODY = 1 << 20;
 
 /** Throws CONFIG_INVALID when it would be open to other machines without a token. */
