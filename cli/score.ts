@@ -24,8 +24,9 @@ INPUT              files of traces, or - for standard input
                    its 95 % interval, anomalous, groups (p of each model), match (what it was held against: similarity,
                    threshold and deviation of each component, and a sentence), client, findings, each with its share of
                    the evidence; - for standard output
---incidents FILE   one JSON object a line and incident, of all classes and before any budget: start, end, class, kind,
-                   service, operation, client, traces, disposition (alert: would go to webhooks; notice: would not)
+--incidents FILE   one JSON object a line and incident, of all classes: start, end, class, kind, service, operation, client,
+                   traces, disposition (alert: would go to webhooks; notice: would not). Without a finding that is
+                   near-certain by its kind, one opens at p ≤ incidents.budgetPerDay / segments a day of the learning
 --alpha P          a trace is anomalous at p ≤ P (default: the baseline's)
 --format FORMAT    ${formatHelp(19)}
 --config FILE      the YAML file
@@ -70,7 +71,10 @@ exit codes: 0 written · 1 the baseline or an input cannot be used · 2 wrong co
         segment,
         read: reader.read,
         createAssembler: (assembly, sink) => createAssembler(assembly, { sink }),
-        incidents: createOfflineIncidents(config.incidents),
+        incidents: createOfflineIncidents({
+          ...config.incidents,
+          sensitiveTables: config.learning.sensitiveTables,
+        }),
         redact: (verdict) => redactVerdict(redactor, verdict),
         files,
       },

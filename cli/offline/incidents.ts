@@ -1,10 +1,9 @@
 /** The responder's incident core as offline scoring needs it: the same keeper, driven by the spans' own times. */
 import type { IncidentLine, OfflineIncidents } from '../../detector/offline-incidents.ts';
-import { createIncidentKeeper } from '../../responder/incidents/keeper.ts';
+import { createIncidentKeeper, type KeeperConfig } from '../../responder/incidents/keeper.ts';
 import type { Incident } from '../../schemas/alerts/incident.ts';
-import type { IncidentsConfig } from '../../schemas/config/responder.ts';
 
-export function createOfflineIncidents(config: IncidentsConfig): OfflineIncidents {
+export function createOfflineIncidents(config: KeeperConfig): OfflineIncidents {
   /** By id and occurrence: what came back after it had closed is another line, with a start of its own. */
   const occurrences = new Map<string, Occurrence>();
   let lastMs = 0;
@@ -19,7 +18,7 @@ export function createOfflineIncidents(config: IncidentsConfig): OfflineIncident
       const before = occurrences.get(`${incident.id}#${incident.occurrences - 1}`)?.incident.traceCount ?? 0;
       occurrences.set(key, { incident, startMs: Math.min(startMs, later), traces: incident.traceCount - before });
     },
-    alert: () => {}, // before any budget: the file lists all
+    alert: () => {}, // the file lists them
   });
   const withEvidence = (startMs: number, work: () => void): void => {
     evidenceMs = startMs;
