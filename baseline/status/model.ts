@@ -181,13 +181,20 @@ const isUsual = (edge: CompiledEdge, found: number): boolean => {
   return bursts !== undefined && 2 * bursts[0]! >= edge.counts.segments;
 };
 
+/** Share of segments in which something came that is at most as frequent: several rare classes are each other's company. */
 function probability(edge: CompiledEdge, found: number, times: number): number {
   const { segments, classes } = edge.counts;
   const bursts = classes.get(found);
   if (bursts === undefined) return Math.min(1, edge.unseen);
   const burst = burstOf(times);
-  const beyond = burst > 0 && bursts[burst] === 0 && (burst === BURSTS - 1 || bursts[burst - 1] === 0) ? BEYOND : 1;
-  return Math.min(1, (beyond * (1 + bursts[burst]!)) / (segments + 1));
+  const seen = bursts[burst]!;
+  const beyond = burst > 0 && seen === 0 && (burst === BURSTS - 1 || bursts[burst - 1] === 0) ? BEYOND : 1;
+  let asRare = 0;
+  for (const [other, counts] of classes) {
+    if (other === found) asRare += seen;
+    else if (other > 299 || !isUsual(edge, other)) asRare += counts.find((count) => count <= seen) ?? 0;
+  }
+  return Math.min(1, (beyond * (1 + asRare)) / (segments + 1));
 }
 
 function findingOf(segment: Segment, i: number, edge: CompiledEdge, found: number, times: number, p: number): Finding {

@@ -5,6 +5,7 @@ import { createEvidence, JudgementStage } from '../../../baseline/model.ts';
 import { statusLearner } from '../../../baseline/status/learner.ts';
 import { learningSection } from '../../../schemas/config/learning.ts';
 import { createSymbols } from '../../../traces/symbols.ts';
+import { createRandom } from '../fusion/random.ts';
 import { type PlainSpan, segmentOf } from '../traces/segments.ts';
 
 const profile = profileOf(learningSection.parse({ profile: 'export' }));
@@ -25,6 +26,20 @@ const request = (symbols: ReturnType<typeof createSymbols>, calls: Outcomes, ent
     ...entry,
     children: calls.map((call): PlainSpan => ({ service: 'shop', operation: 'GET stock', kind: 'client', ...call })),
   });
+
+function modelOf(
+  symbols: ReturnType<typeof createSymbols>,
+  count: number,
+  calls: () => Outcomes,
+  entry?: Outcomes[number],
+) {
+  const partial = statusLearner.createPartial();
+  for (let i = 0; i < count; i++) {
+    statusLearner.learn(partial, request(symbols, calls(), entry), { bucket: i % 9, client: 0, quarantined: false });
+  }
+  const none = { segments: count, clients: 0, buckets: 9, previous: [], sensitiveTables: [] };
+  return statusLearner.compile(partial, { profile, symbols, ...none });
+}
 
 function learned(failing: number, of: number) {
   const symbols = createSymbols({ maxTexts: 100, maxLabels: 100 });
@@ -78,6 +93,69 @@ describe('status', () => {
       explanationKey: 'shop · GET stock · status 410',
       hard: false,
     });
+  });
+
+  it('is calibrated under the null: p ≤ x comes no more often than x, whatever the errors and their bursts', () => {
+    const symbols = createSymbols({ maxTexts: 100, maxLabels: 100 });
+    const random = createRandom(17);
+    /** One call in thirty fails, and is tried up to four times more; one in a hundred is gone. */
+    const calls = (): Outcomes => {
+      if (random() < 0.01) return [GONE];
+      if (random() > 1 / 30) return [OK];
+      const tries: Outcomes[number][] = [FAILED];
+      while (tries.length < 5 && random() < 0.6) tries.push(FAILED);
+      return [...tries, OK];
+    };
+    const model = modelOf(symbols, 5_000, calls);
+    const out = createEvidence();
+    const p = Array.from({ length: 20_000 }, () => {
+      model.score(request(symbols, calls()), JudgementStage.absence, out);
+      return Math.min(1, ...out.findings.map((finding) => finding.p));
+    });
+    for (const level of [0.01, 0.005, 0.002]) {
+      const share = p.filter((value) => value <= level).length / p.length;
+      expect(share, `at ${level}`).toBeLessThan(level + 3.3 * Math.sqrt((2 * level) / p.length));
+    }
+    expect(p.filter((value) => value <= 0.01).length).toBeGreaterThan(20);
+  });
+
+  it('says of a class never seen what Good and Turing say: about as often as it then comes', () => {
+    const symbols = createSymbols({ maxTexts: 100, maxLabels: 100 });
+    const random = createRandom(23);
+    // 400 … 599, each rarer than the one before: some are always still to come
+    const calls = (): Outcomes => [
+      { httpStatus: 400 + Math.min(199, Math.floor(1 / (1 - random()) ** 0.8) - 1), outcome: 'clientError' },
+    ];
+    const out = createEvidence();
+    let unseen = 0;
+    let claimed = 0;
+    for (let sample = 0; sample < 8; sample++) {
+      const known = new Set<number>();
+      const model = modelOf(symbols, 1_000, () => {
+        const made = calls();
+        known.add(made[0]!.httpStatus);
+        return made;
+      });
+      for (let i = 0; i < 2_000; i++) if (!known.has(calls()[0]!.httpStatus)) unseen++;
+      model.score(request(symbols, [{ httpStatus: 399, outcome: 'clientError' }]), JudgementStage.absence, out);
+      claimed += 2_000 / (2 * 10 ** out.surprise - 1); // the mean of 1/p of the entry, 1, and of the call
+    }
+    expect(unseen).toBeGreaterThan(50);
+    expect(unseen / claimed).toBeGreaterThan(0.6);
+    expect(unseen / claimed).toBeLessThan(1.7);
+  });
+
+  it('takes errors for normal where all there ever was were errors, and then finds success odd', () => {
+    const symbols = createSymbols({ maxTexts: 100, maxLabels: 100 });
+    const model = modelOf(symbols, 1_000, () => [FAILED], FAILED);
+    const out = createEvidence();
+    const score = (calls: Outcomes, entry: Outcomes[number]) => {
+      model.score(request(symbols, calls, entry), JudgementStage.absence, out);
+      return out;
+    };
+    expect(score([FAILED], FAILED)).toMatchObject({ surprise: 0, findings: [], observed: 0 });
+    expect(score([FAILED, FAILED, FAILED, FAILED, FAILED], FAILED).surprise).toBeGreaterThan(2);
+    expect(score([OK], OK).surprise).toBeGreaterThan(2);
   });
 
   it('is learning below the profile', () => {
