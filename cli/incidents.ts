@@ -32,6 +32,10 @@ interface Row {
   readonly p: number;
   readonly severity: number;
   readonly findings: string;
+  readonly release: string;
+  readonly review: string;
+  readonly reviewed_by: string;
+  readonly review_comment: string;
 }
 
 const CLASSES = ['security', 'operational', 'telemetry', 'inventory'];
@@ -157,7 +161,7 @@ const toJson = (row: Row): string =>
 const line = (row: Row): string =>
   [
     row.id,
-    row.state.padEnd(6),
+    (row.review === 'new' || row.review === row.state ? row.state : `${row.state}, ${row.review}`).padEnd(8),
     row.class.padEnd(11),
     row.start,
     (row.client_address || 'unknown').padEnd(15),
@@ -183,6 +187,12 @@ function story(row: Row): string {
     `  from ${row.start} to ${row.end}, ${row.trace_count} traces, ${row.occurrences} occurrences, baseline ${row.version}`,
     `  client    ${known}`,
     `  match     ${row.match_text}`,
+    ...(row.release === '' ? [] : [`  release   ${row.release}`]),
+    ...(row.reviewed_by === ''
+      ? []
+      : [
+          `  said      ${row.review} by ${row.reviewed_by}${row.review_comment === '' ? '' : `: ${row.review_comment}`}`,
+        ]),
     ...findings.map(
       ({ kind, service, operation, expected, seen, count }) =>
         `  ${kind} in ${service} ${operation} (${count}×)\n    expected  ${expected}\n    seen      ${seen}`,
