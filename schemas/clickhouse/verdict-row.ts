@@ -48,7 +48,7 @@ export const VERDICT_COLUMNS: readonly string[] = [
   ...['version', 'asynchronous', 'service', 'operation', 'start', 'end', 'span_count', 'truncated'],
   ...['score', 'p', 'anomalous', ...GROUPS.map((group) => `p_${group}`)],
   ...['matched', 'match_family', 'match_signature', 'match_version', 'match_learned_from'],
-  ...['similarity', 'threshold', 'deviation'].flatMap((of) =>
+  ...['similarity', 'threshold', 'learned_threshold', 'deviation'].flatMap((of) =>
     COMPONENTS.map((component) => `match_${of}_${component}`),
   ),
   ...['match_deviation_max', 'match_worst', 'match_exact', 'match_unseen_entry', 'match_text'],
@@ -108,6 +108,8 @@ function writeMatch(sink: ByteSink, match: Match | null): void {
   writeUint64(sink, match?.learnedFrom ?? 0);
   for (const component of COMPONENTS) writeFloat64(sink, match?.similarity[component] ?? 0);
   for (const component of COMPONENTS) writeFloat64(sink, match?.threshold[component] ?? 0);
+  for (const component of COMPONENTS)
+    writeFloat64(sink, match?.learnedThreshold?.[component] ?? match?.threshold[component] ?? 0);
   for (const component of COMPONENTS) writeFloat64(sink, match?.deviation[component] ?? 0);
   writeFloat64(sink, match?.deviation.max ?? 0);
   writeText(sink, match?.worst ?? '');

@@ -129,7 +129,7 @@ describe.skipIf(noClickHouse)('schema', () => {
       await client.command({ query });
     await client.insert({
       table: 'older.schema_files',
-      values: ['011_verdicts_latest', '043_inventory'].map((name) => ({
+      values: ['014_verdicts_latest', '043_inventory'].map((name) => ({
         name,
         checksum: 'of an older version',
         applied: '2100-01-01 00:00:00',
