@@ -1,7 +1,7 @@
 /**
  * Durations of one key and feature, raw and mergeable: a histogram over a growing window of bins, and the 64 largest values
  * exactly, each with its client's hash, so that one client's influence can be bounded when a version is compiled.
- * Counts are 32 bits wide and become 53 where one overflows: nothing is halved, so that merging stays exact (ADR 021).
+ * Counts are 32 bits wide and become 53 where one overflows: nothing is halved, so that merging stays exact (ADR 029).
  */
 import { BIN_COUNT, binOf, octavesOf } from './bins.ts';
 
