@@ -54,7 +54,7 @@ export async function mutations(worlds: Worlds): Promise<Section[]> {
   const structural = kinds.filter(({ kind }) => (STRUCTURAL_KINDS as readonly string[]).includes(kind));
   const recalls = structural.map((one) => at(one, 1e-3).value);
   const mean = recalls.reduce((sum, value) => sum + value, 0) / Math.max(1, recalls.length);
-  const authorisation = kinds.find(({ kind }) => kind === 'missing-authorisation');
+  const authorisation = kinds.find(({ kind }) => kind === 'request: missing-authorisation');
   const targets: Target[] = [];
   if (authorisation !== undefined) {
     const recall = at(authorisation, 1e-4);
@@ -74,7 +74,7 @@ export async function mutations(worlds: Worlds): Promise<Section[]> {
         `Planted into ${count(MUTATED)} of the ${count(clean.length)} clean traces, uniformly over their non-root spans; scored by the complete detector, ` +
           'negatives are all clean traces. _Dropped_: mutants that equal a learned or clean trace, as share of those that could be made. ' +
           '_p ≤ 1e-3_ is the verdict of the product itself; _hard_ opens an incident at once; last, the kinds of the first finding. ' +
-          'Kinds with a hyphen in lower case are whole requests abused (`datasets/generated/attacks.ts`): SQL reaches the statement, a link is fetched.',
+          'Kinds that begin with _request_ are whole requests abused (`datasets/generated/attacks.ts`): SQL reaches the statement, a link is fetched.',
         table(
           [
             'kind',
@@ -149,7 +149,7 @@ function judgedKinds(
     const contamination = { share: 1, shape: 'uniform', kinds: [kind], attackers: 50 } as const;
     const traces = traffic({ seed: 700_000 + 1_000 * SEED + i, traces: many, startMs: JUDGE_MS, contamination });
     const own = traces.filter(({ truth }) => truth.kind === kind);
-    return judged(kind, 'attack', recordsOf(own), '–');
+    return judged(`request: ${kind}`, 'attack', recordsOf(own), '–');
   });
   return [...planted, ...generated];
 }
@@ -165,11 +165,11 @@ function simpleTable(
       'structural',
       ({ kind, family }) => family === 'mutation' && (STRUCTURAL_KINDS as readonly string[]).includes(kind),
     ],
-    ['missing-authorisation', ({ kind }) => kind === 'missing-authorisation'],
-    ['slow and fast', ({ kind }) => /^(slow|fast)/.test(kind)],
+    ['missing-authorisation', ({ kind }) => kind === 'request: missing-authorisation'],
+    ['slow and fast', ({ kind }) => /^(request: )?(slow|fast)/.test(kind)],
     [
       'parameter attacks',
-      ({ kind }) => kind.startsWith('attack: ') || (PARAMETER_ATTACKS as readonly string[]).includes(kind),
+      ({ kind }) => kind.startsWith('attack: ') || PARAMETER_ATTACKS.some((one) => kind === `request: ${one}`),
     ],
   ];
   const all = (wanted: (kind: Judgedkind) => boolean, values: (kind: Judgedkind) => Float64Array): number[] =>
