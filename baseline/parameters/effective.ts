@@ -31,8 +31,12 @@ export const maturityOf = (n: number, buckets: number, options: CompileOptions):
   return n < activeFrom ? 'learning' : 'active';
 };
 
+/** Nobody can be told apart in the whole window (a test environment, or one proxy for all): there is no share to cap. */
+const isBlind = (options: CompileOptions): boolean => options.clients < options.profile.admitClients;
+
 /** Observations of an entry that count. `whole`: effective observations of the key it belongs to. */
 export const effectiveCount = (entry: CountEntry, whole: number, options: CompileOptions): number => {
+  if (isBlind(options)) return entry.known + entry.unknown;
   const { influenceShare, influenceFree } = options.profile;
   const each = Math.max(influenceFree, influenceShare * whole);
   const byClient = entry.clients * each;
@@ -43,6 +47,7 @@ export const effectiveCount = (entry: CountEntry, whole: number, options: Compil
 /** Effective observations of a key from its total: with fewer clients than 1/share each is held to the free count. */
 export const effectiveTotal = (entry: CountEntry | undefined, options: CompileOptions): number => {
   if (entry === undefined) return 0;
+  if (isBlind(options)) return entry.known + entry.unknown;
   const { influenceShare, influenceFree } = options.profile;
   const occasions = PER_OCCASION * entry.clients * entry.buckets;
   const raw = Math.min(entry.known, occasions);
@@ -58,7 +63,7 @@ export const isAdmitted = (entry: CountEntry, options: CompileOptions): boolean 
   const times = entry.known + entry.unknown;
   if (entry.clients >= admitClients && times >= admitOccurrences && entry.buckets >= admitBuckets) return true;
   // No client can be told apart, in this entry or in the whole window (a test environment has one).
-  const blind = entry.clients === 0 || options.clients < admitClients;
+  const blind = entry.clients === 0 || isBlind(options);
   return blind && times >= 2 * admitOccurrences && entry.buckets >= 2 * admitBuckets;
 };
 
@@ -104,6 +109,7 @@ const singles = (entries: readonly CountEntry[], whole: number, options: Compile
     low |= entry.clientMap[0];
     high |= entry.clientMap[1];
   }
+  if (isBlind(options)) return known + unknown;
   const cap = distinctOf(low, high) * Math.max(influenceFree, influenceShare * whole);
   return Math.floor(Math.min(known, cap)) + unknown;
 };
