@@ -42,7 +42,9 @@ export function mineRules(links: Links, judge: Judge, options: CompileOptions): 
     now.set(`${subject} ⇒ ${required}`, { support, violations: without.count });
     if (support < profile.ruleSupport) continue;
     if (without.count === 1) once.push(support);
-    if (without.count === 0 || fromOneClient(without)) {
+    // In a window of one or two clients, one client's way is the system's.
+    const others = options.clients >= profile.admitClients && edge.ok.clients >= profile.admitClients;
+    if (without.count === 0 || (others && fromOneClient(without))) {
       found.push({ subject, required, support, violations: without.count, degraded, degradedToo });
     }
   }

@@ -40,7 +40,7 @@ export const BUCKET_SKETCH = 40;
 export const CLIENT_SKETCH = 12;
 
 /** Most rows of a kind one partial takes up from learning; merging takes all. Attackers make rows, so learning is bounded. */
-const ROW_CAPS: readonly number[] = [0, 20_000, 60_000, 60_000, 30_000, 30_000, 20_000, 60_000, 20_000, 40_000, 60_000];
+const ROW_CAPS: readonly number[] = [0, 20_000, 60_000, 60_000, 30_000, 30_000, 20_000, 30_000, 20_000, 20_000, 40_000];
 export const ROW_KINDS = ROW_CAPS.length;
 
 export interface Tally {
