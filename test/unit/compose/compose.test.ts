@@ -298,7 +298,7 @@ describe('Dockerfile', () => {
   });
 
   test('it listens where EXPOSE says', () => {
-    const { collector, http } = configSchema.parse({});
-    expect(said('EXPOSE')).toBe(`${collector.grpcPort} ${collector.httpPort} ${http.port}`);
+    const { collector, console, http } = configSchema.parse({});
+    expect(said('EXPOSE')).toBe(`${collector.grpcPort} ${collector.httpPort} ${http.port} ${console.port}`);
   });
 });
