@@ -4,7 +4,7 @@ import { type KnownNames, knownNames, unknownReferences } from '../baseline/edit
 import { summaryOf } from '../baseline/edits/words.ts';
 import type { StoredEdit } from '../runtime/clickhouse/store.ts';
 import { nearest } from '../runtime/config/nearest.ts';
-import { type EditBody, type EditDocument, type EditInput, editBody } from '../schemas/baselines/edit.ts';
+import { type EditBody, type EditDocument, type EditInput, editBody, type Novelty } from '../schemas/baselines/edit.ts';
 import type { Preview, Previewer } from './preview.ts';
 import { ProblemError } from './problem.ts';
 import type { ConsoleStore } from './store.ts';
@@ -28,6 +28,8 @@ export interface EditDesk {
       readonly id?: string;
       readonly supersedes?: number;
       readonly incidentId?: string;
+      /** Novelties that were just read from verdicts: they need not be looked for. */
+      readonly seen?: readonly Novelty[];
       readonly dryRun?: boolean;
       readonly preview?: boolean;
     },
@@ -64,11 +66,15 @@ export function createEditDesk({ store, previewer, now, newId }: EditDeskDeps): 
     return cached;
   }
 
-  async function check(body: EditBody): Promise<void> {
+  async function check(body: EditBody, seen: readonly Novelty[]): Promise<void> {
     const names = await known();
     if (names === null) throw new ProblemError(409, 'there is no baseline version yet that could be edited');
-    const [calls, novelties] = await Promise.all([store.inventoryCalls(), store.novelties(now() - NOVELTIES_MS)]);
-    const problems = unknownReferences(body, names, { calls, novelties: novelties as never }, nearest);
+    const calls = await store.inventoryCalls();
+    const isSeen = ({ kind, explanationKey }: Novelty): boolean =>
+      seen.some((one) => one.kind === kind && one.explanationKey === explanationKey);
+    const stored = body.approve.every(isSeen) ? [] : await store.novelties(now() - NOVELTIES_MS);
+    const novelties = [...seen, ...(stored as readonly Novelty[])];
+    const problems = unknownReferences(body, names, { calls, novelties }, nearest);
     if (problems.length > 0)
       throw new ProblemError(422, `the edit refers to what is not known: ${problems.join('; ')}`, problems);
   }
@@ -152,7 +158,7 @@ export function createEditDesk({ store, previewer, now, newId }: EditDeskDeps): 
     },
     async write(input, by, options) {
       const body = parse(await resolved(input));
-      await check(body);
+      await check(body, options.seen ?? []);
       return inTurn(() => writeNow(body, by, options));
     },
     retire: (id, by, comment, dryRun) =>

@@ -111,7 +111,7 @@ export function createIncidentDesk({ store, edits, log, now }: IncidentDeskDeps)
             approve: found.approve,
           },
           by,
-          { incidentId: incident.id, dryRun },
+          { incidentId: incident.id, seen: found.approve, dryRun },
         );
       }
       const action: IncidentAction = {
