@@ -111,6 +111,7 @@ export async function checkDetector(baseline: Baseline, options: CheckOptions, d
   const plantedScores = Float64Array.from(planted, ({ score }) => score);
   const at1in100 = scoreAt(scores, 0.01);
   const at1in1000 = scoreAt(scores, 0.001);
+  const kinds = kindReports(plantings, scores, at1in100, at1in1000);
   const { covered } = recent;
   const sorted = Float64Array.from(scores).sort();
   const quantile = (share: number): number =>
@@ -132,12 +133,13 @@ export async function checkDetector(baseline: Baseline, options: CheckOptions, d
     leftOut: { hardFindings, inIncidents: real.length - hardFindings, believed },
     ranking: {
       ...rankingOf(scores, plantedScores),
+      betterHalf: betterHalf(kinds),
       planted: planted.length,
       recallAt1in100: shareFrom(plantedScores, at1in100),
       recallAt1in1000: shareFrom(plantedScores, at1in1000),
       recallVerdict: alertedShare(planted),
     },
-    kinds: kindReports(plantings, at1in100, at1in1000),
+    kinds,
     spread: {
       distinct: new Set(scores).size,
       tiedAtTop: tiedAtTop(scores),
@@ -223,7 +225,21 @@ function byGroup(planted: readonly PlantedJudged[]): ReadonlyMap<MutationGroup, 
   return new Map([...groups].filter(([, own]) => own.length >= LEAST_OF_GROUP));
 }
 
-function kindReports({ judged, counts }: Plantings, at1in100: number, at1in1000: number): KindReport[] {
+function betterHalf(kinds: readonly KindReport[]): number {
+  const ranked = kinds
+    .filter(({ planted }) => planted > 0)
+    .map(({ auroc }) => auroc)
+    .sort((a, b) => b - a);
+  const better = ranked.slice(0, Math.ceil(ranked.length / 2));
+  return better.reduce((sum, auroc) => sum + auroc, 0) / better.length;
+}
+
+function kindReports(
+  { judged, counts }: Plantings,
+  normal: Float64Array,
+  at1in100: number,
+  at1in1000: number,
+): KindReport[] {
   return MUTATION_KINDS.flatMap((kind) => {
     const own = judged.filter((one) => one.kind === kind);
     const { equal } = counts.get(kind)!;
@@ -235,6 +251,7 @@ function kindReports({ judged, counts }: Plantings, at1in100: number, at1in1000:
         group: MUTATIONS.get(kind)!.group,
         planted: own.length,
         equal: equal / (own.length + equal),
+        auroc: rankingOf(normal, scores).auroc,
         recall: {
           at1in100: shareFrom(scores, at1in100),
           at1in1000: shareFrom(scores, at1in1000),

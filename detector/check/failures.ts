@@ -13,7 +13,7 @@ export const BOUNDS = {
   lifted: 0.5,
   /** Share of a group's calls in state observe. */
   observed: 0.05,
-  /** Chance that a planted anomaly stands above a normal segment; scores that say nothing give 0.5. */
+  /** Chance that a planted anomaly stands above a normal segment, over the better half of the kinds; scores that say nothing give 0.5. */
   auroc: 0.75,
   /** Share of segments that may be real anomalies by their hard findings. */
   leftOut: 0.01,
@@ -41,13 +41,13 @@ export function failuresOf(report: Omit<CheckReport, 'failures' | 'outcome' | 'n
         wayOut: 'the version scores next to nothing, or stops at a floor: learn again from more traffic, or go back',
       });
   }
-  if (ranking.planted > 0 && ranking.auroc < BOUNDS.auroc)
+  if (ranking.planted > 0 && ranking.betterHalf < BOUNDS.auroc)
     failures.push({
       check: 'ranking',
       reason:
         ranking.auroc < 1 - BOUNDS.auroc
           ? `it ranks backwards: a planted anomaly stands above a normal request in ${percent(ranking.auroc)} of cases`
-          : `its scores hardly tell planted anomalies from normal requests: above them in ${percent(ranking.auroc)} of cases, by chance it were 50 %`,
+          : `its scores hardly tell planted anomalies from normal requests: even of the kinds it sees best they stand above them in ${percent(ranking.betterHalf)} of cases, by chance it were 50 %`,
       wayOut: 'the version does not fit this traffic, or is broken: learn again from traffic like this, or go back',
     });
   for (const { nominal, of, segments, realised, interval, ok } of report.rates) {

@@ -37,6 +37,8 @@ export interface KindReport {
   readonly planted: number;
   /** Share of attempts whose outcome equals a trace of the copy, and so is no anomaly. */
   readonly equal: number;
+  /** Chance that one of them stands above a normal request. */
+  readonly auroc: number;
   readonly recall: {
     readonly at1in100: number;
     readonly at1in1000: number;
@@ -74,6 +76,8 @@ export interface CheckReport {
   readonly ranking: {
     readonly auprc: number;
     readonly auroc: number;
+    /** Mean of it over the better half of the kinds: some kinds are ordinary days for some traffic, but not all of them. */
+    readonly betterHalf: number;
     readonly planted: number;
     readonly recallAt1in100: number;
     readonly recallAt1in1000: number;
