@@ -39,6 +39,7 @@ function alertData(incident: Incident, members: readonly Incident[], context: Al
   return {
     incident: {
       id: incident.id,
+      state: incident.state,
       class: incident.class,
       kind: incident.kind,
       explanation: incident.explanationKey,

@@ -34,7 +34,21 @@ export function driftOf(hours: readonly RateHour[], nowMs: number): Drift {
   let level = 0;
   for (let i = 1; i < JUDGED_LEVELS.length; i++) if (typical * JUDGED_LEVELS[i]! >= LEAST_EXPECTED) level = i;
   const nominal = JUDGED_LEVELS[level]!;
-  return { ratio: median(blocks.map(({ segments, below }) => below[level]! / segments)) / nominal, nominal };
+  const ratio = median(blocks.map(({ segments, below }) => below[level]! / segments)) / nominal;
+  return { ratio: ratio < 1 ? withTail(ratio, blocks, level) : ratio, nominal };
+}
+
+/** Where alerts are, p may promise more than in its body: what is too rare there for a median can still keep the threshold where it is. */
+function withTail(ratio: number, blocks: readonly Block[], level: number): number {
+  const segments = blocks.reduce((sum, block) => sum + block.segments, 0);
+  let kept = ratio;
+  for (let i = level + 1; i < JUDGED_LEVELS.length; i++) {
+    const expected = segments * JUDGED_LEVELS[i]!;
+    if (expected < LEAST_EXPECTED) break;
+    const seen = blocks.reduce((sum, { below }) => sum + below[i]!, 0);
+    kept = Math.max(kept, Math.min(1, seen / expected));
+  }
+  return kept;
 }
 
 function blocksOf(hours: readonly RateHour[], nowMs: number): Block[] {

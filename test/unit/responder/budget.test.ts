@@ -83,6 +83,17 @@ describe('drift', () => {
     expect(driftOf(rates.hours(), START + 30 * HOUR_MS)).toEqual({ ratio: 2, nominal: 1e-2 });
   });
 
+  it('does not loosen for the body of p what its tail needs', () => {
+    const tail = (small: number) => {
+      const { rates } = budgetOf();
+      for (let hour = 0; hour < 24; hour++) rates.add(hourOf(hour, 2_000, [5, hour < small ? 5 : 0, 0]));
+      return driftOf(rates.hours(), START + 24 * HOUR_MS).ratio;
+    };
+    expect(tail(0)).toBe(0.25);
+    expect(tail(8)).toBeCloseTo(40 / 48, 9);
+    expect(tail(24)).toBe(1); // twice as often as promised there: too little for a median, enough not to loosen
+  });
+
   it('is not moved by an attack of some hours, nor by what has a hard finding', () => {
     const attacked = budgetOf();
     attacked.hours(0, 24, 1);
