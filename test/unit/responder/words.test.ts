@@ -199,4 +199,16 @@ describe('an operator', () => {
     say([...rows.keys()][1]!, 'bad');
     expect(keeper.budget(DAY)).toMatchObject({ benignLastWeek: 0, trueLastWeek: 1 });
   });
+
+  it('counts one story once in the budget: merged soft incidents are one, and one that became certain is none', () => {
+    const { keeper, feed } = keeperOf();
+    const soft = (key: string) => findingOf({ kind: 'whole-tree', hard: false, explanationKey: key });
+    feed(verdictOf({ client: '203.0.113.1', findings: [soft('one')], p: 1e-6 }), DAY);
+    feed(verdictOf({ client: '203.0.113.2', findings: [soft('two')], p: 1e-6 }), DAY + 1);
+    expect(keeper.budget(DAY).softLastDay).toBe(2);
+    feed(verdictOf({ client: '203.0.113.2', findings: [soft('one')], p: 1e-6 }), DAY + 2);
+    expect(keeper.budget(DAY).softLastDay).toBe(1);
+    feed(verdictOf({ client: '203.0.113.1' }), DAY + 3);
+    expect(keeper.budget(DAY).softLastDay).toBe(0);
+  });
 });
