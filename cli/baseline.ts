@@ -1,5 +1,6 @@
 /** `spanwarden baseline …`: versions of the baseline, roll-back, export and import, over the console. */
 import { createReadStream, createWriteStream } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
@@ -152,6 +153,9 @@ const ACTS: Readonly<
   },
   async import(client, rest, values) {
     const file = one(rest, 'a file');
+    await access(file).catch((cause: Error) => {
+      throw new SpanwardenError('INPUT_UNREADABLE', `${file} cannot be read: ${cause.message}`);
+    });
     const query = new URLSearchParams({
       by: client.by,
       comment: values.comment ?? '',
@@ -166,7 +170,6 @@ const ACTS: Readonly<
   },
 };
 
-/** A missing file is said before anything is sent. */
 function opened(file: string): Readable {
   const source = createReadStream(file);
   const body = file.endsWith('.gz') ? source.pipe(createGunzip()) : source;

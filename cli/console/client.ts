@@ -50,6 +50,8 @@ export async function connectConsole(values: ConsoleValues): Promise<ConsoleClie
       headers,
       signal: AbortSignal.timeout(WAIT_MS),
     }).catch((cause: unknown) => {
+      const own = (cause as { cause?: unknown }).cause; // what was sent could not be read to its end
+      if (own instanceof SpanwardenError) throw own;
       throw new SpanwardenError('STOPPED', `no console answers at ${access.url}: start one with 'spanwarden run'`, {
         cause,
       });
