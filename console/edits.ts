@@ -142,8 +142,8 @@ export function createEditDesk({ store, previewer, now, newId }: EditDeskDeps): 
       const found = all.find((one) => one.name === name || one.key === name);
       if (names === null || found === undefined) {
         const near = nearest(
-          name,
-          all.map((one) => one.name),
+          name.slice(0, 256),
+          all.slice(0, 2_000).map((one) => one.name),
         );
         throw new ProblemError(404, `no signature '${name}'${near === '' ? '' : `; the nearest is '${near}'`}`);
       }

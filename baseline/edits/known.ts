@@ -68,6 +68,10 @@ export interface SeenNames {
   readonly novelties: readonly Pick<Novelty, 'kind' | 'explanationKey'>[];
 }
 
+const MOST_NEAREST = 10;
+const MOST_NAMES = 2_000;
+const MOST_TEXT = 256;
+
 /** Clauses that refer to nothing, in words, each naming the nearest known; empty when all is known. */
 export function unknownReferences(
   edit: EditBody,
@@ -80,7 +84,9 @@ export function unknownReferences(
   const services = new Set(calls.map(({ service }) => service));
   const operations = new Set(calls.map(({ service, operation }) => `${service} ${operation}`));
   const say = (what: string, name: string, among: Iterable<string>): void => {
-    const near = nearest(name, [...among]);
+    // looking for the nearest costs the product of the lengths: an edit of hundreds of wrong names must not hold others up
+    const near =
+      problems.length < MOST_NEAREST ? nearest(name.slice(0, MOST_TEXT), [...among].slice(0, MOST_NAMES)) : '';
     problems.push(`${what} '${name}' is not known${near === '' ? '' : `; the nearest known one is '${near}'`}`);
   };
   const check = (call: Call | undefined): void => {

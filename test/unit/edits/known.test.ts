@@ -60,6 +60,29 @@ describe('an edit that refers to nothing', () => {
     expect(found[0]).toContain(says);
   });
 
+  it('says so of hundreds of wrong names without looking for long', () => {
+    const many = Array.from({ length: 200 }, (_, i) => ({
+      kind: 'egress' as const,
+      explanationKey: `${'long '.repeat(400)}${i}`,
+    }));
+    const names = Array.from({ length: 20_000 }, (_, i) => ({
+      kind: 'egress' as const,
+      explanationKey: `${'x'.repeat(60)}${i}`,
+    }));
+    let compared = 0;
+    const found = unknownReferences(
+      editBody.parse({ state: 'approved', approve: many }),
+      known,
+      { calls: [], novelties: names },
+      (name, among) => {
+        compared += name.length * among.length;
+        return among[0]!;
+      },
+    );
+    expect(found).toHaveLength(200);
+    expect(compared).toBeLessThan(10_000_000);
+  });
+
   it('takes what a version, the inventory or a verdict knows', () => {
     expect(
       problems({
