@@ -143,7 +143,7 @@ export interface Verdict {
   readonly score: number;
   /** Calibrated probability under normal; 1 while learning. */
   readonly p: number;
-  /** p ≤ alpha. */
+  /** p ≤ alpha, or outside of what an operator demands (docs/adr/026). */
   readonly anomalous: boolean;
   /** Re-ranked p by group. */
   readonly groups: Readonly<Record<Group, number>>;
