@@ -26,8 +26,8 @@ export function reportOf(
   const text = [
     '# Detection report',
     `Written by \`npm run bench:detection\`${quick ? ' `--quick`' : ''} with fixed seeds (${SEED}): the same code gives the same figures, apart from ` +
-      'those of cost. One configuration for everything: the defaults, profile `export`. Generated traffic is of `datasets/generated`: ' +
-      `${sizes.learned.toLocaleString('en-US')} traces learned, others judged. Brackets are 95 % intervals (Clopper–Pearson) unless something else is said. ` +
+      'those of cost, which are of one machine. One configuration for everything: the defaults, profile `export`. Generated traffic is of `datasets/generated`: ' +
+      `${sizes.learned.toLocaleString('en-US')} traces learned, others judged, where a section does not say otherwise. Brackets are 95 % intervals (Clopper–Pearson) unless something else is said. ` +
       'Where the product’s own verdict is judged, thresholds are nominal p; _recall at FPR x_ is by rank among clean traffic that was not learned.',
     '## What must be reached',
     reached,
