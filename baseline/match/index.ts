@@ -6,6 +6,7 @@ import { mix } from '../structure/hash.ts';
 import { createNumberTable, insert, lookUp } from '../structure/number-table.ts';
 import { edgeOf, type Tables } from '../structure/tables.ts';
 import type { Tree } from '../structure/tree.ts';
+import { familyKey } from '../structure/tree-table.ts';
 import { type Candidate, createCandidates } from './candidates.ts';
 import { type CountedTree, countedFromLine, countedFromTree, flatFromTree, withFailedCosts } from './counted-tree.ts';
 import { treeEdit } from './edit-distance.ts';
@@ -45,7 +46,7 @@ const LEFT_OUT_NEAREST = 4;
 const NOTHING_IN_COMMON = 'no call in common with any signature';
 
 interface Learned {
-  readonly line: SignatureLine;
+  readonly line: Pick<SignatureLine, 'number' | 'ok' | 'failed' | 'okAdmitted' | 'multiset'>;
   readonly counted: ReadonlySet<number>;
   readonly countedP: number;
   readonly tree: CountedTree;
@@ -56,24 +57,26 @@ interface Learned {
 
 const familyOf = (entryHash: number, setKey: number): string => `${entryHash.toString(36)}.${setKey.toString(36)}`;
 
-export function createMatcher(tables: Tables): Matcher {
+export function createMatcher(tables: Tables, signatures: readonly SignatureLine[]): Matcher {
   const indexByText = new Map(tables.labels.map((label, at) => [label.text, at]));
   const learned: Learned[] = [];
-  const sorted = [...tables.lines.signatures].sort((x, y) =>
+  const sorted = [...signatures].sort((x, y) =>
     x.entry < y.entry ? -1 : x.entry > y.entry ? 1 : x.number - y.number || x.multiset - y.multiset,
   );
   for (const line of sorted) {
     const tree = countedFromLine(tables, line, (text) => indexByText.get(text) ?? -1);
     if (tree === null) continue;
     const family = familyOf(tree.hash[0]!, line.set);
+    const { number, ok, failed, okAdmitted, multiset } = line;
     learned.push({
-      line,
+      // not the line itself: its nodes are in the tree, and the version keeps its entries as text
+      line: { number, ok, failed, okAdmitted, multiset },
       tree,
       failedTree: withFailedCosts(tables, tree),
       family,
       key: signatureKey(line),
       counted: new Set(line.counted),
-      countedP: tables.treeP.counted.get(line) ?? 1,
+      countedP: tables.treeP.counted.get(familyKey(tree.label[0]!, multiset)) ?? 1,
     });
   }
   const byKey = createNumberTable(learned.length);

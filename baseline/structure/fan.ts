@@ -2,11 +2,10 @@
 import type { Cells } from './entries.ts';
 import { cellOf } from './tally.ts';
 
-/** Counts of one child under one parent: cells ascending, observations at or above, and at or below, each. */
+/** Counts of one child under one parent: cells ascending, observations at or below each. */
 export interface Fan {
-  readonly cells: Int32Array;
-  readonly atLeast: Float64Array;
-  readonly atMost: Float64Array;
+  readonly cells: readonly number[];
+  readonly atMost: readonly number[];
   readonly total: number;
   readonly max: number;
 }
@@ -15,25 +14,20 @@ export interface Fan {
 const BEYOND = 0.3;
 
 export function buildFan(counts: Cells, max: number): Fan {
-  const cells = Int32Array.from(counts, ([cell]) => cell);
-  const atLeast = new Float64Array(cells.length);
-  const atMost = new Float64Array(cells.length);
+  // Plain arrays: most hold one number, and a typed array takes a hundred bytes before its first.
+  const cells = counts.map(([cell]) => cell);
+  const atMost: number[] = [];
   let total = 0;
   for (let i = 0; i < cells.length; i++) {
     total += counts[i]![1];
-    atMost[i] = total;
+    atMost.push(total);
   }
-  let sum = 0;
-  for (let i = cells.length - 1; i >= 0; i--) {
-    sum += counts[i]![1];
-    atLeast[i] = sum;
-  }
-  return { cells, atLeast, atMost, total, max };
+  return { cells, atMost, total, max };
 }
 
 /** Both tails of a count: beyond the largest ever, at most 0.3 decade more than the sample can say. */
 export function fanP(fan: Fan, times: number, lowerTail: boolean, active: boolean): number {
-  const { cells, atLeast, atMost, total } = fan;
+  const { cells, atMost, total } = fan;
   const last = cells.length - 1;
   if (last < 0) return 1;
   const cell = cellOf(times);
@@ -44,7 +38,7 @@ export function fanP(fan: Fan, times: number, lowerTail: boolean, active: boolea
   if (last === 0 && cell === cells[0]!) return 1;
   let at = 0;
   while (cells[at]! < cell) at++;
-  const up = (1 + atLeast[at]!) / (total + 1);
+  const up = (1 + total - (at > 0 ? atMost[at - 1]! : 0)) / (total + 1);
   const down = lowerTail ? (1 + (cells[at] === cell ? atMost[at]! : at > 0 ? atMost[at - 1]! : 0)) / (total + 1) : 1;
   return Math.min(1, up, down);
 }

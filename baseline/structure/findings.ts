@@ -165,10 +165,7 @@ function knownChildren(tables: Tables, label: number): string {
 }
 
 function knownCallees(tables: Tables, caller: string): string {
-  const callees = tables.lines.pairs
-    .filter((pair) => pair.caller === caller)
-    .map((pair) => pair.callee)
-    .sort();
+  const callees = tables.callees.get(caller) ?? [];
   return callees.length === 0 ? 'no other service' : listed(callees, 4);
 }
 

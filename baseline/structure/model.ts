@@ -44,7 +44,9 @@ const treeWeight = (p: number): number => (TREE_WEIGHT * HALF_WEIGHT_AT) / (HALF
 
 export function createModel(lines: StructureLines, symbols: Symbols): StructureModel {
   const tables = buildTables(lines, symbols);
-  const matcher = createMatcher(tables);
+  const matcher = createMatcher(tables, lines.signatures);
+  // As text: objects would take five times the memory.
+  const kept = [...linesToEntries(lines)];
   const entries = entryLabels(tables);
   const space = createLocalSpace(tables);
   const local = createLocalResult();
@@ -149,7 +151,7 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
 
     isEntry: (label) => entries.has(label),
     leaveOneOut: (familyKey) => matcher.leaveOneOut(familyKey),
-    entries: () => linesToEntries(lines),
+    entries: () => kept,
 
     *coverage(): Iterable<CoverageRow> {
       for (const label of tables.labels) {

@@ -54,7 +54,8 @@ export interface LabelRow {
 }
 
 export interface Tables {
-  readonly lines: StructureLines;
+  /** Services that each service calls, in order. */
+  readonly callees: ReadonlyMap<string, readonly string[]>;
   readonly symbols: Symbols;
   readonly labels: readonly LabelRow[];
   /** Index of the parent of entries; −1 in an empty model. */
@@ -215,23 +216,11 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
   ids.forEach((id, at) => {
     if (id !== 0) insert(byHash, symbols.labelHash(id), at);
   });
-  // Ids of the segment's symbol table → indices here, +2 so that 0 means not looked up yet.
-  let mapped: Symbols = symbols;
-  let ownLabels = new Int32Array(256);
-  let ownServices = new Int32Array(256);
-  const remap = (segment: Segment): void => {
-    mapped = segment.symbols;
-    ownLabels = new Int32Array(256);
-    ownServices = new Int32Array(256);
-  };
-  const widened = (array: Int32Array<ArrayBuffer>, id: number): Int32Array<ArrayBuffer> => {
-    const wider = new Int32Array(Math.max(array.length * 2, id + 1));
-    wider.set(array);
-    return wider;
-  };
+  const callees = new Map<string, string[]>();
+  for (const { caller, callee } of lines.pairs) callees.set(caller, [...(callees.get(caller) ?? []), callee].sort());
 
   return {
-    lines,
+    callees,
     symbols,
     labels,
     root,
@@ -251,6 +240,32 @@ export function buildTables(lines: StructureLines, symbols: Symbols): Tables {
     pairP: Math.min(globalEdgeP, missing(totals.services)),
     operationP: missing(totals.labels),
     serviceP: missing(totals.services),
+    ...lookUps(symbols, byHash, serviceIndex),
+  };
+}
+
+/** A function of its own, so that what it holds on to are the tables and not the lines they were made from. */
+function lookUps(
+  symbols: Symbols,
+  byHash: NumberTable,
+  serviceIndex: ReadonlyMap<string, number>,
+): Pick<Tables, 'own' | 'ownService'> {
+  // Ids of the segment's symbol table → indices here, +2 so that 0 means not looked up yet.
+  let mapped: Symbols = symbols;
+  let ownLabels = new Int32Array(256);
+  let ownServices = new Int32Array(256);
+  const remap = (segment: Segment): void => {
+    mapped = segment.symbols;
+    ownLabels = new Int32Array(256);
+    ownServices = new Int32Array(256);
+  };
+  const widened = (array: Int32Array<ArrayBuffer>, id: number): Int32Array<ArrayBuffer> => {
+    const wider = new Int32Array(Math.max(array.length * 2, id + 1));
+    wider.set(array);
+    return wider;
+  };
+
+  return {
     own(segment, labelId) {
       if (segment.symbols !== mapped) remap(segment);
       if (labelId >= ownLabels.length) ownLabels = widened(ownLabels, labelId);

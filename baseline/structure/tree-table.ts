@@ -2,7 +2,7 @@
  * How improbable a whole tree is that was not learned, by where it differs from those that were: a signature with other
  * counts, a family (its calls, whatever their number) with another multiset, another family. A segment is one of them.
  */
-import type { LabelLine, SignatureLine, StructureLines } from './entries.ts';
+import type { LabelLine, StructureLines } from './entries.ts';
 import { mix } from './hash.ts';
 import { claim, createPool, ownP } from './pooled.ts';
 
@@ -14,10 +14,12 @@ export interface TreePs {
   readonly entry: Float64Array;
   /** By `familyKey`. */
   readonly family: ReadonlyMap<number, number>;
-  readonly counted: ReadonlyMap<SignatureLine, number>;
+  /** By `familyKey` of the multiset key. */
+  readonly counted: ReadonlyMap<number, number>;
 }
 
-export const familyKey = (entryHashLabel: number, set: number): number => mix(entryHashLabel, set);
+/** By label index of the entry, and a set or multiset key. */
+export const familyKey = (entry: number, key: number): number => mix(entry, key);
 
 export function buildTreePs(lines: StructureLines, labels: readonly (readonly [string, LabelLine])[]): TreePs {
   const index = new Map(labels.map(([text], at) => [text, at]));
@@ -36,9 +38,11 @@ export function buildTreePs(lines: StructureLines, labels: readonly (readonly [s
     if (label === undefined || line.mass[1] < LEAST) return;
     family.set(familyKey(label, line.set), p[labels.length + at]!);
   });
-  const counted = new Map<SignatureLine, number>();
+  const counted = new Map<number, number>();
   lines.signatures.forEach((line, at) => {
-    counted.set(line, line.countedMass[1] < LEAST ? 1 : p[labels.length + families.length + at]!);
+    const label = index.get(line.entry);
+    if (label === undefined || line.countedMass[1] < LEAST) return;
+    counted.set(familyKey(label, line.multiset), p[labels.length + families.length + at]!);
   });
   return { entry, family, counted };
 }
