@@ -104,6 +104,8 @@ interface Moved {
   readonly sum: Sum;
   /** Windows it was found over. */
   readonly span: number;
+  /** By the count of p ≤ 0.1. */
+  readonly wide: boolean;
 }
 
 export function createCollectiveJudge(
@@ -164,7 +166,7 @@ export function createCollectiveJudge(
     }
     if (moved.length === 0) return [];
     if (active >= options.loadKeys && movedNow >= options.loadShare * active) return [loadOf(number, moved, window)];
-    return blame(moved).map((found) => incidentOf(number, found, window));
+    return blame(moved, window).map((found) => incidentOf(number, found, window));
   }
 
   /** The span of windows, ending with this one, over which the key is least explained by chance. */
@@ -176,22 +178,24 @@ export function createCollectiveJudge(
       if (at !== undefined) addSum(sum, at.sum);
       if (!options.spans.includes(back + 1)) continue;
       if (sum.wide < options.leastExceedances || Math.abs(sum.shift / sum.count) < options.leastShift) continue;
-      const p = Math.min(
+      const narrow = Math.min(
         countTail(sum.exceedances, sum.expected, sum.dispersion),
         countTail(sum.above, sum.aboveExpected, sum.dispersion),
-        countTail(sum.wide, sum.wideExpected, sum.wideDispersion),
       );
-      const corrected = Math.min(1, p * STATISTICS * options.spans.length);
-      if (best === undefined || corrected < best.p) best = { facts, p: corrected, sum: { ...sum }, span: back + 1 };
+      const wide = countTail(sum.wide, sum.wideExpected, sum.wideDispersion);
+      const corrected = Math.min(1, Math.min(narrow, wide) * STATISTICS * options.spans.length);
+      if (best === undefined || corrected < best.p)
+        best = { facts, p: corrected, sum: { ...sum }, span: back + 1, wide: wide < narrow };
     }
     return best;
   }
 
   /**
    * One incident a service. A moved way between two services may be either one's doing: the callee counts in full, the
-   * caller by half; the service that explains most goes first, and what it explains is taken from the others.
+   * caller by half, and the other way round where the callee's ways from others stayed as they were; the service that
+   * explains most goes first, and what it explains is taken from the others.
    */
-  function blame(moved: readonly Moved[]): { service: string; lead: Moved }[] {
+  function blame(moved: readonly Moved[], window: WindowSums): { service: string; lead: Moved }[] {
     const found: { service: string; lead: Moved }[] = [];
     let left = [...moved];
     while (left.length > 0) {
@@ -202,8 +206,9 @@ export function createCollectiveJudge(
       for (const item of left) {
         const strength =
           Math.min(30, -Math.log10(Math.max(item.p, 1e-300))) * Math.abs(item.sum.shift / item.sum.count);
-        addWeight(item.facts.service, strength);
-        addWeight(item.facts.caller, strength / 2);
+        const callers = isCallersOwn(item, window);
+        addWeight(item.facts.service, callers ? strength / 2 : strength);
+        addWeight(item.facts.caller, callers ? strength : strength / 2);
       }
       const service = [...weight].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))[0]![0];
       const explained = left.filter((item) => item.facts.service === service || item.facts.caller === service);
@@ -212,6 +217,19 @@ export function createCollectiveJudge(
       left = left.filter((item) => !explained.includes(item));
     }
     return found;
+  }
+
+  /** Others called the same service in the window, and their ways to it were as usual. */
+  function isCallersOwn({ facts }: Moved, window: WindowSums): boolean {
+    if (facts.caller === '') return false;
+    let usual = false;
+    for (const { facts: other, sum } of window.keys.values()) {
+      if (other.service !== facts.service || other.caller === '' || other.caller === facts.caller) continue;
+      if (sum.count < options.leastExceedances) continue;
+      if (Math.abs(sum.shift / sum.count) >= options.leastShift) return false;
+      usual = true;
+    }
+    return usual;
   }
 
   function incidentOf(
@@ -344,7 +362,7 @@ function addKey(window: WindowSums, key: CollectiveKey): void {
 /** The operation of a label's text (`service kind operation`, traces/symbols.ts). */
 const operationOf = (label: string): string => label.split(' ').slice(2).join(' ') || label;
 
-function findingOf(service: string, { facts, p, sum, span }: Moved, startMs: number, endMs: number): Finding {
+function findingOf(service: string, { facts, p, sum, span, wide }: Moved, startMs: number, endMs: number): Finding {
   const octaves = sum.shift / sum.count;
   const factor = 2 ** Math.abs(octaves);
   return {
@@ -357,9 +375,11 @@ function findingOf(service: string, { facts, p, sum, span }: Moved, startMs: num
     operation: operationOf(facts.label),
     spanId: '',
     parameter: '',
-    expected: `about ${sum.expected.toFixed(1)} of ${grouped(sum.count)} beyond the usual 99 %`,
+    expected: wide
+      ? `about ${sum.wideExpected.toFixed(1)} of ${grouped(sum.count)} beyond the usual 90 %`
+      : `about ${sum.expected.toFixed(1)} of ${grouped(sum.count)} beyond the usual 99 %`,
     seen:
-      `${grouped(sum.exceedances)} of ${grouped(sum.count)} in ${span === 1 ? 'one window' : `${span} windows`}, ` +
+      `${grouped(wide ? sum.wide : sum.exceedances)} of ${grouped(sum.count)} in ${span === 1 ? 'one window' : `${span} windows`}, ` +
       `typically ${factor.toFixed(1)}× ${octaves < 0 ? 'shorter' : 'longer'}`,
     support: sum.count,
     severity: Math.abs(octaves),

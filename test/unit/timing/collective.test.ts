@@ -133,7 +133,9 @@ describe('collective timing', () => {
 
   it('finds it though three per cent of what was learned were as slow', () => {
     const tainted = world({ tainted: (shape, i) => (i % 600 < 18 ? slower(shape) : shape) });
-    expect(once(tainted.run(slower))).toEqual([['shop', 'service']]);
+    const incidents = tainted.run(slower);
+    expect(once(incidents)).toEqual([['shop', 'service']]);
+    expect(incidents[0]!.finding.seen).toMatch(/^\d+ of \d+ in .* longer$/);
   });
 
   it('finds it where clocks are minutes apart, at the time of the request', () => {
@@ -147,6 +149,35 @@ describe('collective timing', () => {
   it('finds it in a tenth of the traffic, and takes twice of it for nothing but more', () => {
     expect(once(run((shape) => ({ ...shape, shop: 4 * shape.shop }), -1, 10))).toEqual([['shop', 'service']]);
     expect(world({ learned: 1_500 }).run((shape) => shape)).toEqual([]);
+  });
+
+  it('lays a way at the caller where others reach the same callee as ever, and says which count told', () => {
+    const way = (caller: string, shift: number) => ({
+      service: 'shipping',
+      caller,
+      label: `${caller} client GetQuote`,
+      feature: 'self' as const,
+      count: 20,
+      exceedances: 0,
+      expected: 0.2,
+      aboveMaximum: 0,
+      aboveExpected: 0.02,
+      wide: shift > 0 ? 19 : 2,
+      wideExpected: 2,
+      shift,
+      wideMs: 30_000,
+    });
+    const blamed = (others: number) => {
+      const judge = createCollectiveJudge();
+      const keys = [way('checkout', 2), way('frontend', others)];
+      judge.add({ partition: 0, window: 1, windowMs: WINDOW, version: 'v', keys, traces: {} });
+      return judge.judge(1e9);
+    };
+    expect(once(blamed(0))).toEqual([['checkout', 'service']]);
+    expect(once(blamed(2))).toEqual([['shipping', 'service']]);
+    const { expected, seen } = blamed(0)[0]!.finding;
+    expect(expected).toBe('about 2.0 of 20 beyond the usual 90 %');
+    expect(seen).toBe('19 of 20 in one window, typically 4.0× longer');
   });
 
   it('calls it load when half of everything moves at once', () => {
