@@ -6,6 +6,8 @@ import { SEED, type Sizes } from './world.ts';
 export interface ReportFacts {
   readonly sizes: Sizes;
   readonly quick: boolean;
+  /** Day of the measurement, as the caller says it. */
+  readonly date?: string;
   /** Files of docs/detection/. */
   readonly chapters: readonly string[];
 }
@@ -25,7 +27,7 @@ export function reportOf(
   const { sizes, quick, chapters } = facts;
   const text = [
     '# Detection report',
-    `Written by \`npm run bench:detection\`${quick ? ' `--quick`' : ''} with fixed seeds (${SEED}): the same code gives the same figures, apart from ` +
+    `Written by \`npm run bench:detection\`${quick ? ' `--quick`' : ''}${facts.date === undefined ? '' : ` on ${facts.date}`} with fixed seeds (${SEED}): the same code gives the same figures, apart from ` +
       'those of cost, which are of one machine. One configuration for everything: the defaults, profile `export`. Generated traffic is of `datasets/generated`: ' +
       `${sizes.learned.toLocaleString('en-US')} traces learned, others judged, where a section does not say otherwise. Brackets are 95 % intervals (Clopper–Pearson) unless something else is said. ` +
       'Where the product’s own verdict is judged, thresholds are nominal p; _recall at FPR x_ is by rank among clean traffic that was not learned.',

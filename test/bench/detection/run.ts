@@ -1,7 +1,7 @@
 /**
- * `npm run bench:detection -- [--datasets DIR] [--only NAME] [--quick] [--out FILE] [--parts DIR]`: the complete detector on
- * traffic with ground truth; prints a table and writes docs/detection-report.md. Seeds are fixed: the same code gives the same
- * report. With `--parts` each part's sections are kept there, and a part that is there is not measured again.
+ * `npm run bench:detection -- [--datasets DIR] [--only NAME] [--quick] [--out FILE] [--parts DIR] [--date DAY]`: the complete
+ * detector on traffic with ground truth; prints a table and writes docs/detection-report.md. Seeds are fixed: the same code
+ * gives the same report. With `--parts` each part's sections are kept there, and a part that is there is not measured again.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,6 +34,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     out: { type: 'string' },
     parts: { type: 'string' },
+    date: { type: 'string' },
   },
 });
 const unknown = values.only?.find((name) => !(name in PARTS));
@@ -80,7 +81,12 @@ const chapters = existsSync(more)
       .filter((file) => file.endsWith('.md'))
       .sort()
   : [];
-const report = reportOf(sections, { sizes: worlds.sizes, quick: values.quick, chapters });
+const report = reportOf(sections, {
+  sizes: worlds.sizes,
+  quick: values.quick,
+  chapters,
+  ...(values.date !== undefined && { date: values.date }),
+});
 process.stdout.write(report.table);
 // a part of it, or a quick one, does not replace the report
 const out =
