@@ -205,7 +205,7 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
       for (let i = 0; i < nodes.count; i++) {
         const key = nodes.key[i]!;
         if (key < 0) continue;
-        const lastedNs = durationNs[i]! >= 0 ? durationNs[i]! : 0; // NaN: unknown
+        const lastedNs = Number.isNaN(durationNs[i]!) ? 0 : durationNs[i]!; // unknown
         const endMs = Math.min(lastMs, baseMs + (startNs[i]! + nodes.shiftNs[i]! + lastedNs) / 1e6);
         const number = Math.floor(endMs / windowMs);
         const sinceMs = endMs - number * windowMs;
@@ -266,7 +266,7 @@ const MOST_AHEAD_MS = 60_000;
 
 /** Start of the entry, by the clock of the log where its own is of no use. */
 function believedStartMs({ startMs, appendMs, durationNs }: Segment, behindMs: number): number {
-  const lastedMs = durationNs[0]! >= 0 ? durationNs[0]! / 1e6 : 0;
+  const lastedMs = Number.isNaN(durationNs[0]!) ? 0 : durationNs[0]! / 1e6;
   if (startMs > appendMs + AHEAD_MS) return appendMs;
   return startMs + lastedMs < appendMs - behindMs ? appendMs - lastedMs : startMs;
 }

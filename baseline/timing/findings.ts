@@ -1,6 +1,6 @@
 /** What the timing group says in words: the nodes that are odd, the oddest by itself first. */
 import type { Finding } from '../../schemas/log/verdict.ts';
-import { type Segment, spanIdHex } from '../../traces/segment.ts';
+import { endMsOf, type Segment, spanIdHex } from '../../traces/segment.ts';
 import { grouped } from '../fusion/match-line.ts';
 import { nsAt, octavesOf } from './bins.ts';
 import { FACTS, Fact, type FeatureTables, severityOf } from './feature-tables.ts';
@@ -60,7 +60,7 @@ export function createExplainer(
       share: 0,
       candidate,
       startMs,
-      endMs: startMs + (segment.durationNs[i]! >= 0 ? segment.durationNs[i]! : 0) / 1e6,
+      endMs: endMsOf(segment, i),
     };
   }
 

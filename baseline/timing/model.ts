@@ -208,8 +208,7 @@ export function createTimingModel(forms: readonly TimingKeyForm[], symbols: Symb
     const place = bin - facts[at + Fact.low]!;
     if (bin < facts[at + Fact.exactFrom]! && place >= 0) {
       const inverse = inverses[facts[at + Fact.binsAt]! + place]!;
-      const claim = facts[at + Fact.claim]!;
-      return inverse > claim ? claim : inverse;
+      return Math.min(inverse, facts[at + Fact.claim]!);
     }
     if (severe) {
       const far = Math.max(octaves - facts[at + Fact.maxOctaves]!, facts[at + Fact.minOctaves]! - octaves);
