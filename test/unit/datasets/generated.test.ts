@@ -157,6 +157,19 @@ describe('generated traffic', () => {
     expect([...versions(after)]).toEqual(['2.0.0']);
   });
 
+  it('doubles from a moment on, and takes longer then', () => {
+    const doubled = traffic({ doublesAtMs: 20_000 });
+    const from = doubled[0]!.startMs + 20_000;
+    const before = doubled.filter(({ startMs }) => startMs < from).length / 20;
+    const after = doubled.filter(({ startMs }) => startMs >= from);
+    const perSecond = after.length / ((after.at(-1)!.startMs - from) / 1000);
+    expect(perSecond / before).toBeGreaterThan(1.7);
+    expect(perSecond / before).toBeLessThan(2.3);
+    const length = (some: readonly GeneratedTrace[]): number =>
+      some.slice(-1_000).reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
+    expect(length(doubled) / length(plain)).toBeGreaterThan(1.05);
+  });
+
   it('makes wide systems with as many calls and parameters as asked for', () => {
     const system = wideSystem({ seed: 3, services: 5, entries: 4, calls: 20, parameters: 3 });
     const [trace] = copies([...generateTraffic({ seed: 1, traces: 1, system })]);
