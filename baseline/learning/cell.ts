@@ -17,6 +17,8 @@ export interface Scored {
   readonly parameters: number;
   /** Share of its features in state observe, by group in the order of GROUPS. */
   readonly observed: readonly number[];
+  /** It has a finding that is near-certain by its kind. */
+  readonly hard: boolean;
 }
 
 /** A segment chosen for calibration by the hash of its identity. */

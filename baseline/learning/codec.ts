@@ -26,7 +26,7 @@ interface CellHead {
   readonly clients: readonly number[];
   readonly firstMs: number;
   readonly lastMs: number;
-  /** hash, bucket, values by group, family key, entry, timing and parameter similarity, share in state observe by group. */
+  /** hash, bucket, values by group, family key, entry, timing and parameter similarity, share in state observe by group, hard. */
   readonly scored: readonly (readonly [
     number,
     number,
@@ -36,6 +36,7 @@ interface CellHead {
     number,
     number,
     (readonly number[])?,
+    boolean?,
   ])[];
   /** Byte lengths of the partials in the order of GROUPS. */
   readonly lengths: readonly number[];
@@ -73,7 +74,7 @@ export function* encodingCells(
       scored: cell.samples.flatMap(({ hash, bucket, scored: s }) =>
         s === undefined
           ? []
-          : [[hash, bucket, [...s.values], s.familyKey, s.entry, s.timing, s.parameters, s.observed] as const],
+          : [[hash, bucket, [...s.values], s.familyKey, s.entry, s.timing, s.parameters, s.observed, s.hard] as const],
       ),
       lengths: partials.map((bytes) => bytes.length),
     });
@@ -124,7 +125,7 @@ export function decodeCells(
         status: learners.status.decode(status!),
       },
       samples: cell.scored.map(
-        ([hash, bucket, values, familyKey, entry, timingSimilarity, parameterSimilarity, observed]) => ({
+        ([hash, bucket, values, familyKey, entry, timingSimilarity, parameterSimilarity, observed, hard]) => ({
           hash,
           bucket,
           spans: undefined,
@@ -137,6 +138,7 @@ export function decodeCells(
             timing: timingSimilarity,
             parameters: parameterSimilarity,
             observed: observed ?? GROUPS.map(() => 0),
+            hard: hard ?? false,
           },
         }),
       ),

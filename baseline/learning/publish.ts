@@ -38,6 +38,9 @@ import { admittedReleases, createReleases, mergeReleases } from './releases.ts';
 /** Segments scored in one step: some ten milliseconds. */
 const SCORED_AT_ONCE = 100;
 
+/** Of the folds, at most so many are left out of a version for what is hard in them. */
+const MOST_LEFT_OUT = 0.2;
+
 /** A window in which most requests fail shows an outage, not what is normal. */
 const MOST_FAILED = 0.5;
 
@@ -56,7 +59,7 @@ export function* publishSteps(
   options: PublishOptions,
 ): Generator<void, Baseline> {
   const { learners, symbols } = deps;
-  const folds = foldsOf(cells, config.folds, deps);
+  let folds = foldsOf(cells, config.folds, deps);
   // one group at a time: each takes tens of milliseconds
   function* compile(partials: GroupPartials, segments: number): Generator<void, GroupModels> {
     const compileOptions: CompileOptions = {
@@ -97,37 +100,52 @@ export function* publishSteps(
   }
   const admitted = admittedReleases(releases, profileOf(config));
   const deployed = deployedSince(options.previous, admitted);
+  const failed = cells.reduce((sum, cell) => sum + cell.failed, 0);
   yield; // the counting is copied
-  const suffixes = yield* suffixMerges(folds, deps);
 
-  const rateBook = createRateBook();
+  let rateBook = createRateBook();
   let scoredNow = 0;
-  const prefix = createPartials(learners);
-  let prefixSegments = 0;
-  for (const [f, fold] of folds.entries()) {
-    if (folds.length > 1) {
-      const rest = createPartials(learners);
-      mergePartials(learners, rest, prefix);
-      mergePartials(learners, rest, suffixes[f + 1]!);
-      yield;
-      const models = yield* compile(rest, progress.segments - fold.segments);
-      yield;
-      const score = createScorer(models);
-      for (const [i, sample] of fold.samples.entries()) {
-        const segment = sample.spans === undefined ? undefined : deps.rescore(sample.spans);
-        // Read with other path templates than it was learned with, it would be new to itself: what was found of it before
-        // stands, if anything was.
-        if (segment === undefined || labelsHash(segment) !== sample.labels) continue;
-        sample.scored = score(segment);
-        rateBook.add(models.timing, segment);
-        scoredNow++;
-        if (i % SCORED_AT_ONCE === SCORED_AT_ONCE - 1) yield;
+  /** Each fold's samples scored by the models of the others; then the models of all. */
+  function* crossFit(): Generator<void, GroupModels> {
+    rateBook = createRateBook();
+    scoredNow = 0;
+    const total = folds.reduce((sum, fold) => sum + fold.segments, 0);
+    const suffixes = yield* suffixMerges(folds, deps);
+    const prefix = createPartials(learners);
+    for (const [f, fold] of folds.entries()) {
+      if (folds.length > 1) {
+        const rest = createPartials(learners);
+        mergePartials(learners, rest, prefix);
+        mergePartials(learners, rest, suffixes[f + 1]!);
+        yield;
+        const models = yield* compile(rest, total - fold.segments);
+        yield;
+        const score = createScorer(models);
+        for (const [i, sample] of fold.samples.entries()) {
+          const segment = sample.spans === undefined ? undefined : deps.rescore(sample.spans);
+          // Read with other path templates than it was learned with, it would be new to itself: what was found of it
+          // before stands, if anything was.
+          if (segment === undefined || labelsHash(segment) !== sample.labels) continue;
+          sample.scored = score(segment);
+          rateBook.add(models.timing, segment);
+          scoredNow++;
+          if (i % SCORED_AT_ONCE === SCORED_AT_ONCE - 1) yield;
+        }
       }
+      mergePartials(learners, prefix, fold.partials);
     }
-    mergePartials(learners, prefix, fold.partials);
-    prefixSegments += fold.segments;
+    return yield* compile(prefix, total);
   }
-  const models = yield* compile(prefix, prefixSegments);
+  let models = yield* crossFit();
+  // What was left out may have hidden more of its kind from the models that scored it.
+  for (let most = Math.floor(folds.length * MOST_LEFT_OUT); most > 0; ) {
+    const kept = withoutBursts(folds, most);
+    if (kept.length === folds.length) break;
+    most -= folds.length - kept.length;
+    quarantined += folds.reduce((sum, fold) => sum + (kept.includes(fold) ? 0 : fold.segments), 0);
+    folds = kept;
+    models = yield* crossFit();
+  }
   yield;
 
   const scored = folds.flatMap((fold) => fold.samples.flatMap((s) => (s.scored === undefined ? [] : [s.scored])));
@@ -148,7 +166,6 @@ export function* publishSteps(
   yield;
 
   const learning = [...progress.missing];
-  const failed = cells.reduce((sum, cell) => sum + cell.failed, 0);
   if (failed > MOST_FAILED * progress.segments) {
     const share = ((100 * failed) / progress.segments).toFixed(0);
     learning.push(`${share} % of segments ended in an error: what succeeds would be the odd one out`);
@@ -247,6 +264,33 @@ function foldsOf(cells: readonly Cell[], most: number, deps: LearningDeps): Fold
   return folds;
 }
 
+/** Hard findings that chance alone may put into a fold beyond four times what the others have. */
+const BURST = 3;
+
+/**
+ * Without the folds, `most` at most, in which calls that models of all other times find near-impossible by their kind are far more
+ * frequent than elsewhere: an attack or a mishap of one stretch of time, which is not what is normal (DETECTION §0a.5, §7). What
+ * comes to stay is in more than a fifth of the folds before long, and then known to the models that judge it.
+ */
+function withoutBursts(folds: readonly Fold[], most: number): Fold[] {
+  const hard = folds.map(({ samples }) =>
+    samples.reduce((sum, { scored }) => sum + (scored?.hard === true ? 1 : 0), 0),
+  );
+  const sampled = folds.map(({ samples }) => samples.length);
+  const sum = (of: readonly number[]): number => of.reduce((all, one) => all + one, 0);
+  const suspects = folds
+    .map((fold, f) => {
+      const expected = (sampled[f]! * (1 + sum(hard) - hard[f]!)) / Math.max(1, sum(sampled) - sampled[f]!);
+      return { fold, excess: hard[f]! - (BURST + 4 * expected) };
+    })
+    .filter(({ excess }) => excess >= 0)
+    .sort((x, y) => y.excess - x.excess);
+  // the worst one first: what else there is may be its shadow
+  return suspects.length === 0 || suspects.length > most
+    ? [...folds]
+    : folds.filter((fold) => fold !== suspects[0]!.fold);
+}
+
 /** suffixes[f] = merge of folds f, f + 1, …: with a running prefix, leaving one out costs O(folds) merges in all. */
 function* suffixMerges(folds: readonly Fold[], deps: LearningDeps): Generator<void, GroupPartials[]> {
   const suffixes: GroupPartials[] = new Array(folds.length + 1);
@@ -284,6 +328,7 @@ function createScorer(models: GroupModels): (segment: Segment) => Scored {
       timing: evidence.timing.similarity,
       parameters: evidence.parameters.similarity,
       observed: GROUPS.map((group) => evidence[group].observed),
+      hard: GROUPS.some((group) => evidence[group].findings.some((finding) => finding.hard)),
     };
   };
 }

@@ -23,8 +23,8 @@ const LATER = segmentsOf({
 });
 
 /** Share of attacks above all but one in a hundred of the normal ones: as many as the sample can tell. */
-function recall(contamination: Contamination | undefined): number {
-  const world = createLearningWorld({ spanMs: 200_000, calibrationSegments: 1_200, folds: 3 });
+function learned(contamination: Contamination | undefined): { found: number; quarantined: number } {
+  const world = createLearningWorld({ spanMs: 200_000, calibrationSegments: 1_500, folds: 6 });
   for (const segment of segmentsOf({ ...LEARNED, ...(contamination !== undefined && { contamination }) }))
     world.learn(segment);
   const baseline = world.learning.publish(PUBLISH);
@@ -37,23 +37,25 @@ function recall(contamination: Contamination | undefined): number {
   const normal = [...scores.values()].filter(({ attack }) => !attack).map(({ score }) => score);
   const attacks = [...scores.values()].filter(({ attack }) => attack).map(({ score }) => score);
   const bound = normal.sort((a, b) => b - a)[Math.floor(normal.length / 100)]!;
-  return attacks.filter((score) => score > bound).length / attacks.length;
+  const found = attacks.filter((score) => score > bound).length / attacks.length;
+  return { found, quarantined: baseline.manifest.quarantined! };
 }
 
 describe('a contaminated learning window', () => {
-  const clean = recall(undefined);
+  const clean = learned(undefined);
 
   it('is held against a clean one that finds what there is to find', () => {
-    expect(clean).toBeGreaterThan(0.85);
+    expect(clean.found).toBeGreaterThan(0.85);
+    expect(clean.quarantined).toBe(0);
   });
 
-  // Each client counts for its first twenty in any case, so in a window as small as this one per cent is much: the curve at full size is
-  // in the report of the detection bench.
   it.each([
     ['0.2 %, bursty', { share: 0.002, shape: 'bursty', kinds: KINDS }, 0.9],
-    ['1 %, bursty', { share: 0.01, shape: 'bursty', kinds: KINDS }, 0.6],
-    ['1 %, uniform, two attackers', { share: 0.01, shape: 'uniform', kinds: KINDS, attackers: 2 }, 0.6],
-  ] satisfies [string, Contamination, number][])('%s, does not blind', (_, contamination, least) => {
-    expect(recall(contamination) / clean).toBeGreaterThanOrEqual(least);
+    // so much of it that the stretch of time in which it was is left out of the version
+    ['2 %, bursty', { share: 0.02, shape: 'bursty', kinds: KINDS }, 0.9],
+  ] satisfies [string, Contamination, number][])('%s, finds as much', (_, contamination, least) => {
+    const { found, quarantined } = learned(contamination);
+    expect(found / clean.found).toBeGreaterThanOrEqual(least);
+    if (contamination.share === 0.02) expect(quarantined).toBeGreaterThan(200);
   });
 });

@@ -6,7 +6,7 @@ import type { BaselineEntry } from '../../../baseline/model.ts';
 import { GROUPS, type Group } from '../../../schemas/log/verdict.ts';
 import { createLearningWorld, LEARNERS, PUBLISH, segmentsOf } from './generated.ts';
 
-const SEGMENTS = segmentsOf({ seed: 11, traces: 360, perSecond: 2 });
+const SEGMENTS = segmentsOf({ seed: 11, traces: 240, perSecond: 2 });
 const settings = { minSegments: 50, minBuckets: 2, alpha: 0.05, folds: 3 };
 
 /** How rates vary from window to window is learned from segments' bytes, which a restart loses: the version before has them. */
@@ -55,7 +55,7 @@ describe('learning through the real learners', () => {
       ),
       { numRuns: 2, endOnFailure: true },
     );
-  }, 20_000);
+  }, 60_000);
 });
 
 describe.each([...GROUPS])('partials of %s', (group) => {
