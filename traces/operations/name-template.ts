@@ -28,14 +28,16 @@ export function appendNameTemplate(sink: ByteSink, bytes: Uint8Array, start: num
 
 /** A name that conventions want to have few values: most hold neither digit nor @, and no identifier goes without. */
 export function appendName(sink: ByteSink, bytes: Uint8Array, start: number, end: number): void {
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i]!;
-    if ((byte >= 0x30 && byte <= 0x39) || byte === 0x40) {
-      appendNameTemplate(sink, bytes, start, end);
-      return;
-    }
-  }
+  const from = sink.length;
   append(sink, bytes, start, end);
+  const { bytes: written, length } = sink;
+  for (let i = from; i < length; i++) {
+    const byte = written[i]!;
+    if (byte > 0x40 || byte < 0x30 || (byte > 0x39 && byte < 0x40)) continue;
+    sink.length = from;
+    appendNameTemplate(sink, bytes, start, end);
+    return;
+  }
 }
 
 /** One word: as a whole, else its parts between dashes, underscores and dots. */

@@ -102,6 +102,8 @@ export function createParameters(symbols: Symbols, options: ParameterOptions): P
       if (!header) scratch[i] = byte;
       else scratch[i] = byte === 0x5f ? 0x2d : byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
     }
+    const known = names.find(scratch, 0, length);
+    if (known >= 0) return symbolOf[known]!;
     // Names with identifiers would be as many as requests, and a secret in one would be kept for good.
     if (!header && mayHoldIdentifier(scratch, length)) {
       template.length = 0;

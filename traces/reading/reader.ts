@@ -24,16 +24,15 @@ import { NO_TEMPLATES, type PathTemplates } from '../operations/learned-template
 import { createOperations } from '../operations/operation.ts';
 import { learnPath, type PathTrie } from '../operations/path-trie.ts';
 import { ParameterSource, PLACE_STRIDE, type Segment, type SegmentSpans, type Symbols } from '../segment.ts';
+import { createCalledAddress } from './called-address.ts';
 import { createEvidence } from './client-evidence.ts';
-import { reserveParameters, reserveSpans } from './columns.ts';
-import { createEgress } from './egress.ts';
+import { createEmitter } from './emit.ts';
 import { Attribute, createKeyTable } from './keys.ts';
 import { httpStatusOf, outcomeOf } from './outcome.ts';
 import { createParameters } from './parameters.ts';
-import { copyValue, createRawParameters, createRawSpans, reserveRawSpans } from './raw.ts';
+import { createRawParameters, createRawSpans, reserveRawSpans } from './raw.ts';
 import { createResourceReader } from './resource.ts';
 import { sampleWeightOf } from './sampling.ts';
-import { fillSelfTimes } from './self-time.ts';
 import { clearSlots, createSlots, hasText, hasValue, numberIn, setSlot } from './slots.ts';
 import { isPlausible, MAX_ODD_DURATION_NS } from './times.ts';
 import { createTree } from './tree.ts';
@@ -96,7 +95,6 @@ const ORIGIN_PENDING: ResolvedClient = {
   reason: 'origin-pending',
   hops: [],
 };
-const SERVICE = new TextEncoder().encode('service:');
 const EXCEPTION = new TextEncoder().encode('exception');
 function isException(bytes: Uint8Array, start: number): boolean {
   for (let i = 0; i < EXCEPTION.length; i++) if (bytes[start + i] !== EXCEPTION[i]) return false;
@@ -114,7 +112,6 @@ export function createReader(deps: ReaderDeps): Reader {
   });
   const parameters = createParameters(symbols, config);
   const evidence = createEvidence(symbols, attribution);
-  const egress = createEgress();
   const head = createSpanHead();
   const view = createKeyValueView();
   const event = createEventView();
@@ -125,15 +122,14 @@ export function createReader(deps: ReaderDeps): Reader {
   const raw = createRawSpans();
   const rawParameters = createRawParameters();
   const tree = createTree();
-  const encoder = new TextEncoder();
-  const calleeTexts: Uint8Array[] = [];
+  const calledAddress = createCalledAddress(slots, url, raw, rawParameters);
+  const emit = createEmitter(symbols, raw, rawParameters, tree);
   const named = {
     userAgent: symbols.intern('user-agent'),
     statement: symbols.intern('db.query.text'),
     messageKey: symbols.intern('messaging.kafka.message.key'),
     document: symbols.intern('graphql.document'),
     size: symbols.intern('response'),
-    egress: symbols.intern('egress'),
   };
   const contentLength = symbols.intern('content-length');
   const stats: ReaderStats = {
@@ -264,36 +260,6 @@ export function createReader(deps: ReaderDeps): Reader {
     }
   }
 
-  /** Leaves the class of the called address in the values, to be used if the callee's span does not turn up. */
-  function readEgress(i: number, kind: number, into: Segment): void {
-    raw.egressStart[i] = 0;
-    raw.egressEnd[i] = 0;
-    if (kind !== SpanKind.client && kind !== SpanKind.producer) return;
-    if (hasText(slots, Attribute.servicePeer)) {
-      const start = slots.starts[Attribute.servicePeer]!;
-      raw.egressStart[i] = copyValue(into, rawParameters, SERVICE, 0, SERVICE.length);
-      copyValue(into, rawParameters, slots.bytes, start, Math.min(slots.ends[Attribute.servicePeer]!, start + 128));
-    } else if (egress.find(slots, url)) {
-      const host = egress.hostBytes();
-      raw.egressStart[i] = copyValue(into, rawParameters, host, 0, host.length);
-      if (egress.port > 0) {
-        const port = encodePort(egress.port);
-        copyValue(into, rawParameters, port, 0, port.length);
-      }
-    } else return;
-    raw.egressEnd[i] = rawParameters.valueEnd;
-  }
-
-  const ports = new Map<number, Uint8Array>();
-  function encodePort(port: number): Uint8Array {
-    let text = ports.get(port);
-    if (text === undefined) {
-      text = encoder.encode(`:${port}`);
-      if (ports.size < 4096) ports.set(port, text);
-    }
-    return text;
-  }
-
   /** Decodes the span in `head` into row `i`. */
   function readSpan(i: number, service: number, into: Segment): void {
     const bytes = head.bytes;
@@ -324,7 +290,7 @@ export function createReader(deps: ReaderDeps): Reader {
     raw.operation[i] = operation;
     raw.label[i] = symbols.label(service, kind, operation, operations.peer);
     readParameters(kind);
-    readEgress(i, kind, into);
+    calledAddress.read(i, kind, into);
     raw.parameterTo[i] = rawParameters.count;
     if (isEntry || kind === SpanKind.consumer) {
       if (head.linkCount > 0) readLinks(bytes);
@@ -389,91 +355,6 @@ export function createReader(deps: ReaderDeps): Reader {
     }
   }
 
-  /** Whether a child of raw span `i` is the callee of its call; its raw index, −1 when it is not there. */
-  function calleeOf(i: number): number {
-    for (let child = tree.first[i]!; child >= 0; child = tree.next[child]!) {
-      const kind = raw.kind[child];
-      if (kind === SpanKind.server || kind === SpanKind.consumer || raw.service[child] !== raw.service[i]) return child;
-    }
-    return -1;
-  }
-
-  function emitSpans(into: Segment): void {
-    const count = raw.count;
-    reserveSpans(into, count);
-    into.spanCount = count;
-    const { order, position, parent, first, next, orphan } = tree;
-    for (let k = 0; k < count; k++) {
-      const i = order[k]!;
-      into.spanIdHigh[k] = raw.idHigh[i]!;
-      into.spanIdLow[k] = raw.idLow[i]!;
-      into.parent[k] = parent[i]! < 0 ? -1 : position[parent[i]!]!;
-      into.orphan[k] = orphan[i]!;
-      into.firstChild[k] = first[i]! < 0 ? -1 : position[first[i]!]!;
-      into.nextSibling[k] = next[i]! < 0 ? -1 : position[next[i]!]!;
-      into.childCount[k] = 0;
-      if (k > 0) into.childCount[into.parent[k]!]!++;
-      into.label[k] = raw.label[i]!;
-      into.service[k] = raw.service[i]!;
-      into.version[k] = raw.version[i]!;
-      into.operation[k] = raw.operation[i]!;
-      into.kind[k] = raw.kind[i]!;
-      into.outcome[k] = raw.outcome[i]!;
-      into.httpStatus[k] = raw.httpStatus[i]!;
-      into.startNs[k] = raw.startNs[i]!;
-      into.durationNs[k] = raw.durationNs[i]!;
-    }
-    fillSelfTimes(into);
-  }
-
-  /** Parameters in the order of their spans; a call's own path and query are left to the callee where that is present. */
-  function emitParameters(into: Segment): void {
-    reserveParameters(into, rawParameters.count + 2 * raw.count);
-    const values = rawParameters;
-    let to = 0;
-    for (let k = 0; k < raw.count; k++) {
-      const i = tree.order[k]!;
-      const outgoing = raw.kind[i] === SpanKind.client || raw.kind[i] === SpanKind.producer;
-      const callee = outgoing ? calleeOf(i) : -1;
-      for (let p = raw.parameterFrom[i]!; p < raw.parameterTo[i]!; p++) {
-        const source = values.source[p]!;
-        if (callee >= 0 && source <= ParameterSource.query) continue;
-        into.parameterSpan[to] = k;
-        into.parameterSource[to] = source;
-        into.parameterName[to] = values.name[p]!;
-        into.parameterStart[to] = values.start[p]!;
-        into.parameterEnd[to++] = values.end[p]!;
-      }
-      if (!outgoing) continue;
-      // Both names of a callee, its service and its address: when its own span is lost, the address alone must be known.
-      if (callee >= 0 && raw.service[callee] !== raw.service[i]) {
-        const text = calleeText(raw.service[callee]!);
-        to = addEgress(into, to, k, copyValue(into, values, text, 0, text.length), values.valueEnd);
-      }
-      to = addEgress(into, to, k, raw.egressStart[i]!, raw.egressEnd[i]!);
-    }
-    into.parameterCount = to;
-  }
-
-  function addEgress(into: Segment, to: number, span: number, start: number, end: number): number {
-    if (end <= start) return to;
-    into.parameterSpan[to] = span;
-    into.parameterSource[to] = ParameterSource.egress;
-    into.parameterName[to] = named.egress;
-    into.parameterStart[to] = start;
-    into.parameterEnd[to] = end;
-    return to + 1;
-  }
-
-  function calleeText(service: number): Uint8Array {
-    let text = calleeTexts[service];
-    if (text === undefined) {
-      text = encoder.encode(`service:${symbols.text(service)}`);
-      calleeTexts[service] = text;
-    }
-    return text;
-  }
-
   function emitHead(spans: SegmentSpans, into: Segment): void {
     into.traceId = spans.traceId;
     into.entrySpanId = spans.entrySpanId;
@@ -510,8 +391,8 @@ export function createReader(deps: ReaderDeps): Reader {
       readAll(spans, into);
       if (raw.count === 0) return false;
       tree.build(raw);
-      emitSpans(into);
-      emitParameters(into);
+      emit.spans(into);
+      emit.parameters(into);
       emitHead(spans, into);
       stats.segments++;
       stats.spans += raw.count;
