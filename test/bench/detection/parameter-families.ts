@@ -250,7 +250,7 @@ Generated traffic: 20,000 requests learned, 40,000 benign ones judged, with six 
 \`code\` text of which half holds SQL, HTML, JavaScript or shell, so that patterns match benign values every day. An attack is
 one of the texts that \`spanwarden check\` plants, in one of the parameters, half of them behind an ordinary value. They come
 from public cheat sheets, and no pattern was changed for them. The first run of this table found a fault: values with
-everyday patterns were judged by the shapes of all others, and one parameter of code cost every family up to .12 of recall,
+everyday patterns were judged by the shapes of all others, and one parameter of code cost most families up to .12 of recall,
 whichever parameter the attack was in. They have shapes of their own since.
 
 ${table([...head, ...PLACES.map((place) => `… in \`${place}\``)], rowsOf(generated(), PLACES))}

@@ -119,6 +119,30 @@ const BENIGN = [
   '(555) 123-4567',
   'id, name, created_at',
   'version 2.0 (beta)',
+  // JNDI and templates: money, placeholders of mail merges, braces of JSON
+  'from $5 to ${amount}',
+  'Dear {{first_name}}, your order',
+  'jndi lookup tutorial',
+  '{"a":{"b":{"c":1}}}',
+  // deserialisation and XML: plain base64, an XML document without a declaration of entities
+  'aGVsbG8gd29ybGQgdGhpcyBpcyBhIHRlc3Q=',
+  '<?xml version="1.0"?><order><id>17</id></order>',
+  // line breaks of people
+  'first line\r\nsecond line',
+  'To whom it may concern\nRe: my order',
+  // request targets: addresses and names of the world outside
+  'https://example.org/latest/news',
+  'http://8.8.8.8/',
+  'my local shop',
+  // operators: prices, class names, questions
+  '$in stock now',
+  'price=10&sort=asc',
+  'where is my order',
+  'please return this.',
+  // paths
+  '/images/2026/logo.png',
+  'a..b',
+  'to be continued...',
 ];
 
 describe('attack patterns', () => {
