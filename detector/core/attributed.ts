@@ -198,4 +198,6 @@ const mayBeCause = ({ kind, severity, startMs, endMs }: Finding): boolean =>
 export const isFinding = (verdict: Verdict): boolean =>
   verdict.stage === VerdictStage.withdrawn ||
   verdict.anomalous ||
-  verdict.findings.some((finding) => finding.hard || finding.candidate || mayBeCause(finding));
+  verdict.findings.some(
+    (finding) => finding.hard || finding.candidate || finding.kind === 'missing-telemetry' || mayBeCause(finding),
+  );
