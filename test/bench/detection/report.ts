@@ -33,7 +33,11 @@ export function reportOf(
       'Where the product’s own verdict is judged, thresholds are nominal p; _recall at FPR x_ is by rank among clean traffic that was not learned.',
     '## What must be reached',
     reached,
-    ...sections.flatMap(({ title, body }) => [`## ${title}`, ...body]),
+    ...sections.flatMap((section) => [
+      `## ${section.title}`,
+      ...(section.quick === true && !quick ? ['_Measured with `--quick`: fewer traces, wider intervals._'] : []),
+      ...section.body,
+    ]),
     ...(chapters.length === 0
       ? []
       : [

@@ -66,7 +66,7 @@ for (const [name, part] of Object.entries(PARTS)) {
   }
   say(name);
   const made = await part(worlds);
-  const own = Array.isArray(made) ? made : [made];
+  const own = (Array.isArray(made) ? made : [made]).map((section) => ({ ...section, quick: values.quick }));
   sections.push(...own);
   if (kept !== undefined) {
     mkdirSync(values.parts!, { recursive: true });

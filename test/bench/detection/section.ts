@@ -14,6 +14,8 @@ export interface Section {
   /** Paragraphs and tables in Markdown. */
   readonly body: readonly string[];
   readonly targets?: readonly Target[];
+  /** Measured with fewer traces. */
+  readonly quick?: boolean;
 }
 
 export interface BenchOptions {
