@@ -220,13 +220,14 @@ export function createCollectiveJudge(
   }
 
   /** Others called the same service in the window, and their ways to it were as usual. */
-  function isCallersOwn({ facts }: Moved, window: WindowSums): boolean {
+  function isCallersOwn({ facts, sum: moved }: Moved, window: WindowSums): boolean {
     if (facts.caller === '') return false;
+    const most = Math.abs(moved.shift / moved.count) / UNLIKE;
     let usual = false;
     for (const { facts: other, sum } of window.keys.values()) {
       if (other.service !== facts.service || other.caller === '' || other.caller === facts.caller) continue;
       if (sum.count < options.leastExceedances) continue;
-      if (Math.abs(sum.shift / sum.count) >= options.leastShift) return false;
+      if (Math.abs(sum.shift / sum.count) > most) return false;
       usual = true;
     }
     return usual;
@@ -303,6 +304,8 @@ export function createCollectiveJudge(
   };
 }
 
+/** A way is as usual beside one that moved when it moved by less than a quarter of that, in octaves. */
+const UNLIKE = 4;
 /** Counts looked at: p ≤ 0.01, p ≤ 0.1, above the maximum. */
 const STATISTICS = 3;
 
