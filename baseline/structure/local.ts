@@ -223,11 +223,13 @@ export function judgeLocally(
       if (rule !== null) broken.push({ node: i, rule });
     }
   }
+  let rulesP = 1;
   for (const one of broken) {
     const found = brokenRule(tables, tree, own, one, rulesTested, telemetryLost);
     const upper = above[one.node]!;
     const owner = one.rule.line.form === 'child' ? own[one.node]! : upper < 0 ? root : own[upper]!;
     if (owner >= 0 && stamp[owner] === mark) lower(owner, found.p);
+    if (found.p < rulesP) rulesP = found.p;
     add(found);
   }
 
@@ -235,7 +237,8 @@ export function judgeLocally(
   parents.subarray(0, distinct).sort();
   let sum = 0;
   for (let k = 0; k < distinct; k++) sum += 1 / least[parents[k]!]!;
-  out.p = distinct === 0 ? 1 : distinct / sum;
+  // p of a broken rule has all rules of the segment counted in: parents are not counted once more.
+  out.p = Math.min(rulesP, distinct === 0 ? 1 : distinct / sum);
   out.observed = nodes === 0 ? 0 : observed / nodes;
 }
 
