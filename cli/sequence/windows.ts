@@ -2,7 +2,7 @@
 import { groupValue } from '../../baseline/fusion/calibration.ts';
 import { clientHash } from '../../baseline/learning/hash.ts';
 import { profileOf } from '../../baseline/learning/profile.ts';
-import { createEvidence, createStructureMatch, JudgementStage, type StructureModel } from '../../baseline/model.ts';
+import { createEvidence, JudgementStage, type StructureModel } from '../../baseline/model.ts';
 import { treeOfSegment } from '../../baseline/sequence/segment-tree.ts';
 import type { LabelledTree } from '../../baseline/sequence/vocabulary.ts';
 import { structureLearner } from '../../baseline/structure/index.ts';
@@ -30,7 +30,7 @@ const BUCKETS = 50;
 
 export interface WindowFacts {
   readonly signatures: number;
-  /** Mutants that equal traffic of the last window or a signature: left out. */
+  /** Mutants that equal traffic of the last window or a learned tree: left out. */
   readonly dropped: number;
 }
 
@@ -67,7 +67,7 @@ export function windowsOf(
     previous: [],
     sensitiveTables: [],
   });
-  const judge = createJudge(model);
+  const judge = createJudge(model, trees);
   const judged = (some: readonly SegmentSpans[]): JudgedTree[] =>
     some.flatMap((spans) => (isRead(spans) ? [judge(segment)] : []));
   const later = traffic.slice(middle);
@@ -95,7 +95,7 @@ export function windowsOf(
         continue;
       }
       const its = judge(segment);
-      if (its.hit) dropped++;
+      if (its.known) dropped++;
       else mutants.push({ kind, judged: its });
     }
   }
@@ -105,16 +105,14 @@ export function windowsOf(
 
 const keyOf = (tree: LabelledTree): string => `${Array.from(tree.parent).join()};${Array.from(tree.hash).join()}`;
 
-function createJudge(model: StructureModel): (segment: ReadingKit['segment']) => JudgedTree {
+function createJudge(
+  model: StructureModel,
+  learned: ReadonlyMap<string, unknown>,
+): (segment: ReadingKit['segment']) => JudgedTree {
   const out = createEvidence();
-  const match = createStructureMatch();
   return (segment) => {
     model.score(segment, JudgementStage.absence, out);
-    model.match(segment, match);
-    return {
-      hit: match.similarity === 1 && out.surprise === 0,
-      structure: groupValue(out.surprise, out.severity),
-      tree: treeOfSegment(segment),
-    };
+    const tree = treeOfSegment(segment);
+    return { known: learned.has(keyOf(tree)), structure: groupValue(out.surprise, out.severity), tree };
   };
 }

@@ -15,8 +15,8 @@ export type Reranker = (typeof RERANKERS)[number];
 
 /** A segment as structure judged it. */
 export interface JudgedTree {
-  /** It is a signature: known as a whole, so no sequence model is asked. */
-  readonly hit: boolean;
+  /** It was learned as a whole, in this order: no sequence model is asked. */
+  readonly known: boolean;
   /** What structure ranks it by, higher = odder. */
   readonly structure: number;
   readonly tree: LabelledTree;
@@ -42,7 +42,7 @@ export interface Comparison {
   /** Distinct sequences learned from, and tokens of the vocabulary. */
   readonly sequences: number;
   readonly tokens: number;
-  /** Benign segments of the last window that are no signature, of all. */
+  /** Benign segments of the last window whose tree was never learned, of all. */
   readonly novel: Recall;
   readonly recall: Readonly<
     Record<Reranker, { readonly all: Recall; readonly byKind: Readonly<Record<string, Recall>> }>
@@ -74,7 +74,7 @@ export async function compareSequenceModels(windows: Windows, fit: Partial<FitOp
   return {
     sequences: sequences.length,
     tokens: vocabulary.size,
-    novel: { found: windows.benign.filter(({ hit }) => !hit).length, of: windows.benign.length },
+    novel: { found: windows.benign.filter(({ known }) => !known).length, of: windows.benign.length },
     recall,
     adopt: shareOf(recall.GRU.all) >= shareOf(recall.PPM.all) + GAIN,
   };
@@ -110,11 +110,11 @@ function createRanker(
   if (model === undefined) return (one) => -Math.log10(rankOf(structure, one.structure)) + tie(one);
   const bits = ({ tree }: JudgedTree): number => implausibility(model, tree);
   // conformal on benign novelties: among all traffic so unlikely times the share that is new
-  const sequence = createRanking(calibration.filter(({ hit }) => !hit).map(bits));
+  const sequence = createRanking(calibration.filter(({ known }) => !known).map(bits));
   const novel = calibration.length === 0 ? 1 : Math.max(1, sequence.n) / calibration.length;
   return (one) => {
     const p = rankOf(structure, one.structure);
-    const q = one.hit ? 1 : novel * rankOf(sequence, bits(one));
+    const q = one.known ? 1 : novel * rankOf(sequence, bits(one));
     return Math.log10((1 - WEIGHT) / p + WEIGHT / q) + tie(one);
   };
 }

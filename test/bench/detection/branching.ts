@@ -25,7 +25,7 @@ interface Entry {
 
 const SERVICES = 24;
 const OPERATIONS = 160;
-const ENTRIES = 40;
+const ENTRIES = 90;
 const FLAGS = 6;
 /** How often a step goes against its flag. */
 const EXCEPTION = 0.01;

@@ -3,7 +3,7 @@
  * recombinations of known calls (DETECTION §9).
  */
 import { groupValue } from '../../../baseline/fusion/calibration.ts';
-import { createEvidence, createStructureMatch, JudgementStage, type StructureModel } from '../../../baseline/model.ts';
+import { createEvidence, JudgementStage, type StructureModel } from '../../../baseline/model.ts';
 import { treeOfSegment } from '../../../baseline/sequence/segment-tree.ts';
 import type { LabelledTree } from '../../../baseline/sequence/vocabulary.ts';
 import { structureLearner } from '../../../baseline/structure/index.ts';
@@ -27,7 +27,7 @@ const KINDS = ['missing', 'moved', 'reorder'] as const;
 
 export interface SequenceResult extends Comparison {
   readonly signatures: number;
-  /** Mutants that equal a signature or a benign tree of the later window, left out, of all made. */
+  /** Mutants that equal a learned tree or a benign one of the later window, left out, of all made. */
   readonly dropped: number;
   readonly made: number;
 }
@@ -52,7 +52,7 @@ export async function runSequenceComparison(options: SequenceOptions): Promise<S
   const model = structureLearner.compile(partial, optionsFor(symbols, learned));
   const signatures = [...model.entries()].filter(({ kind }) => kind === 'signature').length;
 
-  const judge = createJudge(model);
+  const judge = createJudge(model, trees);
   const window = (): JudgedTree[] =>
     Array.from({ length: Math.floor(learned / 3) }, () => judge(segmentOf(symbols, system.request(random), { into })));
   progress(`sequence: ${signatures} signatures; judging two later windows`);
@@ -68,7 +68,7 @@ export async function runSequenceComparison(options: SequenceOptions): Promise<S
     if (mutant === undefined) continue;
     const judged = judge(segmentOf(symbols, mutant, { into }));
     made++;
-    if (judged.hit || seen.has(keyOf(judged.tree))) dropped++;
+    if (judged.known || seen.has(keyOf(judged.tree))) dropped++;
     else mutants.push({ kind, judged });
   }
   const onStep = (step: number, loss: number): void => {
@@ -80,16 +80,14 @@ export async function runSequenceComparison(options: SequenceOptions): Promise<S
 
 const keyOf = (tree: LabelledTree): string => `${Array.from(tree.parent).join()};${Array.from(tree.hash).join()}`;
 
-function createJudge(model: StructureModel): (segment: ReturnType<typeof segmentOf>) => JudgedTree {
+function createJudge(
+  model: StructureModel,
+  learned: ReadonlyMap<string, unknown>,
+): (segment: ReturnType<typeof segmentOf>) => JudgedTree {
   const out = createEvidence();
-  const match = createStructureMatch();
   return (segment) => {
     model.score(segment, JudgementStage.absence, out);
-    model.match(segment, match);
-    return {
-      hit: match.similarity === 1 && out.surprise === 0,
-      structure: groupValue(out.surprise, out.severity),
-      tree: treeOfSegment(segment),
-    };
+    const tree = treeOfSegment(segment);
+    return { known: learned.has(keyOf(tree)), structure: groupValue(out.surprise, out.severity), tree };
   };
 }
