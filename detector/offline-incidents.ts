@@ -18,11 +18,12 @@ export interface IncidentLine {
 
 /** The responder's incident core, behind what offline scoring needs of it: it is another role, and is handed in. */
 export interface OfflineIncidents {
-  /** A verdict with findings, or one that takes an earlier one back; in order of `streamMs`. */
+  /** A verdict with findings, or one that takes an earlier one back. */
   verdict(verdict: Verdict, segmentsPerDay: number, streamMs: number): void;
   collective(incident: CollectiveIncident, version: string, streamMs: number): void;
   /** Counts of one second: an attack or load? */
   load(counts: import('../schemas/log/collective.ts').CollectiveCounts): void;
+  /** Everything of that time and before was said. */
   tick(streamMs: number): void;
   /** All incidents, oldest evidence first. */
   end(): Iterable<IncidentLine>;

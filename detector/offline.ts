@@ -66,6 +66,8 @@ export interface ScoreSummary {
 const PARTITION = 0;
 /** Files are in order of time only roughly: an exporter writes a trace when it is complete. */
 const WINDOW_LAG_MS = 900_000;
+/** A shift is judged over up to nine windows: what it tells lies so far before the last of them, at most. */
+const LONGEST_SHIFT_MS = 10 * COLLECTIVE_WINDOW_MS;
 const LOAD_MS = 1_000;
 const MOST_WRITTEN = 5_000_000;
 
@@ -267,10 +269,10 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
       if (now <= streamMs) return;
       streamMs = now;
       origins.advance(now);
-      incidents.tick(now);
       if (now - windowsTo < LOAD_MS) return;
       windowsTo = now;
       closeWindows(now - WINDOW_LAG_MS);
+      incidents.tick(now - WINDOW_LAG_MS - LONGEST_SHIFT_MS);
     },
     end() {
       origins.end();

@@ -1,4 +1,8 @@
-/** The responder's incident core as offline scoring needs it: the same keeper, driven by the spans' own times. */
+/**
+ * The responder's incident core as offline scoring needs it: the same keeper, driven by the spans' own times. Counts of
+ * windows are complete long after the verdicts of the same time (files are in order only roughly), and a keeper whose clock
+ * had run ahead of them would close an incident between two windows of one shift: what comes waits until all of its time is in.
+ */
 import type { IncidentLine, OfflineIncidents } from '../../detector/offline-incidents.ts';
 import { createIncidentKeeper, type KeeperConfig } from '../../responder/incidents/keeper.ts';
 import type { Incident } from '../../schemas/alerts/incident.ts';
@@ -29,21 +33,38 @@ export function createOfflineIncidents(config: KeeperConfig): OfflineIncidents {
     lastMs = Math.max(lastMs, streamMs);
     keeper.tick(lastMs);
   };
+  let waiting: { readonly atMs: number; readonly tell: () => void }[] = [];
+  const wait = (atMs: number, tell: () => void): void => {
+    waiting.push({ atMs, tell });
+  };
+  /** Tells what is of that time or before, in its order. */
+  function tellUntil(untilMs: number): void {
+    const due = waiting.filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs);
+    if (due.length > 0) waiting = waiting.filter(({ atMs }) => atMs > untilMs);
+    for (const { atMs, tell } of due) {
+      tick(atMs);
+      tell();
+    }
+  }
+
   return {
     verdict(verdict, segmentsPerDay, streamMs) {
-      tick(streamMs);
       const startMs = Math.min(...verdict.findings.map((finding) => finding.startMs));
-      withEvidence(Number.isFinite(startMs) ? startMs : Number.NaN, () =>
-        keeper.verdict({ verdict, segmentsPerDay }, lastMs),
+      wait(streamMs, () =>
+        withEvidence(Number.isFinite(startMs) ? startMs : Number.NaN, () =>
+          keeper.verdict({ verdict, segmentsPerDay }, lastMs),
+        ),
       );
     },
     collective({ finding, traceIds }, version, streamMs) {
-      tick(streamMs);
-      withEvidence(finding.startMs, () => keeper.operational(finding, traceIds, version, lastMs));
+      wait(streamMs, () => withEvidence(finding.startMs, () => keeper.operational(finding, traceIds, version, lastMs)));
     },
-    load: (counts) => keeper.load(counts),
-    tick,
+    load(counts) {
+      wait((counts.window + 1) * counts.windowMs, () => keeper.load(counts));
+    },
+    tick: tellUntil,
     end() {
+      tellUntil(Number.POSITIVE_INFINITY);
       tick(lastMs + config.candidateWaitMs + 1_000); // the keeper's time moves in steps
       return [...occurrences.values()]
         .filter(({ incident }) => incident.state !== 'merged')
