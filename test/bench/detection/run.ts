@@ -15,6 +15,7 @@ import { disturbed } from './disturbed.ts';
 import { mutations } from './mutations.ts';
 import { reportOf } from './report.ts';
 import type { Section } from './section.ts';
+import { sequence } from './sequence.ts';
 import { createWorlds, type Worlds } from './world.ts';
 
 const PARTS: Readonly<Record<string, (worlds: Worlds) => Promise<Section | Section[]>>> = {
@@ -25,6 +26,7 @@ const PARTS: Readonly<Record<string, (worlds: Worlds) => Promise<Section | Secti
   disturbed,
   day,
   cost,
+  sequence,
 };
 
 const { values } = parseArgs({

@@ -7,10 +7,20 @@ import { createEvidence, JudgementStage, type StructureModel } from '../../../ba
 import { treeOfSegment } from '../../../baseline/sequence/segment-tree.ts';
 import type { LabelledTree } from '../../../baseline/sequence/vocabulary.ts';
 import { structureLearner } from '../../../baseline/structure/index.ts';
-import { type Comparison, compareSequenceModels, type JudgedTree } from '../../../trainer/sequence/comparison.ts';
+import {
+  type Comparison,
+  compareSequenceModels,
+  type JudgedTree,
+  RERANKERS,
+  type Recall,
+  shareOf,
+} from '../../../trainer/sequence/comparison.ts';
 import { contextOf, newSymbols, optionsFor, seeded } from '../../unit/structure/shop.ts';
 import { segmentOf } from '../../unit/traces/segments.ts';
 import { createBranchingSystem, recombined } from './branching.ts';
+import { count, percent, type Section, share, table } from './section.ts';
+import { proportion } from './statistics.ts';
+import type { Worlds } from './world.ts';
 
 export interface SequenceOptions {
   readonly seed: number;
@@ -21,7 +31,8 @@ export interface SequenceOptions {
   readonly progress: (text: string) => void;
 }
 
-export const SEQUENCE_DEFAULTS: Omit<SequenceOptions, 'progress'> = { seed: 1, learned: 300_000, steps: 800 };
+const WHOLE = { seed: 1, learned: 300_000, steps: 800 };
+const QUICK = { seed: 1, learned: 40_000, steps: 150 };
 
 const KINDS = ['missing', 'moved', 'reorder'] as const;
 
@@ -89,5 +100,34 @@ function createJudge(
     model.score(segment, JudgementStage.absence, out);
     const tree = treeOfSegment(segment);
     return { known: learned.has(keyOf(tree)), structure: groupValue(out.surprise, out.severity), tree };
+  };
+}
+
+/** The section of the report. */
+export async function sequence({ options: { quick, say } }: Worlds): Promise<Section> {
+  const result = await runSequenceComparison({ ...(quick ? QUICK : WHOLE), progress: say });
+  const { recall, novel, adopt } = result;
+  const cell = ({ found, of }: Recall): string => share(proportion(found, of));
+  return {
+    title: 'Models of call sequences (DETECTION §9)',
+    body: [
+      `A system whose requests branch: ${count(result.signatures)} signatures after ${count(quick ? QUICK.learned : WHOLE.learned)} requests, and ` +
+        `${percent(shareOf(novel))} of later requests run through a tree that was never learned in that order. Recombinations of known calls ` +
+        `(${count(result.made)} made, ${count(result.dropped)} left out as they equal normal trees) are held against later benign requests: recall ` +
+        'at a false-positive rate of 1e-3 by structure’s counts alone, and re-ranked with the plausibility of the tree by each model ' +
+        `(${count(result.sequences)} distinct sequences, ${result.tokens} tokens; weight 0.3).`,
+      table(
+        ['ranked by', 'all', ...KINDS],
+        RERANKERS.map((model) => [
+          model === 'none' ? 'counts alone' : `counts and ${model}`,
+          cell(recall[model].all),
+          ...KINDS.map((kind) => cell(recall[model].byKind[kind] ?? { found: 0, of: 0 })),
+        ]),
+      ),
+      adopt
+        ? 'The recurrent model finds at least 3 points more than PPM here.'
+        : 'The recurrent model does not find 3 points more than PPM here, so no verdict uses it ([ADR 033](adr/033-counts-hold-what-sequences-know.md)). ' +
+          '`spanwarden sequence` makes the same comparison on recorded traffic.',
+    ],
   };
 }
