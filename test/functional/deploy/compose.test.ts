@@ -21,7 +21,7 @@ test('docker/new-env.sh makes passwords that differ, for its owner alone, and ne
   expect(statSync(environmentFile).mode & 0o777).toBe(0o600);
   const text = readFileSync(environmentFile, 'utf8');
   const secrets = [...text.matchAll(/^[A-Z_]+=([0-9a-f]{48})$/gm)].map(([, secret]) => secret);
-  expect(new Set(secrets).size).toBe(4);
+  expect(new Set(secrets).size).toBe(5);
   const again = makeEnvironment();
   expect(again.status).toBe(1);
   expect(again.stderr).toContain('exists');

@@ -201,7 +201,8 @@ describe('embedded log, processes and files', () => {
   test('while another process keeps the file busy, appends are LOG_UNAVAILABLE and a stand-by goes on asking', async () => {
     const log = await opened({ busyMs: 30 });
     await log.ensureTopic('spans', { partitions: 1, retentionMs: 3_600_000 });
-    const other = new DatabaseSync(join(directory, 'spans.db'));
+    // the log itself writes now and then: its turn is waited for
+    const other = new DatabaseSync(join(directory, 'spans.db'), { timeout: 10_000 });
     other.exec('BEGIN IMMEDIATE');
     const recorder = createRecorder();
     const consumer = await consume(log, 'g', recorder);
