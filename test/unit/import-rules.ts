@@ -23,7 +23,7 @@ const FOR_EVERYBODY = 'runtime/errors.ts';
 export const PURE = ['traces', 'baseline', 'responder/actors', 'responder/incidents'];
 
 /** What they may use from outside: arithmetic. */
-const PURE_MODULES = new Set(['node:crypto', 'ipaddr.js', 'ml-matrix', 'zod']);
+const PURE_MODULES = new Set(['node:crypto', 'ipaddr.js', 'zod']);
 
 /** `process.env` is read here only. */
 const ENVIRONMENT = 'runtime/config/';
