@@ -3,10 +3,13 @@
  * a name of the attacker's (DNS rebinding) names that host; one that a foreign page makes send (CSRF) names that origin.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { isIP } from 'node:net';
 import { ProblemError } from './problem.ts';
 
 export interface GuardConfig {
   readonly token: string;
+  /** What it is bound to: a name or an address. */
+  readonly host: string;
   /** Names beside loopback under which it is reached. */
   readonly hosts: readonly string[];
 }
@@ -19,16 +22,22 @@ export interface Asked {
   readonly authorization: string | undefined;
 }
 
-const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
+const LOOPBACK = new Set(['localhost', '[::1]']);
+/** As it stands in a URL and a `Host`. */
+const inUrl = (host: string): string => URL.parse(`http://${isIP(host) === 6 ? `[${host}]` : host}`)?.hostname ?? host;
+/** An address of this machine alone cannot be rebound: who names it means us. */
+const isLoopbackAddress = (name: string): boolean => isIP(name) === 4 && name.startsWith('127.');
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 /** Throws a ProblemError for a request that must not pass. */
-export function createGuard({ token, hosts }: GuardConfig): (asked: Asked) => void {
+export function createGuard({ token, host: bound, hosts }: GuardConfig): (asked: Asked) => void {
   const wanted = digest(token);
   const named = new Set(hosts.map((host) => host.toLowerCase()));
+  const own = new Set([...LOOPBACK, inUrl(bound.toLowerCase())]);
   const isOurs = (host: string): boolean => {
     const name = host.toLowerCase();
-    return named.has(name) || LOOPBACK.has(name.replace(/:\d+$/, ''));
+    const withoutPort = name.replace(/:\d+$/, '');
+    return named.has(name) || own.has(withoutPort) || isLoopbackAddress(withoutPort);
   };
   return ({ host, origin, fetchSite, authorization }) => {
     if (host === undefined || !isOurs(host))

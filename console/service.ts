@@ -1,4 +1,5 @@
 /** The console role: analysts' and operators' HTTP API. JSON in and out, errors as problem+json, a token on every request. */
+import { isIP } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import type { HttpAddress } from '../runtime/http/server.ts';
@@ -52,7 +53,7 @@ const MOST_BODY = 1 << 20;
 export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console {
   const { store, log, logger, metrics, now, newId } = deps;
   const token = tokenFor(config);
-  const guard = createGuard({ token, hosts: config.hosts });
+  const guard = createGuard({ token, host: config.host, hosts: config.hosts });
   const requests = metrics.counter('console_requests_total', 'Requests to the console, by route and status');
   const app = Fastify({
     logger: false,
@@ -126,7 +127,7 @@ export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console
       }
       const bound = app.server.address();
       if (bound === null || typeof bound === 'string') throw new TypeError('an HTTP server listens on a port');
-      const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+      const host = reachable(bound.address);
       const address = { host: bound.address, port: bound.port, url: `http://${host}:${bound.port}` };
       access = { url: address.url, token };
       try {
@@ -141,7 +142,7 @@ export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console
         }
         logger.warn({ err: error, directory: config.directory }, 'address of the console could not be written');
       }
-      logger.info({ url: address.url, directory: config.directory }, 'console listens');
+      logger.info({ url: address.url, host: bound.address, directory: config.directory }, 'console listens');
       return address;
     },
     stop(deadlineMs) {
@@ -159,6 +160,13 @@ export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console
     },
     status: async () => ({ url: access?.url ?? '' }),
   };
+}
+
+/** Bound to every address, it is reached by loopback; nobody can connect to a wildcard everywhere. */
+function reachable(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1';
+  if (address === '::') return '[::1]';
+  return isIP(address) === 6 ? `[${address}]` : address;
 }
 
 function problemFor(error: Error & { statusCode?: number }) {

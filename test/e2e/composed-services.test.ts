@@ -3,10 +3,11 @@
  * configuration file from there, Kafka with the composed settings, ClickHouse under the composed files. Only addresses
  * differ. With REFERENCE_COLLECTOR also the demo's Collector with its file, in front.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { noClickHouse, removeDirectory, temporaryDirectory } from '../functional/clickhouse/server.ts';
@@ -69,18 +70,28 @@ interface Running {
   readonly errors: () => Record<string, unknown>[];
 }
 
+/** What a process of the service has around it. */
+function environmentOf(
+  compose: Compose,
+  name: string,
+  addresses: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const { environment } = compose.services[name]!;
+  const all = { ...environment, ...addresses, SPANWARDEN_CONFIG: join(ROOT, 'docker/spanwarden.yaml') };
+  return Object.fromEntries(
+    Object.entries(all).filter(([key]) => key.startsWith('SPANWARDEN_') || key in environment!),
+  );
+}
+
 /** A service as its container would run it, until it says that its roles run. */
 async function startService(
   compose: Compose,
   name: string,
   addresses: Readonly<Record<string, string>>,
 ): Promise<Running> {
-  const { command, environment } = compose.services[name]!;
-  const env = { ...environment, ...addresses, SPANWARDEN_CONFIG: join(ROOT, 'docker/spanwarden.yaml') };
+  const { command } = compose.services[name]!;
   const child = spawn(process.execPath, [join(ROOT, 'cli/spanwarden.ts'), ...command!], {
-    env: Object.fromEntries(
-      Object.entries(env).filter(([key]) => key.startsWith('SPANWARDEN_') || key in environment!),
-    ),
+    env: environmentOf(compose, name, addresses),
     cwd: '/', // nothing may be written beside it
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -145,7 +156,7 @@ describe.skipIf(noClickHouse || noOwnBroker)('the composed services', () => {
       CLICKHOUSE_PASSWORD: PASSWORDS.writer,
       CLICKHOUSE_READER_PASSWORD: PASSWORDS.reader,
       GRAFANA_PASSWORD: 'not needed here',
-      CONSOLE_TOKEN: '0123456789abcdef',
+      CONSOLE_TOKEN: 'a-token-of-the-composed-console',
       REDACTION_KEY: '0123456789abcdef',
     });
     const [directory, data] = [temporaryDirectory(), temporaryDirectory()];
@@ -163,12 +174,21 @@ describe.skipIf(noClickHouse || noOwnBroker)('the composed services', () => {
       SPANWARDEN_COLLECTOR_HOST: '127.0.0.1',
       SPANWARDEN_COLLECTOR_GRPC_PORT: '0',
       SPANWARDEN_COLLECTOR_HTTP_PORT: '0',
+      SPANWARDEN_CONSOLE_PORT: '0',
+      SPANWARDEN_CONSOLE_DIRECTORY: join(directory, 'console'),
     };
-    const names = ['collector', 'responder', 'detector', 'detector', 'trainer'];
+    const names = ['collector', 'responder', 'detector', 'detector', 'trainer', 'console'];
     const running: Running[] = [];
     for (const name of names) running.push(await startService(compose, name, addresses));
     for (const { said } of running)
       await until('ready', async () => (await fetch(`${said('roles started')!.http}/readyz`)).status === 200);
+
+    // as `docker compose exec console … edits list` would: it listens on every address, and is found by loopback
+    const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, 'cli/spanwarden.ts'), 'edits', 'list'], {
+      env: environmentOf(compose, 'console', addresses),
+      cwd: '/',
+    });
+    expect(stdout).toBe('no edits\n');
 
     const listens = running[0]!.said('collector listens') as Record<'grpc' | 'http', { port: number }>;
     const port =

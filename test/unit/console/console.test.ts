@@ -143,6 +143,17 @@ describe('who may ask', () => {
     expect((await ask('GET', '/healthz', undefined, { authorization: '' })).said).toEqual({ status: 'alive' });
   });
 
+  it.each([
+    ['127.0.0.2', ['127.0.0.2:9465', '127.8.9.1'], ['127.evil.example', '10.0.0.5:9465']],
+    ['10.0.0.5', ['10.0.0.5:9465', 'localhost'], ['10.0.0.6:9465']],
+    ['FD00::0005', ['[fd00::5]:9465', '[::1]:9465'], ['[fd00::6]:9465']],
+    ['0.0.0.0', ['127.0.0.1:9465', '0.0.0.0:9465'], ['evil.example']],
+  ])('bound to %s it is known by that address and by loopback, by nothing else', async (host, ours, others) => {
+    const bound = open({ host });
+    for (const name of ours) expect((await bound.ask('GET', 'edits', undefined, { host: name })).status).toBe(200);
+    for (const name of others) expect((await bound.ask('GET', 'edits', undefined, { host: name })).status).toBe(421);
+  });
+
   it('beyond loopback a token must be configured; on loopback a random one is made', () => {
     expect(() => tokenFor({ host: '0.0.0.0', token: '' })).toThrow('set console.token');
     expect(tokenFor({ host: '127.0.0.1', token: '' })).not.toBe(tokenFor({ host: '127.0.0.1', token: '' }));
