@@ -1,6 +1,6 @@
 /** Features of a segment as findings: explanation keys (DETECTION §6), what was expected and what came, in words. */
 import type { Finding } from '../../schemas/log/verdict.ts';
-import { spanIdHex } from '../../traces/segment.ts';
+import { endMsOf, spanIdHex } from '../../traces/segment.ts';
 import type { Feature } from './feature.ts';
 import { edgeOf, type Tables } from './tables.ts';
 import { groupChildren, OK, outcomeClass, type Tree } from './tree.ts';
@@ -152,7 +152,7 @@ function toFinding(tables: Tables, tree: Tree, feature: Feature, script: string)
     share: 0,
     candidate: feature.candidate,
     startMs,
-    endMs: startMs + segment.durationNs[node]! / 1e6,
+    endMs: endMsOf(segment, node),
   };
 }
 

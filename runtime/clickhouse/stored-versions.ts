@@ -305,7 +305,8 @@ export async function latestVersion<M extends VersionFacts, E extends VersionEnt
     `SELECT partition, toString(block) AS block, model_group, arrayStringConcat(arrayMap(p -> p.2, arraySort(groupArray((part, payload))))) AS text
      FROM (SELECT * FROM ${table(clickhouse, 'trainer_partials')} FINAL) WHERE version = {version:String}
      GROUP BY partition, block, model_group ORDER BY partition, block, model_group`,
-    { version: newest.counters ?? newest.version },
+    // '' = its own
+    { version: newest.counters || newest.version },
   );
   return {
     ...loaded,

@@ -84,6 +84,11 @@ describe.skipIf(noClickHouse)('requests about the baseline', () => {
     const latest = await store.latestVersion();
     expect(latest?.manifest).toMatchObject({ version: 'edited 5', kind: 'edited', source: 'learned' });
     expect(latest?.partials).toEqual([{ partition: 0, block: 0, group: 'all', payload: Buffer.from([1, 2, 3]) }]);
+    // held by a roll-back, and learned on: '' names its own counters
+    const own = [{ partition: 0, block: 0, group: 'all', payload: Uint8Array.from([4]) }];
+    const held = version('held', nowMs + 9, { kind: 'rolled-back', source: 'learned', counters: '' });
+    await store.insertVersion({ manifest: held, entries, partials: own });
+    expect((await store.latestVersion())?.partials).toMatchObject([{ payload: Buffer.from([4]) }]);
     const rows = await server.rows(
       `SELECT version, kind, source, counters, quarantined, admitted FROM ${server.clickhouse.database}.baseline_versions FINAL ORDER BY created LIMIT 2`,
     );

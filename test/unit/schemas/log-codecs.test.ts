@@ -101,6 +101,7 @@ const answer: OriginAnswer = {
   clients: [client],
   state: 'known',
 };
+/** With every field there is: what a form does not know it drops. */
 const counts: CollectiveCounts = {
   partition: 0,
   window: 85_000_000,
@@ -115,6 +116,10 @@ const counts: CollectiveCounts = {
       exceedances: 9,
       expected: 0.4,
       dispersion: 1.5,
+      wide: 14,
+      wideExpected: 4.1,
+      wideDispersion: 1.2,
+      wideMs: 1_700_000_000_001,
       aboveMaximum: 2,
       aboveExpected: 0.1,
       shift: 1.2,

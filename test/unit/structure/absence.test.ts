@@ -114,6 +114,13 @@ describe('a skipped authorisation', () => {
       expect(similarity).toBeLessThan(1);
     }
   });
+
+  it('at a span whose end is unknown ends somewhere all the same: a record with NaN would be lost', () => {
+    const endless = changed(without(fullCheckout(), 'POST /check'), (span) => [{ ...span, durationMs: Number.NaN }]);
+    const { sure } = judge(shop, endless);
+    expect(sure[0]).toMatchObject({ kind: 'required-child', hard: true, endMs: expect.any(Number) });
+    expect(sure.every(({ endMs }) => Number.isFinite(endMs))).toBe(true);
+  });
 });
 
 describe('a server span that did not come', () => {
