@@ -162,7 +162,7 @@ export function createLifecycle(
     nameClient(state, verdict, true);
     state.toldClients = clientsTold(state);
     registry.index(state);
-    if (!lead.hard) budget.opened(id, appendMs);
+    if (!lead.hard && !state.hard) budget.opened(id, appendMs);
     sink.incident(toIncident(state));
     announce(state, appendMs);
     enforceMostOpen(appendMs);

@@ -252,6 +252,15 @@ describe('incident keeper', () => {
     expect([...rows.values()][0]!.state).toBe('closed');
   });
 
+  it('does not count a certain incident as a soft one when something soft opens it again', () => {
+    const { keeper, feed, only } = keeperOf();
+    feed(verdictOf({}));
+    keeper.tick(DAY + 3_601_000);
+    feed(verdictOf({ findings: [findingOf({ hard: false })], p: 1e-6 }), DAY + 3_602_000);
+    expect(only()).toMatchObject({ state: 'open', occurrences: 2, hard: true });
+    expect(keeper.budget(DAY + 3_602_000).softLastDay).toBe(0);
+  });
+
   it('merges incidents that come to share a client, keeps the oldest id and sends one update', () => {
     const { feed, alerts, rows } = keeperOf();
     feed(verdictOf({ client: '203.0.113.1', findings: [findingOf({ explanationKey: 'one' })] }), DAY);
