@@ -45,11 +45,14 @@ export function createWords(
     sink.incident(toIncident(state));
   };
 
+  /** Another occurrence: its end is told as one of its own. */
   function reopen(state: IncidentState, appendMs: number): void {
     registry.reopen(state);
+    state.occurrences++;
     state.lastHitMs = Math.max(state.lastHitMs, appendMs); // quiet is counted anew
     registry.index(state);
     changed(state);
+    lifecycle.tellUpdate(state, appendMs);
   }
 
   /** Takes back what was said before, and opens what had ended. */

@@ -113,16 +113,18 @@ describe('an operator', () => {
     expect(say([...rows.keys()][1]!, 'expect-always', tomorrow)?.result).toBe('refused');
   });
 
-  it('reopens what was closed: the same occurrence, quiet counted anew', () => {
-    const { keeper, feed, say, only, events } = keeperOf();
+  it('reopens what was closed: another occurrence, told, quiet counted anew, whose end is told as well', () => {
+    const { keeper, feed, say, only, events, alerts } = keeperOf();
     feed(verdictOf({}));
     keeper.tick(DAY + 2 * HOUR);
-    say(only().id, 'reopen', DAY + 2 * HOUR);
+    expect(say(only().id, 'reopen', DAY + 2 * HOUR)).toMatchObject({ occurrence: 2 });
     keeper.tick(DAY + 2 * HOUR + HOUR / 2);
-    expect(only()).toMatchObject({ state: 'open', occurrences: 1 });
+    expect(only()).toMatchObject({ state: 'open', occurrences: 2 });
     keeper.tick(DAY + 4 * HOUR);
     expect(only().state).toBe('closed');
-    expect(events()).toEqual(['opened', 'closed', 'closed']);
+    expect(events()).toEqual(['opened', 'closed', 'updated', 'closed']);
+    const ids = alerts.map(({ event, sequence }) => `${event}:${sequence}`); // an alert's id: one told twice is told once
+    expect(new Set(ids).size).toBe(4);
   });
 
   it('names an incident that was merged: the one that took it in is meant', () => {
