@@ -105,7 +105,10 @@ export function createIncidentKeeper(
   function hit({ verdict, segmentsPerDay }: FindingRecord, all: readonly Finding[], appendMs: number): void {
     const findings = countExpected(verdict, all, appendMs);
     const lead = leadingFinding(findings);
-    if (lead === undefined) return;
+    if (lead === undefined) {
+      nothingFound(verdict, all, appendMs);
+      return;
+    }
     const hard = lead.hard && classOf(lead) === 'security';
     const holder = lifecycle.holderOf(verdict);
     if (holder !== undefined && holder.state !== 'open' && (holder.hard || !hard)) {
@@ -122,6 +125,16 @@ export function createIncidentKeeper(
     const told = lifecycle.holderOf(verdict) !== undefined;
     if (told && place !== '') digest.leave(place, appendMs);
     verdicts.place(verdict.id, told ? '' : digest.note(verdict, lead, place, appendMs));
+  }
+
+  /** Amended to nothing, or to nothing that is told: it leaves what it was told of for something soft. */
+  function nothingFound(verdict: Verdict, all: readonly Finding[], appendMs: number): void {
+    const place = verdicts.digestPlaceOf(verdict.id);
+    if (place !== '') digest.leave(place, appendMs);
+    verdicts.place(verdict.id, '');
+    if (all.length > 0 || lifecycle.holderOf(verdict)?.hard !== false) return;
+    lifecycle.withdraw(verdict, appendMs);
+    verdicts.assign(verdict.id, ''); // a later amendment may find something again
   }
 
   const isSoftIncident = ({ anomalous, p }: Verdict, segmentsPerDay: number): boolean =>

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KeeperSnapshot } from '../../../responder/incidents/keeper.ts';
-import type { Verdict } from '../../../schemas/log/verdict.ts';
+import type { Finding, Verdict } from '../../../schemas/log/verdict.ts';
 import { keeperOf } from './keeping.ts';
 import { clientOf, DAY, findingOf, verdictOf } from './verdicts.ts';
 
@@ -250,6 +250,48 @@ describe('incident keeper', () => {
     feed(verdict);
     feed({ ...verdict, stage: 3, state: 'withdrawn', revision: verdict.revision + 4, findings: [] });
     expect([...rows.values()][0]!.state).toBe('closed');
+  });
+
+  describe('takes back what a verdict was told of when its amendment finds nothing', () => {
+    const odd = findingOf({ kind: 'whole-tree', hard: false, explanationKey: 'odd' });
+    const amended = (verdict: Verdict, by: number, findings: readonly Finding[] = []): Verdict => ({
+      ...verdict,
+      revision: verdict.revision + by,
+      findings,
+    });
+
+    it('in the digest', () => {
+      const { keeper, feed, rows } = keeperOf();
+      const verdict = verdictOf({ findings: [odd], p: 1e-3 });
+      feed(verdict);
+      expect(keeper.changes().digest).toMatchObject([{ count: 1 }]);
+      feed(amended(verdict, 1));
+      expect(keeper.changes().digest).toMatchObject([{ count: 0 }]);
+      feed(amended(verdict, 2, [odd]));
+      expect(keeper.changes().digest).toMatchObject([{ count: 1 }]);
+      expect(rows.size).toBe(0);
+    });
+
+    it('of a soft incident, which ends with the last of its verdicts, once each; something found again opens it', () => {
+      const { feed, only, events } = keeperOf();
+      const verdicts = [1, 2].map(() => verdictOf({ findings: [odd], p: 1e-6 }));
+      for (const verdict of verdicts) feed(verdict);
+      feed(amended(verdicts[0]!, 1));
+      feed(amended(verdicts[0]!, 2));
+      expect(only().state).toBe('open');
+      feed(amended(verdicts[1]!, 1));
+      expect([only().state, events()]).toEqual(['closed', ['opened', 'closed']]);
+      feed(amended(verdicts[1]!, 2, [odd]));
+      expect(only()).toMatchObject({ state: 'open', occurrences: 2 });
+    });
+
+    it('but not of a certain one', () => {
+      const { feed, only, events } = keeperOf();
+      const verdict = verdictOf({});
+      feed(verdict);
+      feed(amended(verdict, 1));
+      expect([only().state, events()]).toEqual(['open', ['opened']]);
+    });
   });
 
   it('does not count a certain incident as a soft one when something soft opens it again', () => {
