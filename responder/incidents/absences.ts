@@ -9,8 +9,11 @@ import { noveltyKey } from './explanation.ts';
 export interface Absences {
   /** Notes what a verdict lacks, each trace once. */
   note(verdict: Verdict, findings: readonly Finding[], appendMs: number): void;
-  /** Waits until what others lack at the same time is in; an amendment keeps its place. */
-  add(record: FindingRecord, dueMs: number): void;
+  /**
+   * Waits until what others lack at the same time is in; an amendment keeps its place. Returns who waited longest where too
+   * many would wait: to be judged at once, since what many others lack is known by then.
+   */
+  add(record: FindingRecord, dueMs: number): FindingRecord | undefined;
   withdraw(verdict: Verdict): void;
   /** Takes out those that are due, the first first. */
   due(nowMs: number): readonly { readonly record: FindingRecord; readonly dueMs: number }[];
@@ -35,6 +38,7 @@ export interface AbsencesSnapshot {
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const MAX_NOTED = 1_000;
+const MAX_WAITING = 2_000;
 /** Requests in an hour in which a client left the same call out before it stands out. */
 const LEAST_REPEATED = 3;
 
@@ -55,6 +59,7 @@ export function createAbsences(budgetPerDay: number, snapshot?: AbsencesSnapshot
       const at = waiting.findIndex((one) => one.record.verdict.id === record.verdict.id);
       if (at < 0) waiting.push({ record, dueMs });
       else waiting[at] = { record, dueMs: waiting[at]!.dueMs };
+      return waiting.length > MAX_WAITING ? waiting.shift()?.record : undefined;
     },
     withdraw({ id, stage, traceId }) {
       waiting = waiting.filter(({ record }) => record.verdict.id !== id);

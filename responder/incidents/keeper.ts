@@ -175,8 +175,11 @@ export function createIncidentKeeper(
         if (!quiet) slowNodes.note(record, dueMs + CAUSE_KEPT_MS);
       }
     }
-    for (const { record, dueMs } of absences.due(nowMs)) hit(record, decided(record.verdict, false, dueMs), dueMs);
+    for (const { record, dueMs } of absences.due(nowMs)) judgeAbsence(record, dueMs);
   }
+
+  const judgeAbsence = (record: FindingRecord, atMs: number): void =>
+    hit(record, decided(record.verdict, false, atMs), atMs);
 
   const isQuietElsewhere = (finding: Finding): boolean =>
     finding.candidate && !isAbsence(finding) && !load.othersSlow(finding.service, finding.startMs, finding.endMs);
@@ -228,8 +231,10 @@ export function createIncidentKeeper(
       if (!isSlow) slowNodes.withdraw(verdict.id);
       if (!lacks) absences.withdraw(verdict);
       if (isSlow) slowNodes.add(own, appendMs + config.candidateWaitMs);
-      else if (lacks) absences.add(own, appendMs + config.candidateWaitMs);
-      else {
+      else if (lacks) {
+        const crowdedOut = absences.add(own, appendMs + config.candidateWaitMs);
+        if (crowdedOut !== undefined) judgeAbsence(crowdedOut, appendMs);
+      } else {
         if (rest.some(isSlowNode)) slowNodes.note(own, appendMs + 2 * config.candidateWaitMs);
         hit(own, decided(own.verdict, rest.some(isQuietElsewhere), appendMs), appendMs);
       }

@@ -65,6 +65,17 @@ describe('a call left out that stands as a single span', () => {
     expect(alerts.map(({ incident }) => incident.kind)).toEqual(['egress']);
   });
 
+  it('does not make an ever longer queue: beyond 2,000 the one that waited longest is judged at once', () => {
+    const { keeper, feed, alerts } = keeperOf({ budgetPerDay: 5_000 });
+    for (let i = 0; i < 2_001; i++) feed(without(`10.0.${i >> 8}.${i & 255}`), DAY + (i === 0 ? 0 : 1));
+    expect(keeper.snapshot().absences?.waiting).toHaveLength(2_000);
+    expect(alerts.map(({ event, atMs, incident }) => [event, atMs, incident.client.address])).toEqual([
+      ['opened', DAY + 1, '10.0.0.0'],
+    ]);
+    keeper.tick(DAY + 10_000);
+    expect(keeper.snapshot().absences?.waiting).toEqual([]);
+  });
+
   it('is forgotten when the segment was part of another after all; an amendment keeps its place', () => {
     const { keeper, feed, alerts } = keeperOf();
     const verdict = without('203.0.113.66');
