@@ -64,6 +64,19 @@ export function createIncidentDesk({ store, edits, log, now }: IncidentDeskDeps)
     );
   }
 
+  /** The responder refuses to silence an attack: nothing may be written for a word that it will not take. */
+  async function mayBeExpected({ id, mergedInto, kind, explanationKey }: Incident): Promise<void> {
+    const bad = await store.judgedBad({ id: mergedInto === '' ? id : mergedInto, kind, explanationKey });
+    if (bad === undefined) return;
+    const who = bad.by === '' ? '' : ` by ${bad.by}`;
+    throw new ProblemError(
+      409,
+      bad.id === id
+        ? `incident ${id} was judged bad${who}: reopen it first`
+        : `what incident ${id} is about was judged bad${who} in incident ${bad.id}: reopen that first`,
+    );
+  }
+
   async function expected(incident: Incident): Promise<Expected> {
     const impossible = NOT_OF_A_VERSION[incident.kind];
     if (impossible !== undefined)
@@ -97,6 +110,7 @@ export function createIncidentDesk({ store, edits, log, now }: IncidentDeskDeps)
     async act(id, input) {
       const incident = await find(id);
       const { by, comment, dryRun } = input;
+      if (input.action === 'expect-once' || input.action === 'expect-always') await mayBeExpected(incident);
       let written: WrittenEdit | undefined;
       let left: Expected['left'] | undefined;
       if (input.action === 'expect-always') {

@@ -7,6 +7,7 @@ import {
   readNovelties,
   readRecentFindings,
 } from '../runtime/clickhouse/stored-findings.ts';
+import { readJudgedBad } from '../runtime/clickhouse/stored-words.ts';
 import type { Platform } from '../runtime/platform.ts';
 import type { JudgeAgain } from './preview.ts';
 import { type Console, createConsole } from './service.ts';
@@ -34,6 +35,7 @@ export function createConsoleRole(
       insertImported: store.insertImported,
       findingsOfTraces: (traceIds) => readFindingsOfTraces(clickhouse, traceIds),
       recentFindings: (sinceMs, most) => readRecentFindings(clickhouse, sinceMs, most),
+      judgedBad: (incident) => readJudgedBad(clickhouse, incident),
       novelties: (sinceMs) => readNovelties(clickhouse, sinceMs),
       inventoryCalls: () => readInventoryCalls(clickhouse),
     },

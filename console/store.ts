@@ -2,6 +2,8 @@
 
 import type { Store } from '../runtime/clickhouse/store.ts';
 import type { StoredVerdictFindings } from '../runtime/clickhouse/stored-findings.ts';
+import type { JudgedBad } from '../runtime/clickhouse/stored-words.ts';
+import type { Incident } from '../schemas/alerts/incident.ts';
 import type { Call } from '../schemas/baselines/edit.ts';
 
 export interface ConsoleStore
@@ -21,6 +23,8 @@ export interface ConsoleStore
     sinceMs: number,
     most: number,
   ): Promise<{ readonly verdicts: readonly StoredVerdictFindings[]; readonly scored: number }>;
+  /** Where the novelty of this incident was judged bad, and not reopened since. */
+  judgedBad(incident: Pick<Incident, 'id' | 'kind' | 'explanationKey'>): Promise<JudgedBad | undefined>;
   novelties(sinceMs: number): Promise<readonly { readonly kind: string; readonly explanationKey: string }[]>;
   inventoryCalls(): Promise<readonly Call[]>;
 }

@@ -27,6 +27,7 @@ const INCIDENT = {
   id: 'abcdef0123456789',
   title: 'Service called one that it never called before: gateway → payments',
   state: 'open',
+  mergedInto: '',
   class: 'security',
   kind: 'service-pair',
   explanationKey: 'gateway → payments',
@@ -80,6 +81,7 @@ function open(settings: Record<string, unknown> = {}, over: Partial<ConsoleStore
         },
       ],
     }),
+    judgedBad: async () => undefined,
     novelties: async () => [PAIR],
     inventoryCalls: async () => [{ service: 'payments', operation: 'GET /items' }],
     ...over,
@@ -290,6 +292,19 @@ describe('incidents', () => {
     expect(written).toMatchObject([{ incidentId: INCIDENT.id, document: { approve: [PAIR], expiresMs: NOW + 1_000 } }]);
     expect(actions).toMatchObject([{ action: 'expect-always', editId: written[0]!.document.id }]);
   });
+
+  it.each(['expect-once', 'expect-always'])(
+    '%s of what was judged bad is refused before anything is written',
+    async (action) => {
+      const { ask, actions, written } = open({}, { judgedBad: async ({ id }) => ({ id, by: 'bob' }) });
+      const { status, said } = await ask('POST', `incidents/${INCIDENT.id}/actions`, { action });
+      expect([status, actions, written]).toEqual([409, [], []]);
+      expect(said.detail).toContain('judged bad by bob: reopen it first');
+      const other = open({}, { judgedBad: async () => ({ id: 'fedcba', by: '' }) });
+      expect((await other.ask('POST', `incidents/${INCIDENT.id}/actions`, { action })).said.detail).toContain('fedcba');
+      expect((await other.ask('POST', `incidents/${INCIDENT.id}/actions`, { action: 'reopen' })).status).toBe(202);
+    },
+  );
 
   it('what no version can expect is refused and says what to do', async () => {
     const collective = { ...INCIDENT, kind: 'collective' };
