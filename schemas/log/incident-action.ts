@@ -3,8 +3,8 @@
 export const INCIDENT_ACTIONS = ['acknowledge', 'resolve', 'reopen', 'expect-once', 'expect-always', 'bad'] as const;
 /**
  * `expect-once`: this occurrence was expected: the incident ends as expected, and what is still to come of it is not told.
- * `expect-always`: the same, and an edit of the baseline (`editId`) keeps it from coming again. `bad`: it was an attack: never
- * admitted, and counted as a true alert for the budget.
+ * `expect-always`: the same, and an edit of the baseline (`editId`) keeps it from coming again. `bad`: it was an attack: it counts
+ * as a true alert for the budget, and cannot be expected until it is reopened.
  */
 export type IncidentActionKind = (typeof INCIDENT_ACTIONS)[number];
 
