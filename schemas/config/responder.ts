@@ -21,7 +21,7 @@ export const incidentsSection = z
     ),
     quietOperationalMs: ms('An operational incident without a new hit for so long is closed', 60_000),
     candidateWaitMs: ms(
-      'How long a slow node waits for the counts of its seconds before it is judged attack or load',
+      'How long a slow node waits for the counts of its seconds, and a call that one lost span would explain for what others lack, before they are judged',
       2_500,
       60_000,
     ),
