@@ -1,6 +1,6 @@
 /** docker-compose.yml as Compose itself reads it, where one is installed; no engine is needed for that. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -16,16 +16,38 @@ const sh = (command: string, args: readonly string[]) =>
   spawnSync(command, args, { cwd: ROOT, encoding: 'utf8', env: { PATH: process.env.PATH, HOME: directory } });
 const makeEnvironment = () => sh('sh', [join(directory, 'docker/new-env.sh')]);
 
-test('docker/new-env.sh makes passwords that differ, for its owner alone, and never twice', () => {
+test('docker/new-env.sh makes passwords that differ, for its owner alone, and never changes what is there', () => {
   expect(makeEnvironment().status).toBe(0);
   expect(statSync(environmentFile).mode & 0o777).toBe(0o600);
   const text = readFileSync(environmentFile, 'utf8');
   const secrets = [...text.matchAll(/^[A-Z_]+=([0-9a-f]{48})$/gm)].map(([, secret]) => secret);
   expect(new Set(secrets).size).toBe(5);
   const again = makeEnvironment();
-  expect(again.status).toBe(1);
-  expect(again.stderr).toContain('exists');
+  expect([again.status, again.stdout]).toEqual([0, expect.stringContaining('nothing was changed')]);
   expect(readFileSync(environmentFile, 'utf8')).toBe(text);
+});
+
+test('docker/new-env.sh adds to a file of an earlier release what it lacks, and keeps the rest', () => {
+  const whole = readFileSync(environmentFile, 'utf8');
+  // without an end of its last line, and a secret left empty
+  const earlier = whole
+    .replace(/^CONSOLE_TOKEN=.*\n/m, '')
+    .replace(/^GRAFANA_PASSWORD=.*$/m, 'GRAFANA_PASSWORD=')
+    .replace(/^TRUSTED_PROXIES=$/m, 'TRUSTED_PROXIES=10.0.0.0/8')
+    .trimEnd();
+  writeFileSync(environmentFile, earlier);
+  try {
+    const { status, stdout } = makeEnvironment();
+    expect(status).toBe(0);
+    expect(stdout.trimEnd()).toMatch(/completed with: GRAFANA_PASSWORD CONSOLE_TOKEN$/);
+    const text = readFileSync(environmentFile, 'utf8');
+    expect(text.startsWith(`${earlier}\n`)).toBe(true);
+    expect(text.slice(earlier.length)).toMatch(
+      /^\nGRAFANA_PASSWORD=[0-9a-f]{48}\n# [^\n]*\nCONSOLE_TOKEN=[0-9a-f]{48}\n$/,
+    );
+  } finally {
+    writeFileSync(environmentFile, whole);
+  }
 });
 
 const composes: readonly (readonly string[])[] = [['docker', 'compose'], ['docker-compose']];
