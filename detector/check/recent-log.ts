@@ -149,6 +149,8 @@ export function createRecentLog({ log, assembly, createAssembler, now }: RecentL
         covered.records++;
         lastMs = record.appendMs;
         if (record.offset < to) endMs = record.appendMs + settlesMs;
+        // nothing of the stretch is there any more: nothing is waited for
+        else if (endMs === Number.POSITIVE_INFINITY) endMs = record.appendMs;
         else if (record.appendMs > endMs) {
           assembler.advance(partition, record.appendMs);
           reading = false;
