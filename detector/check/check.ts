@@ -12,7 +12,7 @@ import { binomialInterval, dispersionOf } from './interval.ts';
 import { type Judged, toJudged } from './judged.ts';
 import { createRandom, MUTATION_KINDS, MUTATIONS, type MutationGroup } from './mutations/index.ts';
 import { type PlantDeps, type PlantedJudged, type Plantings, plantInto } from './plant.ts';
-import { rankingOf, scoreAt, shareFrom, tiedAtTop } from './ranking.ts';
+import { rankingOf, scoreAt, shareFrom, tiedAcrossKinds, tiedAtTop } from './ranking.ts';
 import type { RecentTraffic } from './recent.ts';
 import type { CheckReport, KindReport, Miss, RateReport } from './report.ts';
 import { requiredChildren, ruleCoverage } from './rules.ts';
@@ -143,7 +143,7 @@ export async function checkDetector(baseline: Baseline, options: CheckOptions, d
     spread: {
       distinct: new Set(scores).size,
       tiedAtTop: tiedAtTop(scores),
-      plantedTiedAtTop: plantedTies(planted),
+      plantedTiedAtTop: tiedAcrossKinds(planted),
       median: quantile(0.5),
       top1in100: quantile(0.99),
       top1in1000: quantile(0.999),
@@ -200,16 +200,6 @@ function ratesOf(normal: readonly Seen[]): RateReport[] {
       return { nominal, of, segments: own.length, realised: count / own.length, interval, dispersion, ok };
     });
   });
-}
-
-/** Planted ones of one kind may be the same thing at another time and score alike: ties count across kinds. */
-function plantedTies(planted: readonly PlantedJudged[]): number {
-  const most = Math.max(...planted.map(({ score }) => score));
-  const kinds = new Map<string, number>();
-  for (const { kind, score } of planted) if (score === most) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-  const counts = [...kinds.values()];
-  const across = counts.reduce((sum, count) => sum + count, 0) - Math.max(0, ...counts);
-  return planted.length === 0 ? 0 : across / planted.length;
 }
 
 const alertedShare = (planted: readonly Judged[]): number =>

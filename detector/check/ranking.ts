@@ -72,3 +72,18 @@ export function tiedAtTop(scores: Float64Array): number {
   }
   return scores.length === 0 ? 0 : count / scores.length;
 }
+
+/** Of planted ones: one kind may be the same thing at another time and score alike, so ties count across kinds only. */
+export function tiedAcrossKinds(planted: readonly { readonly kind: string; readonly score: number }[]): number {
+  let top = Number.NEGATIVE_INFINITY;
+  for (const { score } of planted) if (score > top) top = score;
+  const kinds = new Map<string, number>();
+  for (const { kind, score } of planted) if (score === top) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  let all = 0;
+  let most = 0;
+  for (const count of kinds.values()) {
+    all += count;
+    most = Math.max(most, count);
+  }
+  return planted.length === 0 ? 0 : (all - most) / planted.length;
+}

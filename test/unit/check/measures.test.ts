@@ -6,7 +6,7 @@ import { drownings } from '../../../detector/check/drowning.ts';
 import { binomialInterval, dispersionOf } from '../../../detector/check/interval.ts';
 import type { Judged } from '../../../detector/check/judged.ts';
 import { createRandom } from '../../../detector/check/mutations/index.ts';
-import { rankingOf, scoreAt, shareFrom, tiedAtTop } from '../../../detector/check/ranking.ts';
+import { rankingOf, scoreAt, shareFrom, tiedAcrossKinds, tiedAtTop } from '../../../detector/check/ranking.ts';
 import { requiredChildren, ruleCoverage } from '../../../detector/check/rules.ts';
 import { newKit, searchTrace } from '../detector/traffic.ts';
 import { segmentSpansOf } from '../traces/otlp.ts';
@@ -62,6 +62,14 @@ describe('ranking', () => {
   it('ties at the top', () => {
     expect(tiedAtTop(scores(1, 2, 2, 0))).toBe(0.5);
     expect(tiedAtTop(scores())).toBe(0);
+  });
+
+  it('ties at the top across kinds, however many were planted', () => {
+    expect(tiedAcrossKinds([])).toBe(0);
+    const planted = Array.from({ length: 400_000 }, (_, i) => ({ kind: i % 4 === 0 ? 'slow' : 'fast', score: i % 2 }));
+    expect(tiedAcrossKinds(planted)).toBe(0);
+    const two = planted.map(({ score }, i) => ({ kind: i % 8 === 1 ? 'slow' : 'fast', score }));
+    expect(tiedAcrossKinds(two)).toBe(0.125);
   });
 });
 
