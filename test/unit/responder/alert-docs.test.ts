@@ -22,6 +22,11 @@ test.each([...new Set(fieldsOf(schema))])('names %s', (field) => {
   expect(page).toMatch(new RegExp(`["\`.]${field}["\`]`));
 });
 
+const kinds = /type FindingKind =([^;]+);/.exec(read('schemas/log/verdict.ts'))?.[1] ?? '';
+test.each([...kinds.matchAll(/'([a-z-]+)'/g)].map(([, kind]) => kind!))('names the kind %s', (kind) => {
+  expect(/\| `data\.incident\.kind` \|.*/.exec(page)?.[0]).toContain(`\`${kind}\``);
+});
+
 test('its example is an alert', () => {
   const ajv = new Ajv2020({ strict: true, allErrors: true, allowUnionTypes: true });
   addFormats.default(ajv);
