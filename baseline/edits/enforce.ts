@@ -110,12 +110,14 @@ function forbidden(edit: EditDocument, symbols: Symbols, parent: CallOf | undefi
 
 const blockedSignature =
   (edit: EditDocument): Clause =>
-  (segment, _stage, match, found) => {
-    if (match.similarity < 1) return;
+  (segment, stage, match, found) => {
+    // the beginning of a request may be that of any signature: what is not there yet counts as missing of none
+    if (stage !== JudgementStage.absence || match.similarity < 1 || !isWhole(segment)) return;
     found.push(
       operatorFinding(segment, 0, edit, {
         kind: 'blocked',
         group: 'structure',
+        evidence: 'absence',
         key: match.signatureKey,
         expected: `signature '${match.signature}' is blocked`,
         seen: `a request of signature '${match.signature}'`,

@@ -178,8 +178,24 @@ describe('pinned and blocked', () => {
     )!.key;
     const blocked = edit({ state: 'blocked', signature }, 'b');
     const said = under(blocked, edit({ state: 'pinned', optional: [{ parent: SEARCH, child: CALL }] })).judge(normal);
-    expect(said.findings).toMatchObject([{ kind: 'blocked', explanationKey: signature }]);
+    expect(said.findings).toMatchObject([{ kind: 'blocked', evidence: 'absence', explanationKey: signature }]);
     expect(under(blocked).judge(orderTrace(3, 0, CLIENT)).findings).toEqual([]);
+  });
+
+  it('a blocked signature waits until a request is whole: how it begins is how others do', () => {
+    const plain = under();
+    const signature = [...plain.baseline.entries()].find(
+      ({ kind, key }) => kind === 'signature' && key.startsWith('gateway server GET /search'),
+    )!.key;
+    const blocked = under(edit({ state: 'blocked', signature }));
+    const begun = normal.slice(0, 2);
+    expect(plain.judge(begun, JudgementStage.closed).match.similarity.structure).toBe(1);
+    for (const stage of [JudgementStage.provisional, JudgementStage.closed])
+      expect(kinds(blocked.judge(begun, stage))).not.toContain('blocked');
+    expect(kinds(blocked.judge(begun))).not.toContain('blocked');
+    const lost: WireSpan = { ...normal[3]!, spanId: 'abcdefabcdef0002', parent: 'abcdefabcdef0003' };
+    expect(kinds(blocked.judge([...normal, lost]))).not.toContain('blocked');
+    expect(kinds(blocked.judge(normal))).toContain('blocked');
   });
 
   it('a pinned requirement is judged when absence is, on calls that succeeded', () => {
