@@ -64,11 +64,17 @@ export function createDesk({ pollMs }: { readonly pollMs: number }, deps: DeskDe
   let pending: Pending | undefined;
   /** Answered by this process: a replica of the store may still show them as open. */
   const done = new Set<string>();
+  /** Imports that gave way, and to what: refused as soon as the store takes the answer. */
+  const replaced = new Map<string, BaselineRequest['kind']>();
   let lastPollMs = Number.NEGATIVE_INFINITY;
   let lastToldMs = Number.NEGATIVE_INFINITY;
   let away = false;
   /** Edits that no version could be made with: they are tried again when they change. */
   let unusable: string | undefined;
+
+  /** Whether a version is to be made for the request that is pending. */
+  const isNext = (): boolean =>
+    pending !== undefined && (pending.confirmation === undefined || pending.confirmation.state === 'confirmed');
 
   async function answer(
     request: BaselineRequest,
@@ -88,23 +94,35 @@ export function createDesk({ pollMs }: { readonly pollMs: number }, deps: DeskDe
 
   async function read(current: PublishedVersion | null): Promise<void> {
     edits = await deps.edits.read();
-    if (pending !== undefined) return tell(pending);
+    if (isNext()) return;
     const open = (await requests.pending()).filter(({ id }) => !done.has(id));
     for (const request of open) {
+      // an import waits for the one before it; what is urgent waits for no import
+      if (replaced.has(request.id) || (pending !== undefined && request.kind === 'import')) continue;
       const made = await requests.madeFor(request.id);
       if (made !== '') {
         await answer(request, 'done', 'done before this trainer started', made);
         continue;
       }
+      let taken: Pending | undefined;
       try {
-        pending = await take(request, current);
+        taken = await take(request, current);
       } catch (error) {
         if (!(error instanceof SpanwardenError) || (isRetryable(error) && error.code !== 'BASELINE_UNKNOWN'))
           throw error;
         await answer(request, 'refused', error.message);
       }
-      if (pending !== undefined) return tell(pending);
+      if (isNext()) break; // confirmed meanwhile: this one is taken once that is made
+      if (taken === undefined) continue;
+      if (pending !== undefined) replaced.set(pending.request.id, request.kind);
+      pending = taken;
+      if (isNext()) break;
     }
+    for (const request of open) {
+      const by = replaced.get(request.id);
+      if (by !== undefined) await answer(request, 'refused', `a ${by} was asked for while it was being confirmed`);
+    }
+    if (pending !== undefined) await tell(pending);
   }
 
   /** What the request is about, or nothing when it was answered at once. */
@@ -173,8 +191,7 @@ export function createDesk({ pollMs }: { readonly pollMs: number }, deps: DeskDe
     wish(current) {
       if (edits === undefined) return undefined; // not heard yet: nothing is taken out of a version for that
       const held = current?.baseline.manifest.held === true;
-      const confirmed = pending?.confirmation === undefined || pending.confirmation.state === 'confirmed';
-      if (pending !== undefined && confirmed) {
+      if (pending !== undefined && isNext()) {
         const { request, source } = pending;
         const common = { source, edits, request: request.id, forget: false };
         if (request.kind === 'roll-back') return { ...common, kind: 'rolled-back', held: true };

@@ -220,6 +220,26 @@ describe('an import', () => {
     expect(kinds(world)).not.toContain('imported');
   }, 60_000);
 
+  it('that is still being confirmed gives way to a roll-back that can be done, and to none that cannot', async () => {
+    const operators = newOperators();
+    operators.imported.set('elsewhere', await elsewhere());
+    const world = await createTrainerWorld(operators);
+    await world.visit(products(800), 60_000);
+    const own = last(world).baseline.version;
+    const asked = ask(operators, 'import', { version: 'elsewhere' });
+    await world.visit([], 3_000);
+    const unknown = ask(operators, 'roll-back', { version: 'no such' });
+    await world.visit([], 3_000);
+    expect(unknown().answer.state).toBe('refused');
+    expect(asked().answer.state).toBe('confirming');
+    const urgent = ask(operators, 'roll-back', { version: own });
+    await world.visit([], 3_000);
+    expect(urgent().answer).toMatchObject({ state: 'done', result: last(world).baseline.version });
+    expect(asked().answer).toMatchObject({ state: 'refused', message: expect.stringContaining('roll-back was asked') });
+    await world.visit(products(1_100), 60_000);
+    expect(kinds(world)).not.toContain('imported');
+  }, 60_000);
+
   it('made under another key, of nothing stored, or answered by a trainer that died: refused, refused, and done once', async () => {
     const operators = newOperators();
     const entries = await elsewhere();
