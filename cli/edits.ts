@@ -182,7 +182,7 @@ const ACTS: Readonly<
   async retire(client, rest, values) {
     const id = one(rest, 'an id');
     const dryRun = values['dry-run'] === true;
-    const body = { by: client.by, comment: values.comment ?? '', dryRun };
+    const body = { by: client.by, comment: values.comment ?? '', dryRun, preview: values['no-preview'] !== true };
     show(await client.send<ShownEdit>('POST', `edits/${encodeURIComponent(id)}/retire`, body), values, dryRun);
   },
 };

@@ -34,7 +34,12 @@ export interface EditDesk {
       readonly preview?: boolean;
     },
   ): Promise<WrittenEdit>;
-  retire(id: string, by: string, comment: string, dryRun: boolean): Promise<WrittenEdit>;
+  retire(
+    id: string,
+    by: string,
+    comment: string,
+    options: { readonly dryRun: boolean; readonly preview: boolean },
+  ): Promise<WrittenEdit>;
   /** Names of the newest version. */
   known(): Promise<KnownNames | null>;
   /** What was learned of a signature, as a document to be changed and pinned. */
@@ -53,7 +58,7 @@ const NOVELTIES_MS = 30 * 86_400_000;
 
 export function createEditDesk({ store, previewer, now, newId }: EditDeskDeps): EditDesk {
   let cached: KnownNames | null = null;
-  /** Writing is one after another: what a revision supersedes must stand while it is written. */
+  /** Writing is one after another, previews are not waited for: what a revision supersedes must stand while it is written. */
   let last: Promise<unknown> = Promise.resolve();
 
   async function known(): Promise<KnownNames | null> {
@@ -98,14 +103,16 @@ export function createEditDesk({ store, previewer, now, newId }: EditDeskDeps): 
 
   const standing = async (): Promise<EditDocument[]> => (await store.edits()).map(({ document }) => document);
 
-  async function writeNow(
+  /** The document as it would be written now; throws where it does not go with what stands. */
+  function documentOf(
+    documents: readonly EditDocument[],
     body: EditBody,
     by: string,
-    { id, supersedes, incidentId = '', dryRun = false, preview = true }: Parameters<EditDesk['write']>[2],
-  ): Promise<WrittenEdit> {
-    const documents = await standing();
-    const present = id === undefined ? undefined : documents.find((one) => one.id === id);
-    if (id !== undefined && supersedes !== undefined && present === undefined && supersedes > 0)
+    id: string,
+    supersedes: number | undefined,
+  ): EditDocument {
+    const present = documents.find((one) => one.id === id);
+    if (supersedes !== undefined && present === undefined && supersedes > 0)
       throw new ProblemError(404, `no edit '${id}'; there are ${documents.map((one) => one.id).join(', ') || 'none'}`);
     if (present !== undefined && supersedes !== undefined && supersedes !== present.revision)
       throw new ProblemError(409, `edit ${id} is at revision ${present.revision}, not ${supersedes}: look at it again`);
@@ -114,18 +121,32 @@ export function createEditDesk({ store, previewer, now, newId }: EditDeskDeps): 
     const atMs = now();
     if (body.expiresMs !== null && body.expiresMs <= atMs && body.state !== 'retired')
       throw new ProblemError(400, 'the edit would have ended already: expiresMs is in the past');
-    const document: EditDocument = {
+    return {
       ...body,
-      id: id ?? newId(),
+      id,
       revision: (present?.revision ?? 0) + 1,
       supersedes: present?.revision ?? 0,
       by,
       atMs,
     };
+  }
+
+  /** Looked at first, for minutes when there is much to judge again; then written in turn, if it still goes with what stands. */
+  async function writeNow(
+    body: EditBody,
+    by: string,
+    { id = newId(), supersedes, incidentId = '', dryRun = false, preview = true }: Parameters<EditDesk['write']>[2],
+  ): Promise<WrittenEdit> {
+    const documents = await standing();
+    const document = documentOf(documents, body, by, id, supersedes);
     const shown = preview ? await previewer.preview(documents, document) : null;
     const written = { document, summary: summaryOf(body), incidentId, preview: shown };
-    if (!dryRun) await store.insertEdit({ ...written, preview: shown === null ? '' : JSON.stringify(shown) });
-    return written;
+    if (dryRun) return written;
+    return inTurn(async () => {
+      const now = { ...written, document: documentOf(await standing(), body, by, id, supersedes) };
+      await store.insertEdit({ ...now, preview: shown === null ? '' : JSON.stringify(shown) });
+      return now;
+    });
   }
 
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -159,20 +180,19 @@ export function createEditDesk({ store, previewer, now, newId }: EditDeskDeps): 
     async write(input, by, options) {
       const body = parse(await resolved(input));
       await check(body, options.seen ?? []);
-      return inTurn(() => writeNow(body, by, options));
+      return writeNow(body, by, options);
     },
-    retire: (id, by, comment, dryRun) =>
-      inTurn(async () => {
-        const documents = await standing();
-        const present = documents.find((one) => one.id === id);
-        if (present === undefined)
-          throw new ProblemError(
-            404,
-            `no edit '${id}'; there are ${documents.map((one) => one.id).join(', ') || 'none'}`,
-          );
-        if (present.state === 'retired') throw new ProblemError(409, `edit '${id}' is retired already`);
-        const { id: _id, revision, supersedes: _supersedes, by: _by, atMs: _atMs, ...body } = present;
-        return writeNow({ ...body, state: 'retired', comment }, by, { id, supersedes: revision, dryRun });
-      }),
+    async retire(id, by, comment, options) {
+      const documents = await standing();
+      const present = documents.find((one) => one.id === id);
+      if (present === undefined)
+        throw new ProblemError(
+          404,
+          `no edit '${id}'; there are ${documents.map((one) => one.id).join(', ') || 'none'}`,
+        );
+      if (present.state === 'retired') throw new ProblemError(409, `edit '${id}' is retired already`);
+      const { id: _id, revision, supersedes: _supersedes, by: _by, atMs: _atMs, ...body } = present;
+      return writeNow({ ...body, state: 'retired', comment }, by, { id, supersedes: revision, ...options });
+    },
   };
 }

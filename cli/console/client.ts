@@ -50,11 +50,7 @@ export async function connectConsole(values: ConsoleValues): Promise<ConsoleClie
       headers,
       signal: AbortSignal.timeout(WAIT_MS),
     }).catch((cause: unknown) => {
-      const own = (cause as { cause?: unknown }).cause; // what was sent could not be read to its end
-      if (own instanceof SpanwardenError) throw own;
-      throw new SpanwardenError('STOPPED', `no console answers at ${access.url}: start one with 'spanwarden run'`, {
-        cause,
-      });
+      throw failed(access.url, init.method, cause);
     });
     if (answer.ok) return answer;
     const problem = (await answer.json().catch(() => ({}))) as { detail?: string };
@@ -64,7 +60,12 @@ export async function connectConsole(values: ConsoleValues): Promise<ConsoleClie
     );
   }
 
-  const json = async <T>(answer: Promise<Response>): Promise<T> => (await (await answer).json()) as T;
+  const json = async <T>(answer: Promise<Response>): Promise<T> => {
+    const given = await answer;
+    return given.json().catch((cause: unknown) => {
+      throw failed(access.url, 'GET', cause);
+    }) as Promise<T>;
+  };
   return {
     by: values.by ?? userInfo().username,
     get: (path) => json(ask(path, {})),
@@ -76,6 +77,21 @@ export async function connectConsole(values: ConsoleValues): Promise<ConsoleClie
         ask(path, { method: 'POST', headers: { 'content-type': contentType }, body, duplex: 'half' } as RequestInit),
       ),
   };
+}
+
+/** Why there is no answer; what was asked may have been done where none came in time. */
+export function failed(url: string, method: string | undefined, cause: unknown): SpanwardenError {
+  const own = (cause as { cause?: unknown }).cause; // what was sent could not be read to its end
+  if (own instanceof SpanwardenError) return own;
+  if ((cause as { name?: unknown }).name !== 'TimeoutError')
+    return new SpanwardenError('STOPPED', `no console answers at ${url}: start one with 'spanwarden run'`, { cause });
+  const done =
+    method === undefined || method === 'GET'
+      ? ''
+      : "; what was asked may have been done all the same: see 'spanwarden edits list' or 'baseline requests'";
+  return new SpanwardenError('STOPPED', `the console at ${url} did not answer within ${WAIT_MS / 60_000} min${done}`, {
+    cause,
+  });
 }
 
 async function accessOf(config: Config['console'], url: string | undefined): Promise<ConsoleAccess> {

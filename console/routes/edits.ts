@@ -42,6 +42,7 @@ const retiring = z.strictObject({
   by: who,
   comment: z.string().max(4_096).default(''),
   dryRun: z.boolean().default(false),
+  preview: z.boolean().default(true),
 });
 const previewing = z.strictObject({ edit: z.record(z.string(), z.unknown()), id: z.string().max(64).exactOptional() });
 
@@ -66,8 +67,8 @@ export function addEditRoutes(app: FastifyInstance, desk: EditDesk): void {
     return desk.write(edit, by, { id: request.params.id, supersedes, preview });
   });
   app.post<{ Params: { id: string } }>('/api/v1/edits/:id/retire', async (request) => {
-    const { by, comment, dryRun } = given(retiring, request.body);
-    return desk.retire(request.params.id, by, comment, dryRun);
+    const { by, comment, dryRun, preview } = given(retiring, request.body);
+    return desk.retire(request.params.id, by, comment, { dryRun, preview });
   });
   app.post('/api/v1/edits/preview', async (request) => {
     const { edit, id } = given(previewing, request.body);

@@ -1,5 +1,5 @@
 /** The console's API by injection: who may ask, what is refused, what is written and told. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createConsole } from '../../../console/service.ts';
 import type { ConsoleStore } from '../../../console/store.ts';
 import { tokenFor } from '../../../console/token.ts';
@@ -239,6 +239,42 @@ describe('edits', () => {
     expect(written).toEqual([]);
     await ask('POST', 'edits', { edit });
     expect(JSON.parse(written[0]!.preview)).toEqual(shown.said.preview);
+  });
+
+  it('are not held up by previews: what stands when one is made is looked at again before it is written', async () => {
+    const previews: (() => void)[] = [];
+    const { ask, written } = open(
+      {},
+      {
+        recentFindings: () => new Promise((resolve) => previews.push(() => resolve({ scored: 0, verdicts: [] }))),
+      },
+    );
+    const edit = { state: 'approved', approve: [{ kind: PAIR.kind, explanationKey: PAIR.explanationKey }] };
+    const slow = ask('POST', 'edits', { edit, id: 'payments' });
+    await vi.waitUntil(() => previews.length === 1);
+    expect((await ask('POST', 'edits', { edit: THRESHOLD, id: 'other', preview: false })).status).toBe(201);
+    expect((await ask('POST', 'edits', { edit, id: 'payments', preview: false })).status).toBe(201);
+    previews[0]!();
+    expect((await slow).status).toBe(409);
+    expect(written.map(({ document }) => [document.id, document.revision])).toEqual([
+      ['other', 1],
+      ['payments', 1],
+    ]);
+  });
+
+  it('more previews than can be made soon are refused, and nothing is written for them', async () => {
+    const { ask, written } = open({}, { recentFindings: () => new Promise(() => {}) });
+    const edit = { state: 'approved', approve: [{ kind: PAIR.kind, explanationKey: PAIR.explanationKey }] };
+    const asked = Array.from({ length: 9 }, () => ask('POST', 'edits', { edit }));
+    expect((await Promise.race(asked)).status).toBe(503);
+    expect(written).toEqual([]);
+  });
+
+  it('are retired without a preview where none is wanted', async () => {
+    const { ask, written } = open();
+    await ask('POST', 'edits', { edit: THRESHOLD, id: 'search-timing' });
+    expect((await ask('POST', 'edits/search-timing/retire', { preview: false })).said.preview).toBeNull();
+    expect(written.map(({ preview }) => preview === '')).toEqual([false, true]);
   });
 
   it('a learned signature becomes a document that can be pinned as it is', async () => {
