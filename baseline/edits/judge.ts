@@ -73,8 +73,9 @@ export function createEditJudge(documents: readonly EditDocument[]): EditJudge |
     const absolutions: Absolution[] = [];
     const added: Finding[] = [];
     for (const { edit, entry, absolutions: own, clauses } of compiled) {
-      if (entry >= 0 && segment.operation[0] !== entry && edit.entry !== match.family) continue;
-      if (edit.signature !== undefined && edit.signature !== match.signatureKey) continue;
+      // of an entry operation that nobody ever saw, family and signature are only the nearest: it is neither
+      if (entry >= 0 && segment.operation[0] !== entry && (match.unseenEntry || edit.entry !== match.family)) continue;
+      if (edit.signature !== undefined && (match.unseenEntry || edit.signature !== match.signatureKey)) continue;
       for (const one of own) absolutions.push(one);
       for (const clause of clauses) clause(segment, stage, match, added);
       if (edit.state !== 'blocked') thresholds = joined(thresholds, edit.thresholds);

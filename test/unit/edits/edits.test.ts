@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createEditJudge } from '../../../baseline/edits/judge.ts';
 import { createEvidence, createStructureMatch, type Evidence, JudgementStage } from '../../../baseline/model.ts';
-import { editBody, editsInForce, nextExpiryMs } from '../../../schemas/baselines/edit.ts';
+import { editBody, editsInForce, type Novelty, nextExpiryMs } from '../../../schemas/baselines/edit.ts';
 import type { Group } from '../../../schemas/log/verdict.ts';
 import { loadInto, newKit, orderTrace, searchTrace } from '../detector/traffic.ts';
 import { EPOCH_MS, segmentSpansOf, type WireSpan } from '../traces/otlp.ts';
@@ -120,6 +120,28 @@ describe('approved', () => {
     expect(kinds(under(elsewhere).judge(pair))).toContain('service-pair');
     const otherEntry = { ...pairApproved, entry: 'POST /orders' };
     expect(kinds(under(otherEntry).judge(pair))).toContain('service-pair');
+  });
+
+  it('does not hold at an entry operation that nobody ever saw, however alike', () => {
+    const unseen = pair.map((span, i) =>
+      i === 0 ? { ...span, name: 'GET /secret', attributes: { ...span.attributes, 'http.route': '/secret' } } : span,
+    );
+    const before = under().judge(unseen);
+    expect(before.match.family).toBe('GET /search');
+    const approve = before.findings.map(({ kind, explanationKey }) => ({ kind, explanationKey }) as Novelty);
+    expect(approve.map(({ kind }) => kind)).toContain('service-pair');
+    const signature = [...under().baseline.entries()].find(
+      ({ kind, key }) => kind === 'signature' && key.startsWith('gateway server GET /search'),
+    )!.key;
+    for (const where of [{ entry: 'GET /search' }, { signature }]) {
+      const said = under(edit({ state: 'approved', approve, ...where })).judge(unseen);
+      expect([said.p, said.findings]).toEqual([before.p, before.findings]);
+      const forbidding = edit({ state: 'pinned', forbidden: [{ child: CALL }], ...where });
+      expect(kinds(under(forbidding).judge(unseen))).not.toContain('blocked');
+      expect(kinds(under(forbidding).judge(normal))).toContain('blocked');
+    }
+    const said = under(edit({ state: 'approved', approve, entry: 'GET /secret' })).judge(unseen);
+    expect(said.findings).toEqual([]);
   });
 
   it('an optional child breaks no rule by its absence', () => {
