@@ -27,7 +27,7 @@ export interface StoredPreview {
 
 export interface Preview {
   readonly sinceMs: number;
-  /** Null where recent requests could not be judged again; `why` says it. */
+  /** Null where recent requests could not be judged again, or stored verdicts not be looked at; `why` says it. */
   readonly judgedAgain: EditPreview | null;
   readonly stored: StoredPreview | null;
   readonly why: string;
@@ -71,7 +71,20 @@ export function createPreviewer({ store, judgeAgain, most, logger, now }: Previe
     }
   }
 
-  async function fromStored(next: EditDocument): Promise<StoredPreview | null> {
+  /** A preview is not what an edit fails by. */
+  async function fromStored(next: EditDocument): Promise<[StoredPreview | null, string]> {
+    try {
+      return [await countStored(next), ''];
+    } catch (error) {
+      logger.warn({ err: error }, 'stored verdicts could not be looked at for a preview');
+      return [
+        null,
+        `stored verdicts could not be looked at: ${error instanceof Error ? error.message : String(error)}`,
+      ];
+    }
+  }
+
+  async function countStored(next: EditDocument): Promise<StoredPreview | null> {
     if (next.approve.length === 0 || (next.state !== 'approved' && next.state !== 'pinned')) return null;
     const { verdicts, scored } = await store.recentFindings(now() - DAY_MS, MOST_VERDICTS);
     let fewerFindings = 0;
@@ -99,7 +112,8 @@ export function createPreviewer({ store, judgeAgain, most, logger, now }: Previe
     const before = editsInForce(documents, atMs);
     const after = editsInForce([...documents, next], atMs);
     const [judgedAgain, why] = await judged(before, after);
-    return { sinceMs: atMs - DAY_MS, judgedAgain, stored: await fromStored(next), why };
+    const [stored, whyNot] = await fromStored(next);
+    return { sinceMs: atMs - DAY_MS, judgedAgain, stored, why: [why, whyNot].filter((one) => one !== '').join('; ') };
   }
 
   return {

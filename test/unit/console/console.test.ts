@@ -277,6 +277,14 @@ describe('edits', () => {
     expect(written.map(({ preview }) => preview === '')).toEqual([false, true]);
   });
 
+  it('are written, and say so, where stored verdicts cannot be looked at', async () => {
+    const { ask, written } = open({}, { recentFindings: () => Promise.reject(new Error('memory limit exceeded')) });
+    const edit = { state: 'approved', approve: [{ kind: PAIR.kind, explanationKey: PAIR.explanationKey }] };
+    const { status, said } = await ask('POST', 'edits', { edit });
+    expect([status, written.length]).toEqual([201, 1]);
+    expect(said.preview).toMatchObject({ stored: null, why: expect.stringContaining('memory limit exceeded') });
+  });
+
   it('a learned signature becomes a document that can be pinned as it is', async () => {
     const { ask } = open();
     const { said } = await ask('GET', `baseline/draft?signature=${encodeURIComponent('GET /search #1')}`);
