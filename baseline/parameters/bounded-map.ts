@@ -1,33 +1,41 @@
 /**
  * A map with at most `cap` keys that merges exactly: beyond the cap it keeps the keys of smallest hash, so that what is
- * kept depends on the set of keys that came and not on their order (the same idea as in counts.ts).
+ * kept depends on the set of keys that came and not on their order (the same idea as in counts.ts). The hash is keyed by
+ * the installation: under a public one outsiders would choose names that push all others out.
  */
 import { hashText } from './hash.ts';
 
-/** The order of keys is the same in every installation: partials of different processes must agree. */
-const ORDER_SEED = 0x1b873593;
+/** Apart from the hashes of names and values under the same key. */
+const ORDER = 0x1b873593;
 
 export interface BoundedMap<V> {
   readonly map: Map<string, V>;
   readonly cap: number;
+  /** Key of the order: the same in every process of an installation, whose partials must agree. */
+  readonly seed: number;
   /** Largest hash kept; a key above it is not counted. */
   bound: number;
 }
 
-export const createBoundedMap = <V>(cap: number): BoundedMap<V> => ({ map: new Map(), cap, bound: 0xffffffff });
+export const createBoundedMap = <V>(cap: number, seed: number): BoundedMap<V> => ({
+  map: new Map(),
+  cap,
+  seed,
+  bound: 0xffffffff,
+});
 
-const orderOf = (key: string): number => hashText(key, ORDER_SEED);
+const orderOf = ({ seed }: { readonly seed: number }, key: string): number => hashText(key, seed ^ ORDER);
 
 const cut = <V>(bounded: BoundedMap<V>, bound: number): void => {
   bounded.bound = bound;
-  for (const key of bounded.map.keys()) if (orderOf(key) > bound) bounded.map.delete(key);
+  for (const key of bounded.map.keys()) if (orderOf(bounded, key) > bound) bounded.map.delete(key);
 };
 
 /** Cuts down to the cap. Twice the cap is tolerated between cuts. */
 export const settleMap = <V>(bounded: BoundedMap<V>): void => {
   const { map, cap } = bounded;
   if (map.size < cap || (map.size === cap && bounded.bound === 0xffffffff)) return;
-  const orders = [...map.keys()].map(orderOf).sort((a, b) => a - b);
+  const orders = [...map.keys()].map((key) => orderOf(bounded, key)).sort((a, b) => a - b);
   cut(bounded, orders[cap - 1]!);
 };
 
@@ -35,10 +43,10 @@ export const settleMap = <V>(bounded: BoundedMap<V>): void => {
 export const claimKey = <V>(bounded: BoundedMap<V>, key: string, create: () => V): V | undefined => {
   const known = bounded.map.get(key);
   if (known !== undefined) return known;
-  if (orderOf(key) > bounded.bound) return undefined;
+  if (orderOf(bounded, key) > bounded.bound) return undefined;
   if (bounded.map.size >= 2 * bounded.cap) {
     settleMap(bounded);
-    if (orderOf(key) > bounded.bound) return undefined;
+    if (orderOf(bounded, key) > bounded.bound) return undefined;
   }
   const made = create();
   bounded.map.set(key, made);

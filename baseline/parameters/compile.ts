@@ -5,13 +5,21 @@
 
 import { ParameterSource } from '../../traces/segment.ts';
 import type { CompileOptions } from '../model.ts';
-import { type Counts, entriesOf } from './counts.ts';
+import { type Counts, entriesOf, timesOf } from './counts.ts';
 import type { ModelData, OperationData, SchemaCounts, ServiceData } from './data.ts';
 import { estimateDistinct } from './distinct.ts';
 import { effectiveKind, effectiveProfile, effectiveTotal, maturityOf } from './effective.ts';
 import { dataFromEntries } from './entries.ts';
 import { Kind, SchemaKind } from './features.ts';
-import { createPartial, mergePartial, type OperationCounts, type ParametersPartial, settlePartial } from './partial.ts';
+import {
+  createPartial,
+  mergePartial,
+  type OperationCounts,
+  type ParametersPartial,
+  quarantinedOperation,
+  quarantinedParameter,
+  settlePartial,
+} from './partial.ts';
 import { kindCounts, type ProfileData } from './profile.ts';
 import { callsAnyPublicName } from './public-names.ts';
 
@@ -32,14 +40,19 @@ const schemaCounts = (counts: Counts, kind: number, n: number, options: CompileO
   return { total: kind === SchemaKind.name ? Math.max(n, 1) : total, other: unseen, bound, keys, counts: times };
 };
 
-const operationData = (operation: OperationCounts, options: CompileOptions): OperationData => {
+const operationData = (
+  partial: ParametersPartial,
+  operation: OperationCounts,
+  options: CompileOptions,
+): OperationData => {
   const total = entriesOf(operation.counts, SchemaKind.total)[0];
   const n = effectiveTotal(total, options);
   const buckets = total?.buckets ?? 0;
   const anyPublic = callsAnyPublicName(operation.calls.map.values(), options);
   const profiles = [...operation.parameters.map.values(), ...operation.calls.map.values()]
     .map((parameter) => {
-      const data = effectiveProfile(parameter, options);
+      const key = quarantinedParameter(partial, operation.label, parameter.source, parameter.name);
+      const data = effectiveProfile(parameter, timesOf(partial.quarantined, key), options);
       if (data.source === ParameterSource.egress) data.anyPublic = anyPublic;
       return data;
     })
@@ -51,7 +64,7 @@ const operationData = (operation: OperationCounts, options: CompileOptions): Ope
     n,
     clients: estimateDistinct(operation.clients),
     buckets,
-    quarantined: operation.quarantined,
+    quarantined: timesOf(partial.quarantined, quarantinedOperation(partial, operation.label)),
     state: maturityOf(n, buckets, options),
     complete: operation.calls.bound === NO_BOUND,
     sets: schemaCounts(operation.counts, SchemaKind.set, n, options),
@@ -163,14 +176,14 @@ const serviceData = (
 
 export const compileData = (partial: ParametersPartial, options: CompileOptions): ModelData => {
   // Settling writes; the caller's partial stays as it was.
-  const copy = createPartial();
+  const copy = createPartial(partial.operations.seed);
   mergePartial(copy, partial);
   settlePartial(copy);
   const previous = dataFromEntries(options.previous);
   const before = new Map(previous.services.map((service) => [service.service, service]));
   const beforeOperations = new Map(previous.operations.map((operation) => [operation.label, operation]));
   const operations = [...copy.operations.map.values()]
-    .map((operation) => operationData(operation, options))
+    .map((operation) => operationData(copy, operation, options))
     .sort((a, b) => byText(a.label, b.label));
   const byService = new Map<string, OperationData[]>();
   for (const operation of operations) {

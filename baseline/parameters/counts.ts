@@ -122,6 +122,12 @@ export const addCount = (counts: Counts, key: number, client: number, bucket: nu
   return true;
 };
 
+/** Times a key was counted. */
+export const timesOf = (counts: Counts, key: number): number => {
+  const slot = find(counts, key);
+  return counts.slots[slot] === key ? counts.slots[slot + 1]! + counts.slots[slot + 2]! : 0;
+};
+
 export const hasCount = (counts: Counts, key: number): boolean => counts.slots[find(counts, key)] === key;
 
 /** Adds `from` to `into`, exactly; `from` stays. */

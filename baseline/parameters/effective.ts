@@ -198,7 +198,12 @@ const byKindOf = (counts: Counts): [number, CountEntry[]][] => {
   return [...byKind].sort(([a], [b]) => a - b);
 };
 
-export const effectiveProfile = (parameter: ParameterCounts, options: CompileOptions): ProfileData => {
+/** `quarantined`: its observations in quarantined segments, which are said beside the others. */
+export const effectiveProfile = (
+  parameter: ParameterCounts,
+  quarantined: number,
+  options: CompileOptions,
+): ProfileData => {
   const byKind = new Map(byKindOf(parameter.counts));
   const total = byKind.get(Kind.total)?.[0];
   const n = effectiveTotal(total, options);
@@ -229,7 +234,7 @@ export const effectiveProfile = (parameter: ParameterCounts, options: CompileOpt
     hits,
     clients: estimateDistinct(parameter.clients),
     buckets: total?.buckets ?? 0,
-    quarantined: parameter.quarantined,
+    quarantined,
     state: maturityOf(n, total?.buckets ?? 0, options),
     kinds,
     hitKinds: hitKindsOf(parameter, anyHit, options),

@@ -30,11 +30,11 @@ export const createParametersLearner = (config: ParametersConfig): Learner<Param
   const scratch: LearnScratch = { homes: new Int32Array(64) };
   return {
     group: 'parameters',
-    createPartial,
+    createPartial: () => createPartial(seed),
     learn: (partial, segment, context) => learnSegment(partial, segment, context, reader, schema, scratch),
     merge: mergePartial,
     encode: encodePartial,
-    decode: decodePartial,
+    decode: (bytes) => decodePartial(bytes, seed),
     compile: (partial, options) =>
       createParametersModel(compileData(partial, options), options.symbols, seed, config.families),
     load: (entries, symbols) => createParametersModel(dataFromEntries(entries), symbols, seed, config.families),

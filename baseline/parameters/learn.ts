@@ -15,6 +15,8 @@ import {
   type OperationCounts,
   type ParameterCounts,
   type ParametersPartial,
+  quarantinedOperation,
+  quarantinedParameter,
 } from './partial.ts';
 import type { ParameterReader } from './reader.ts';
 import type { SchemaReader } from './schema-keys.ts';
@@ -32,8 +34,9 @@ const operationOf = (partial: ParametersPartial, segment: Segment, label: number
   const text = symbols.labelText(label);
   const { service, operation } = symbols.labelOf(label);
   const found =
-    claimKey(partial.operations, text, () => createOperation(text, symbols.text(service), symbols.text(operation))) ??
-    null;
+    claimKey(partial.operations, text, () =>
+      createOperation(text, symbols.text(service), symbols.text(operation), partial.operations.seed),
+    ) ?? null;
   partial.cache.operations[label] = found;
   return found;
 };
@@ -139,6 +142,29 @@ const learnSchema = (
   }
 };
 
+/** Counts what an attack had, and learns none of it: it claims no operation and no name among those that are learned. */
+const countQuarantined = (
+  partial: ParametersPartial,
+  segment: Segment,
+  homes: Int32Array,
+  client: number,
+  bucket: number,
+): void => {
+  const { symbols, label, spanCount, parameterCount, parameterSpan, parameterSource, parameterName } = segment;
+  const { quarantined } = partial;
+  for (let span = 0; span < spanCount; span++) {
+    addCount(quarantined, quarantinedOperation(partial, symbols.labelText(label[span]!)), client, bucket);
+  }
+  for (let at = 0; at < parameterCount; at++) {
+    const span = parameterSpan[at]!;
+    const source = parameterSource[at]!;
+    const call = isCallSource(source);
+    const owner = symbols.labelText(label[call ? homes[span]! : span]!);
+    const name = call ? symbols.labelText(label[span]!) : symbols.text(parameterName[at]!);
+    addCount(quarantined, quarantinedParameter(partial, owner, source, name), client, bucket);
+  }
+};
+
 /** Scratch of a learner. */
 export interface LearnScratch {
   homes: Int32Array;
@@ -156,6 +182,10 @@ export const learnSegment = (
   const { client, bucket, quarantined } = context;
   if (scratch.homes.length < spanCount) scratch.homes = new Int32Array(spanCount * 2);
   fillHomes(segment, scratch.homes);
+  if (quarantined) {
+    countQuarantined(partial, segment, scratch.homes, client, bucket);
+    return;
+  }
   let from = 0;
   for (let span = 0; span < spanCount; span++) {
     while (from < parameterCount && segment.parameterSpan[from]! < span) from++;
@@ -163,13 +193,9 @@ export const learnSegment = (
     while (to < parameterCount && segment.parameterSpan[to] === span) to++;
     const operation = operationOf(partial, segment, label[span]!);
     if (operation !== null) {
-      if (quarantined) {
-        operation.quarantined++;
-      } else {
-        addCount(operation.counts, keyOf(SchemaKind.total, 0), client, bucket);
-        if (client !== 0) addDistinct(operation.clients, client);
-        if (!isOutgoing(segment.kind[span]!)) learnSchema(operation, segment, from, to, schema, client, bucket);
-      }
+      addCount(operation.counts, keyOf(SchemaKind.total, 0), client, bucket);
+      if (client !== 0) addDistinct(operation.clients, client);
+      if (!isOutgoing(segment.kind[span]!)) learnSchema(operation, segment, from, to, schema, client, bucket);
     }
     for (let at = from; at < to; at++) {
       const source = segment.parameterSource[at]! as ParameterSource;
@@ -178,10 +204,6 @@ export const learnSegment = (
       if (owner === null) continue;
       const parameter = parameterOf(partial, owner, segment, source, call ? label[span]! : segment.parameterName[at]!);
       if (parameter === null) continue;
-      if (quarantined) {
-        parameter.quarantined++;
-        continue;
-      }
       addCount(parameter.counts, TOTAL, client, bucket);
       if (client !== 0) addDistinct(parameter.clients, client);
       learnValue(parameter, segment, at, source, reader, client, bucket);

@@ -14,9 +14,17 @@ import {
   settlePartial,
 } from './partial.ts';
 
-/** 'SWP' and the version of this form; the first had no counters of hits. */
-const MAGIC = 0x53_57_50_02;
+/**
+ * 'SWP' and the version of this form. The first had no counters of hits; the first two counted quarantined observations
+ * beside what was learned, and their bounds were under a public key.
+ */
+const MAGIC = 0x53_57_50_03;
+const MAGIC_PUBLIC_ORDER = 0x53_57_50_02;
 const MAGIC_WITHOUT_HITS = 0x53_57_50_01;
+
+/** Of a map that was cut under another key: something is missing, and nothing that is there lies beyond. */
+const CUT = 0xfffffffe;
+const NO_BOUND = 0xffffffff;
 
 interface Sink {
   bytes: Uint8Array;
@@ -67,7 +75,6 @@ const sorted = <V>(map: ReadonlyMap<string, V>): [string, V][] =>
 const writeParameter = (sink: Sink, parameter: ParameterCounts): void => {
   writeWord(sink, parameter.source);
   writeText(sink, parameter.name);
-  writeWord(sink, parameter.quarantined);
   writeBytes(sink, parameter.clients);
   writeCounts(sink, parameter.counts);
   writeWord(sink, parameter.hits === null ? 0 : 1);
@@ -83,7 +90,6 @@ const writeOperation = (sink: Sink, operation: OperationCounts): void => {
   writeText(sink, operation.label);
   writeText(sink, operation.service);
   writeText(sink, operation.operation);
-  writeWord(sink, operation.quarantined);
   writeBytes(sink, operation.clients);
   writeCounts(sink, operation.counts);
   for (const { bound, map } of [operation.parameters, operation.calls]) {
@@ -99,6 +105,7 @@ export const encodePartial = (partial: ParametersPartial): Uint8Array => {
   const bytes = new Uint8Array(4_096);
   const sink: Sink = { bytes, view: new DataView(bytes.buffer), at: 0 };
   writeWord(sink, MAGIC);
+  writeCounts(sink, partial.quarantined);
   writeWord(sink, partial.operations.bound);
   writeWord(sink, partial.operations.map.size);
   for (const [, operation] of sorted(partial.operations.map)) writeOperation(sink, operation);
@@ -109,7 +116,8 @@ interface Source {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   at: number;
-  hasHits: boolean;
+  readonly seed: number;
+  magic: number;
 }
 
 const damaged = (what: string): SpanwardenError =>
@@ -149,10 +157,10 @@ const readParameter = (source: Source): ParameterCounts => {
   const from = readWord(source);
   if (from > 8) throw damaged('unknown parameter source');
   const parameter = createParameter(from as ParameterSource, readText(source));
-  parameter.quarantined = readWord(source);
+  if (source.magic !== MAGIC) readWord(source);
   parameter.clients.set(readBytes(source, parameter.clients.length));
   readCounts(source, parameter.counts);
-  if (source.hasHits && readWord(source) !== 0) readCounts(source, hitsOf(parameter));
+  if (source.magic !== MAGIC_WITHOUT_HITS && readWord(source) !== 0) readCounts(source, hitsOf(parameter));
   for (let left = readWord(source); left > 0; left--) {
     const key = readWord(source);
     parameter.texts.set(key, readText(source));
@@ -160,13 +168,18 @@ const readParameter = (source: Source): ParameterCounts => {
   return parameter;
 };
 
+const readBound = (source: Source): number => {
+  const bound = readWord(source);
+  return source.magic === MAGIC || bound === NO_BOUND ? bound : CUT;
+};
+
 const readOperation = (source: Source): OperationCounts => {
-  const operation = createOperation(readText(source), readText(source), readText(source));
-  operation.quarantined = readWord(source);
+  const operation = createOperation(readText(source), readText(source), readText(source), source.seed);
+  if (source.magic !== MAGIC) readWord(source);
   operation.clients.set(readBytes(source, operation.clients.length));
   readCounts(source, operation.counts);
   for (const bounded of [operation.parameters, operation.calls]) {
-    bounded.bound = readWord(source);
+    bounded.bound = readBound(source);
     for (let left = readWord(source); left > 0; left--) {
       const parameter = readParameter(source);
       bounded.map.set(parameterKey(parameter.source, parameter.name), parameter);
@@ -176,14 +189,14 @@ const readOperation = (source: Source): OperationCounts => {
 };
 
 /** Throws BASELINE_DAMAGED. */
-export const decodePartial = (bytes: Uint8Array): ParametersPartial => {
+export const decodePartial = (bytes: Uint8Array, seed: number): ParametersPartial => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const source: Source = { bytes, view, at: 0, hasHits: true };
-  const magic = readWord(source);
-  if (magic !== MAGIC && magic !== MAGIC_WITHOUT_HITS) throw damaged('unknown form');
-  source.hasHits = magic === MAGIC;
-  const partial = createPartial();
-  partial.operations.bound = readWord(source);
+  const source: Source = { bytes, view, at: 0, seed, magic: 0 };
+  source.magic = readWord(source);
+  if (![MAGIC, MAGIC_PUBLIC_ORDER, MAGIC_WITHOUT_HITS].includes(source.magic)) throw damaged('unknown form');
+  const partial = createPartial(seed);
+  if (source.magic === MAGIC) readCounts(source, partial.quarantined);
+  partial.operations.bound = readBound(source);
   for (let left = readWord(source); left > 0; left--) {
     const operation = readOperation(source);
     partial.operations.map.set(operation.label, operation);

@@ -4,9 +4,10 @@
  */
 import type { ParameterSource, Symbols } from '../../traces/segment.ts';
 import { type BoundedMap, claimKey, createBoundedMap, mergeMap, settleMap } from './bounded-map.ts';
-import { type Counts, createCounts, hasCount, mergeCounts, settleCounts } from './counts.ts';
+import { type Counts, createCaps, createCounts, hasCount, keyOf, mergeCounts, settleCounts } from './counts.ts';
 import { createDistinct, mergeDistinct } from './distinct.ts';
 import { Kind, PARAMETER_CAPS, SCHEMA_CAPS } from './features.ts';
+import { hashText } from './hash.ts';
 import { isCallSource } from './sources.ts';
 
 /** Bounds of one partial: operations, parameters and calls of one, letters of a form's text. */
@@ -23,8 +24,6 @@ export interface ParameterCounts {
   /** Shapes of values that an attack pattern matched: apart, for parameters where that is everyday. Null = none came. */
   hits: Counts | null;
   readonly clients: Uint8Array;
-  /** Observations in quarantined segments: counted apart, never learned. */
-  quarantined: number;
   /** Tables of a statement skeleton, name of an egress class, by its key. */
   readonly texts: Map<number, string>;
 }
@@ -36,7 +35,6 @@ export interface OperationCounts {
   readonly operation: string;
   readonly counts: Counts;
   readonly clients: Uint8Array;
-  quarantined: number;
   readonly parameters: BoundedMap<ParameterCounts>;
   /** Statements and egress, apart: parameter names that outsiders make up must not push them out. */
   readonly calls: BoundedMap<ParameterCounts>;
@@ -44,6 +42,11 @@ export interface OperationCounts {
 
 export interface ParametersPartial {
   readonly operations: BoundedMap<OperationCounts>;
+  /**
+   * Observations in quarantined segments, by hash of the operation or parameter: apart from all that is learned, so that an
+   * attack neither teaches nor takes a name's place.
+   */
+  readonly quarantined: Counts;
   /** Process-local short cuts from symbol ids; no part of the partial's meaning. */
   cache: PartialCache | null;
 }
@@ -56,20 +59,21 @@ export interface PartialCache {
   readonly parameters: WeakMap<OperationCounts, Map<number, ParameterCounts | null>>;
 }
 
-export const createPartial = (): ParametersPartial => ({
-  operations: createBoundedMap(MAX_OPERATIONS),
+/** `seed`: the installation's key, by which bounds choose what they keep. */
+export const createPartial = (seed: number): ParametersPartial => ({
+  operations: createBoundedMap(MAX_OPERATIONS, seed),
+  quarantined: createCounts(QUARANTINE_CAPS),
   cache: null,
 });
 
-export const createOperation = (label: string, service: string, operation: string): OperationCounts => ({
+export const createOperation = (label: string, service: string, operation: string, seed: number): OperationCounts => ({
   label,
   service,
   operation,
   counts: createCounts(SCHEMA_CAPS),
   clients: createDistinct(),
-  quarantined: 0,
-  parameters: createBoundedMap(MAX_PARAMETERS),
-  calls: createBoundedMap(MAX_CALLS),
+  parameters: createBoundedMap(MAX_PARAMETERS, seed),
+  calls: createBoundedMap(MAX_CALLS, seed),
 });
 
 export const createParameter = (source: ParameterSource, name: string): ParameterCounts => ({
@@ -78,9 +82,18 @@ export const createParameter = (source: ParameterSource, name: string): Paramete
   counts: createCounts(PARAMETER_CAPS),
   hits: null,
   clients: createDistinct(),
-  quarantined: 0,
   texts: new Map(),
 });
+
+const QuarantineKind = { operation: 1, parameter: 2 } as const;
+const QUARANTINE_CAPS = createCaps({ [QuarantineKind.operation]: 512, [QuarantineKind.parameter]: 2_048 });
+
+/** Keys among the quarantined. */
+export const quarantinedOperation = (partial: ParametersPartial, label: string): number =>
+  keyOf(QuarantineKind.operation, hashText(label, partial.operations.seed));
+
+export const quarantinedParameter = (partial: ParametersPartial, label: string, source: number, name: string): number =>
+  keyOf(QuarantineKind.parameter, hashText(`${label}\n${source}:${name}`, partial.operations.seed));
 
 export const parameterKey = (source: number, name: string): string => `${source}:${name}`;
 
@@ -116,14 +129,12 @@ const mergeParameter = (into: ParameterCounts, from: ParameterCounts): void => {
   mergeCounts(into.counts, from.counts);
   if (from.hits !== null) mergeCounts(hitsOf(into), from.hits);
   mergeDistinct(into.clients, from.clients);
-  into.quarantined += from.quarantined;
   for (const [key, text] of from.texts) if (hasCount(into.counts, key)) noteText(into, key, text);
 };
 
 const mergeOperation = (into: OperationCounts, from: OperationCounts): void => {
   mergeCounts(into.counts, from.counts);
   mergeDistinct(into.clients, from.clients);
-  into.quarantined += from.quarantined;
   const create = (like: ParameterCounts): ParameterCounts => createParameter(like.source, like.name);
   mergeMap(into.parameters, from.parameters, create, mergeParameter);
   mergeMap(into.calls, from.calls, create, mergeParameter);
@@ -131,10 +142,11 @@ const mergeOperation = (into: OperationCounts, from: OperationCounts): void => {
 
 export const mergePartial = (into: ParametersPartial, from: ParametersPartial): void => {
   into.cache = null;
+  mergeCounts(into.quarantined, from.quarantined);
   mergeMap(
     into.operations,
     from.operations,
-    (like) => createOperation(like.label, like.service, like.operation),
+    (like) => createOperation(like.label, like.service, like.operation, into.operations.seed),
     mergeOperation,
   );
 };
@@ -142,6 +154,7 @@ export const mergePartial = (into: ParametersPartial, from: ParametersPartial): 
 /** The one form that depends only on what was counted: every bound applied. */
 export const settlePartial = (partial: ParametersPartial): void => {
   settleMap(partial.operations);
+  settleCounts(partial.quarantined);
   for (const operation of partial.operations.map.values()) {
     settleMap(operation.parameters);
     settleMap(operation.calls);
