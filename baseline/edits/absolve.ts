@@ -3,7 +3,7 @@ import type { Call, EditDocument } from '../../schemas/baselines/edit.ts';
 import type { Finding, FindingKind } from '../../schemas/log/verdict.ts';
 import { type Segment, type Symbols, spanIdHex } from '../../traces/segment.ts';
 import type { ParameterReader } from '../parameters/reader.ts';
-import { type CallIds, callIds, isCall, isCalledBy } from './calls.ts';
+import { callIds, countsByCaller, isCall } from './calls.ts';
 import { shapeProblem } from './enforce.ts';
 
 /** Whether a finding of this segment is taken away. */
@@ -85,20 +85,14 @@ function counted({ parent, child, min, max }: EditDocument['counts'][number], sy
     if (finding.kind !== 'fan-out' || max === undefined) return false;
     const [above, below] = finding.explanationKey.split(' → ');
     if (!means(segment.symbols, above, parent) || !means(segment.symbols, below, child)) return false;
+    const counts = countsByCaller(segment, parentIds, childIds);
     for (let i = 0; i < segment.spanCount; i++) {
       if (!isCall(segment, i, parentIds)) continue;
-      const seen = countOf(segment, i, childIds);
+      const seen = counts.get(i) ?? 0;
       if (seen > max || seen < (min ?? 0)) return false;
     }
     return true;
   };
-}
-
-function countOf(segment: Segment, parent: number, child: CallIds): number {
-  let count = 0;
-  for (let i = parent + 1; i < segment.spanCount; i++)
-    if (isCall(segment, i, child) && isCalledBy(segment, i, parent)) count++;
-  return count;
 }
 
 const timed =

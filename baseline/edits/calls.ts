@@ -36,10 +36,27 @@ export function callerIn(segment: Segment, i: number, parent: CallIds): number {
   return isCall(segment, above, parent) ? above : -1;
 }
 
-/** Whether span `i` was called by span `parent`, seen as above. */
-export function isCalledBy(segment: Segment, i: number, parent: number): boolean {
-  if (i === 0 || segment.orphan[i] === 1) return false;
-  const up = segment.parent[i]!;
-  if (up === parent) return true;
-  return up > 0 && segment.orphan[up] !== 1 && isOutgoing(segment.kind[up]!) && segment.parent[up] === parent;
+/** Tells of each call of `child`, in the order of the trace, which span of `parent` called it, seen as above: in one pass. */
+export function eachCalled(
+  segment: Segment,
+  parent: CallIds,
+  child: CallIds,
+  called: (caller: number, i: number) => void,
+): void {
+  for (let i = 1; i < segment.spanCount; i++) {
+    if (!isCall(segment, i, child) || segment.orphan[i] === 1) continue;
+    const up = segment.parent[i]!;
+    if (isCall(segment, up, parent)) called(up, i);
+    if (up === 0 || segment.orphan[up] === 1 || !isOutgoing(segment.kind[up]!)) continue;
+    // where both sides of a call are of the parent (a whole service), either made it
+    const above = segment.parent[up]!;
+    if (isCall(segment, above, parent)) called(above, i);
+  }
+}
+
+/** How often each span of `parent` called `child`; those that never did are not in it. */
+export function countsByCaller(segment: Segment, parent: CallIds, child: CallIds): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>();
+  eachCalled(segment, parent, child, (caller) => counts.set(caller, (counts.get(caller) ?? 0) + 1));
+  return counts;
 }

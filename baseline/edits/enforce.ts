@@ -4,7 +4,7 @@ import type { Finding, FindingKind, Group } from '../../schemas/log/verdict.ts';
 import { endMsOf, Outcome, type Segment, type Symbols, spanIdHex } from '../../traces/segment.ts';
 import { JudgementStage, type StructureMatch } from '../model.ts';
 import type { ParameterReader } from '../parameters/reader.ts';
-import { type CallIds, callerIn, callIds, callWords, isCall, isCalledBy } from './calls.ts';
+import { type CallIds, callerIn, callIds, callWords, countsByCaller, eachCalled, isCall } from './calls.ts';
 
 /** An operator's word is no estimate: so improbable that it is the strongest evidence of its group. */
 const OPERATOR_P = 1e-6;
@@ -57,13 +57,6 @@ function isWhole(segment: Segment): boolean {
 }
 
 const succeeded = (segment: Segment, i: number): boolean => segment.outcome[i]! < Outcome.clientError;
-
-const countUnder = (segment: Segment, parent: number, child: CallIds): number => {
-  let count = 0;
-  for (let i = parent + 1; i < segment.spanCount; i++)
-    if (isCall(segment, i, child) && isCalledBy(segment, i, parent)) count++;
-  return count;
-};
 
 /** The clauses of one document that can be broken: those of a pinned one, and what a blocked one forbids. */
 export function clausesOf(edit: EditDocument, symbols: Symbols, reader: ParameterReader): Clause[] {
@@ -140,11 +133,13 @@ function count(
   return (segment, stage, _match, found) => {
     const judgesAbsence = min > 0 && stage === JudgementStage.absence && isWhole(segment);
     if (max === undefined && !judgesAbsence) return;
+    const counts = countsByCaller(segment, parentIds, childIds);
+    if (counts.size === 0 && !judgesAbsence) return;
     let few = false;
     let many = false;
     for (let i = 0; i < segment.spanCount && !(few && many); i++) {
       if (!isCall(segment, i, parentIds)) continue;
-      const seen = countUnder(segment, i, childIds);
+      const seen = counts.get(i) ?? 0;
       if (!many && max !== undefined && seen > max) {
         many = true;
         found.push(
@@ -181,18 +176,21 @@ function ordered(edit: EditDocument, symbols: Symbols, { parent, before, after }
     CallIds,
     CallIds,
   ];
-  const firstStart = (segment: Segment, up: number, call: CallIds): number => {
-    let least = Number.POSITIVE_INFINITY;
-    for (let i = up + 1; i < segment.spanCount; i++)
-      if (isCall(segment, i, call) && isCalledBy(segment, i, up)) least = Math.min(least, segment.startNs[i]!);
-    return least;
+  const firstStarts = (segment: Segment, call: CallIds): ReadonlyMap<number, number> => {
+    const starts = new Map<number, number>();
+    eachCalled(segment, parentIds, call, (caller, i) =>
+      starts.set(caller, Math.min(starts.get(caller) ?? Number.POSITIVE_INFINITY, segment.startNs[i]!)),
+    );
+    return starts;
   };
   return (segment, stage, _match, found) => {
     if (stage !== JudgementStage.absence || !isWhole(segment)) return; // what comes first may come late
+    const afterStarts = firstStarts(segment, afterIds);
+    if (afterStarts.size === 0) return;
+    const beforeStarts = firstStarts(segment, beforeIds);
     for (let i = 0; i < segment.spanCount; i++) {
-      if (!isCall(segment, i, parentIds)) continue;
-      const afterNs = firstStart(segment, i, afterIds);
-      if (afterNs === Number.POSITIVE_INFINITY || firstStart(segment, i, beforeIds) <= afterNs) continue;
+      const afterNs = afterStarts.get(i);
+      if (afterNs === undefined || (beforeStarts.get(i) ?? Number.POSITIVE_INFINITY) <= afterNs) continue;
       found.push(
         operatorFinding(segment, i, edit, {
           kind: 'order',
