@@ -64,6 +64,9 @@ const ROUNDING = 0.005;
 export const groupP = (calibration: Calibration, group: Group, value: number): number =>
   rankOf(calibration.groups[group], value - calibration.tolerance - ROUNDING);
 
+/** Decades between a floor of models that lack one of so many folds and of a version that lacks none. */
+export const toleranceOf = (folds: number): number => (folds < 2 ? 0 : Math.log10(folds / (folds - 1)));
+
 /** `folds`: of the cross-fitting that scored the samples. */
 export function calibrate(samples: readonly GroupValues[], folds: number): Calibration {
   const column = (g: number): Float64Array => {
@@ -82,7 +85,7 @@ export function calibrate(samples: readonly GroupValues[], folds: number): Calib
     groups: byGroup((g) => rankings[g]!),
     fused: createRanking(fusedValues),
     tail: fitTail(fusedValues),
-    tolerance: folds < 2 ? 0 : Math.log10(folds / (folds - 1)),
+    tolerance: toleranceOf(folds),
   };
 }
 

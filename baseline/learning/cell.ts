@@ -19,7 +19,13 @@ export interface Scored {
   readonly observed: readonly number[];
   /** It has a finding that is near-certain by its kind. */
   readonly hard: boolean;
+  /** What deviates, by group (recurring.ts); 0 where nothing does. */
+  readonly deviations: readonly number[];
+  /** The last version's own values of what recurs, by group; null where it does not (recurring.ts). */
+  byVersion: readonly (number | null)[];
 }
+
+export const NOTHING_RECURS: readonly null[] = GROUPS.map(() => null);
 
 /** A segment chosen for calibration by the hash of its identity. */
 export interface Sample {

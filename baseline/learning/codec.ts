@@ -5,7 +5,7 @@
 import { SpanwardenError } from '../../runtime/errors.ts';
 import { GROUPS } from '../../schemas/log/verdict.ts';
 import type { GroupLearners } from '../learners.ts';
-import type { Cell } from './cell.ts';
+import { type Cell, NOTHING_RECURS } from './cell.ts';
 import { distinctFromForm, distinctToForm } from './distinct.ts';
 import { type ReleasesForm, releasesFromForm, releasesToForm } from './releases.ts';
 
@@ -26,7 +26,7 @@ interface CellHead {
   readonly clients: readonly number[];
   readonly firstMs: number;
   readonly lastMs: number;
-  /** hash, bucket, values by group, family key, entry, timing and parameter similarity, share in state observe by group, hard. */
+  /** hash, bucket, values by group, family key, entry, timing and parameter similarity, share in state observe by group, hard, deviations, the last version's values of them. */
   readonly scored: readonly (readonly [
     number,
     number,
@@ -37,6 +37,8 @@ interface CellHead {
     number,
     (readonly number[])?,
     boolean?,
+    (readonly number[])?,
+    (readonly (number | null)[])?,
   ])[];
   /** Byte lengths of the partials in the order of GROUPS. */
   readonly lengths: readonly number[];
@@ -71,11 +73,12 @@ export function* encodingCells(
       clients: distinctToForm(cell.clients),
       firstMs: cell.firstMs,
       lastMs: cell.lastMs,
-      scored: cell.samples.flatMap(({ hash, bucket, scored: s }) =>
-        s === undefined
-          ? []
-          : [[hash, bucket, [...s.values], s.familyKey, s.entry, s.timing, s.parameters, s.observed, s.hard] as const],
-      ),
+      scored: cell.samples.flatMap(({ hash, bucket, scored: s }) => {
+        if (s === undefined) return [];
+        const { familyKey, entry, timing, parameters, observed, hard, deviations, byVersion } = s;
+        const own = [deviations, byVersion] as const;
+        return [[hash, bucket, [...s.values], familyKey, entry, timing, parameters, observed, hard, ...own] as const];
+      }),
       lengths: partials.map((bytes) => bytes.length),
     });
     yield;
@@ -125,7 +128,19 @@ export function decodeCells(
         status: learners.status.decode(status!),
       },
       samples: cell.scored.map(
-        ([hash, bucket, values, familyKey, entry, timingSimilarity, parameterSimilarity, observed, hard]) => ({
+        ([
+          hash,
+          bucket,
+          values,
+          familyKey,
+          entry,
+          timingSimilarity,
+          parameterSimilarity,
+          observed,
+          hard,
+          deviations,
+          byVersion,
+        ]) => ({
           hash,
           bucket,
           spans: undefined,
@@ -139,6 +154,8 @@ export function decodeCells(
             parameters: parameterSimilarity,
             observed: observed ?? GROUPS.map(() => 0),
             hard: hard ?? false,
+            deviations: deviations ?? GROUPS.map(() => 0),
+            byVersion: byVersion ?? NOTHING_RECURS,
           },
         }),
       ),

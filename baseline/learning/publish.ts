@@ -14,7 +14,7 @@ import {
   contentOf,
   createBaseline,
 } from '../baseline.ts';
-import { calibrate, groupValue } from '../fusion/calibration.ts';
+import { calibrate, groupValue, toleranceOf } from '../fusion/calibration.ts';
 import { grouped } from '../fusion/match-line.ts';
 import { learnThresholds, type SimilaritySample } from '../fusion/thresholds.ts';
 import type { GroupModels, GroupPartials } from '../learners.ts';
@@ -30,9 +30,18 @@ import {
 import { type LearnedReleases, releasesFromEntries, releasesToEntries } from '../releases.ts';
 import { createRateBook } from '../timing/rate-book.ts';
 import { type CollectiveForm, type CollectiveRates, ratesFromForm, ratesToForm } from '../timing/rates.ts';
-import { type Cell, createPartials, labelsHash, mergePartials, type Sample, type Scored } from './cell.ts';
+import {
+  type Cell,
+  createPartials,
+  labelsHash,
+  mergePartials,
+  NOTHING_RECURS,
+  type Sample,
+  type Scored,
+} from './cell.ts';
 import type { LearningDeps, Progress, PublishOptions } from './learning.ts';
 import { profileOf, readinessOf } from './profile.ts';
+import { deviationOf, rankedValues, recurringIn, valueOfAll } from './recurring.ts';
 import { admittedReleases, createReleases, mergeReleases } from './releases.ts';
 
 /** Segments scored in one step: some ten milliseconds. */
@@ -148,10 +157,11 @@ export function* publishSteps(
   }
   yield;
 
+  yield* askVersion(folds, models, deps);
   const scored = folds.flatMap((fold) => fold.samples.flatMap((s) => (s.scored === undefined ? [] : [s.scored])));
   const calibrated: BaselineCalibration = {
     calibration: calibrate(
-      scored.map((s) => s.values),
+      scored.map((s) => rankedValues(s, toleranceOf(folds.length))),
       folds.length,
     ),
     thresholds: learnThresholds(
@@ -305,6 +315,42 @@ function* suffixMerges(folds: readonly Fold[], deps: LearningDeps): Generator<vo
   return suffixes;
 }
 
+/**
+ * Finds what recurs (recurring.ts), and asks the version about a sample of each fold that still has its bytes. Where none has, what
+ * the version before said of it stands.
+ */
+function* askVersion(folds: readonly Fold[], models: GroupModels, deps: LearningDeps): Generator<void, void> {
+  const values = GROUPS.map(() => new Map<number, number>());
+  const score = createScorer(models);
+  const asked = new Map<Sample, Scored | undefined>();
+  const tolerance = toleranceOf(folds.length);
+  for (const recurring of recurringIn(folds.map(({ samples }) => samples.map((sample) => sample.scored)))) {
+    const { group, deviation } = recurring;
+    const answers: Scored[] = [];
+    let before: number | null = null;
+    for (const { fold, sample: at } of recurring.samples) {
+      const sample = folds[fold]!.samples[at]!;
+      before ??= sample.scored!.byVersion[group]!;
+      if (!asked.has(sample)) {
+        const segment = sample.spans === undefined ? undefined : deps.rescore(sample.spans);
+        asked.set(sample, segment === undefined || labelsHash(segment) !== sample.labels ? undefined : score(segment));
+        if (asked.size % SCORED_AT_ONCE === 0) yield;
+      }
+      const answer = asked.get(sample);
+      if (answer !== undefined) answers.push(answer);
+    }
+    const value = answers.length === 0 ? before : valueOfAll(recurring, answers, tolerance);
+    if (value !== null) values[group]!.set(deviation, value);
+  }
+  for (const { samples } of folds) {
+    for (const { scored } of samples) {
+      if (scored === undefined) continue;
+      const byVersion = GROUPS.map((_, g) => values[g]!.get(scored.deviations[g]!) ?? null);
+      scored.byVersion = byVersion.every((value) => value === null) ? NOTHING_RECURS : byVersion;
+    }
+  }
+}
+
 function createScorer(models: GroupModels): (segment: Segment) => Scored {
   const evidence: Record<Group, Evidence> = {
     structure: createEvidence(),
@@ -328,6 +374,8 @@ function createScorer(models: GroupModels): (segment: Segment) => Scored {
       timing: evidence.timing.similarity,
       parameters: evidence.parameters.similarity,
       observed: GROUPS.map((group) => evidence[group].observed),
+      byVersion: NOTHING_RECURS,
+      deviations: GROUPS.map((group) => deviationOf(group, segment, evidence[group])),
       hard: GROUPS.some((group) => evidence[group].findings.some((finding) => finding.hard)),
     };
   };
