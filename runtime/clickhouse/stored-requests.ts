@@ -1,4 +1,5 @@
 /** What operators ask of the trainer, in rows; and the entries of a baseline that is to be imported. */
+import { checkManifest } from '../../schemas/baselines/manifest.ts';
 import type {
   AnsweredRequest,
   BaselineAnswer,
@@ -6,6 +7,7 @@ import type {
   BaselineRequest,
 } from '../../schemas/baselines/request.ts';
 import type { VersionEntry } from '../../schemas/baselines/version.ts';
+import { SpanwardenError } from '../errors.ts';
 import type { ClickHouse } from './client.ts';
 import { dateTime, insertRows, queryRows, table } from './statements.ts';
 import { insertEntries } from './stored-versions.ts';
@@ -77,17 +79,22 @@ export async function readRequests(clickhouse: ClickHouse, filter: RequestFilter
 
 /**
  * Entries of a baseline that was learned elsewhere, under its id, before the import is asked for. It is no version of this
- * system: it has no row among the versions until the trainer makes one of it.
+ * system: it has no row among the versions until the trainer makes one of it. Throws BASELINE_DAMAGED where the id is not that of
+ * the entries: under an id that is stored already, other entries would stand instead of its own.
  */
-export const insertImported = (
+export async function insertImported(
   clickhouse: ClickHouse,
   version: string,
   entries: Iterable<VersionEntry>,
   nowMs: number,
-): Promise<void> =>
-  insertEntries(
+): Promise<void> {
+  const given = [...entries];
+  const { version: own } = checkManifest(given);
+  if (own !== version) throw new SpanwardenError('BASELINE_DAMAGED', `the baseline is ${own}, not ${version}`);
+  await insertEntries(
     clickhouse,
     version,
     dateTime(nowMs),
-    [...entries].map((entry) => ({ ...entry, deleted: false })),
+    given.map((entry) => ({ ...entry, deleted: false })),
   );
+}

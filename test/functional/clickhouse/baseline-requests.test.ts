@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { VersionFacts } from '../../../runtime/clickhouse/store.ts';
 import type { BaselineRequest } from '../../../schemas/baselines/request.ts';
+import { versionId } from '../../../schemas/baselines/version.ts';
 import { noClickHouse, startTestServer, type TestServer } from './server.ts';
 
 const request = (id: string, atMs: number, more: Partial<BaselineRequest> = {}): BaselineRequest => ({
@@ -51,13 +52,22 @@ describe.skipIf(noClickHouse)('requests about the baseline', () => {
 
   test('name entries that are no version until the trainer makes one of them', async () => {
     const { store } = server;
-    const entries = [
-      { group: 'manifest', kind: 'manifest', key: 'manifest', value: '{"version":"theirs"}' },
-      { group: 'structure', kind: 'edge', key: 'a → b', value: '{"n":1}' },
-    ];
-    await store.insertImported('theirs', entries);
-    await store.insertImported('theirs', entries);
-    expect(await store.loadImported('theirs')).toEqual(entries);
+    const facts = {
+      ...{ parent: '', createdMs: 1, offsets: [0], segments: 9, clients: 2, buckets: 3, bucketMs: 1_000, schema: 2 },
+      ...{ segmentsPerDay: 9, calibrated: 9, profile: 'export', alpha: 0.01, alerting: true, learning: [] },
+    };
+    const content = [{ group: 'structure', kind: 'edge', key: 'a → b', value: '{"n":1}' }];
+    const theirs = versionId(2, facts, content);
+    const value = JSON.stringify({ version: theirs, ...facts });
+    const entries = [{ group: 'manifest', kind: 'manifest', key: 'manifest', value }, ...content];
+    await store.insertImported(theirs, entries);
+    await store.insertImported(theirs, entries);
+    // of other content, or under another's id, it would replace what is stored
+    const changed = [entries[0]!, { ...content[0]!, value: '{"n":2}' }];
+    await expect(store.insertImported(theirs, changed)).rejects.toThrow(/its content is not that of/);
+    await expect(store.insertImported('0123456789abcdef', entries)).rejects.toThrow(/the baseline is/);
+    expect(await store.loadImported('0123456789abcdef')).toEqual([]);
+    expect(await store.loadImported(theirs)).toEqual(entries);
     expect(await store.listVersions()).toEqual([]);
     expect(await store.loadImported('nobody')).toEqual([]);
   });
