@@ -7,6 +7,7 @@ import type { BaselineEntry, Judgement } from '../baseline/model.ts';
 import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
+import { checkManifest } from '../schemas/baselines/manifest.ts';
 import type { AnsweredRequest, BaselineAnswerState, BaselineRequest } from '../schemas/baselines/request.ts';
 import { type Confirmation, createConfirmation } from './confirm.ts';
 import type { Derivation } from './derive.ts';
@@ -108,9 +109,9 @@ export function createDesk({ pollMs }: { readonly pollMs: number }, deps: DeskDe
       try {
         taken = await take(request, current);
       } catch (error) {
-        if (!(error instanceof SpanwardenError) || (isRetryable(error) && error.code !== 'BASELINE_UNKNOWN'))
-          throw error;
-        await answer(request, 'refused', error.message);
+        // what another attempt cannot better must not stand in the way of the requests behind it
+        if (isRetryable(error) && !isUnknown(error)) throw error;
+        await answer(request, 'refused', error instanceof Error ? error.message : String(error));
       }
       if (isNext()) break; // confirmed meanwhile: this one is taken once that is made
       if (taken === undefined) continue;
@@ -151,10 +152,12 @@ export function createDesk({ pollMs }: { readonly pollMs: number }, deps: DeskDe
 
   async function imported(request: AnsweredRequest): Promise<StoredEntries> {
     const entries = await requests.loadImported(request.version);
-    const manifest = entries.find(({ group }) => group === 'manifest');
-    if (manifest === undefined)
+    if (entries.length === 0)
       throw new SpanwardenError('BASELINE_DAMAGED', `nothing is stored of the imported version ${request.version}`);
-    return { manifest: JSON.parse(manifest.value) as StoredEntries['manifest'], entries };
+    const manifest = checkManifest(entries);
+    if (manifest.version !== request.version)
+      throw new SpanwardenError('BASELINE_DAMAGED', `what is stored of ${request.version} is ${manifest.version}`);
+    return { manifest, entries };
   }
 
   /** How far it is; a version that own traffic contradicts is refused. */
@@ -220,6 +223,8 @@ export function createDesk({ pollMs }: { readonly pollMs: number }, deps: DeskDe
     },
   };
 }
+
+const isUnknown = (error: unknown): boolean => error instanceof SpanwardenError && error.code === 'BASELINE_UNKNOWN';
 
 const editsOf = (version: Pick<PublishedVersion, 'entries'> | null): readonly BaselineEntry[] =>
   version?.entries.filter(({ group }) => group === 'edits') ?? [];

@@ -1,9 +1,11 @@
 /** What operators ask of the trainer: an older version again, a baseline learned elsewhere, their edits in every version. */
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { editsToEntries } from '../../../baseline/edits/entries.ts';
 import type { BaselineEntry } from '../../../baseline/model.ts';
 import { editDocument } from '../../../schemas/baselines/edit.ts';
+import { checkManifest } from '../../../schemas/baselines/manifest.ts';
 import type { AnsweredRequest, BaselineRequestKind } from '../../../schemas/baselines/request.ts';
+import { VERSION_SCHEMA, versionId } from '../../../schemas/baselines/version.ts';
 import { GROUPS } from '../../../schemas/log/verdict.ts';
 import { createTrainerWorld, newOperators, type Operators, skuOf, type TrainerWorld } from './robot-shop.ts';
 
@@ -146,6 +148,7 @@ describe("operators' edits", () => {
         .map(({ key }) => key)
         .sort();
     expect(editsOf()).toEqual(['a', 'b']);
+    expect(checkManifest(last(world).entries).version).toBe(last(world).baseline.version); // exported, it can be imported
     operators.edits = [edit('a'), edit('b')]; // the same in another order
     await world.visit([], 3_000);
     expect(world.versions).toHaveLength(count + 1);
@@ -169,18 +172,33 @@ describe("operators' edits", () => {
 });
 
 describe('an import', () => {
-  const elsewhere = async (): Promise<readonly BaselineEntry[]> => {
+  /** Of another system, learned once for all. */
+  let entries: readonly BaselineEntry[] = [];
+  let id = '';
+  beforeAll(async () => {
     const world = await createTrainerWorld();
     await world.visit(products(800), 60_000);
     await world.visit(products(600), 60_000);
-    return last(world).entries;
+    entries = last(world).entries;
+    id = last(world).baseline.version;
+  }, 60_000);
+  /** As another could have been written: other facts, under their own id. */
+  const resealed = (change: (facts: Record<string, unknown>) => void): [string, readonly BaselineEntry[]] => {
+    const content = entries.filter(({ group }) => group !== 'manifest');
+    const { version: _, ...facts } = JSON.parse(entries.find(({ group }) => group === 'manifest')!.value) as object & {
+      version: string;
+    };
+    change(facts);
+    const version = versionId(VERSION_SCHEMA, facts, content);
+    const value = JSON.stringify({ version, ...facts });
+    return [version, [{ group: 'manifest', kind: 'manifest', key: 'manifest', value }, ...content]];
   };
 
   it('judges once own traffic confirmed it, long before learning would have; own learning then takes its place', async () => {
     const operators = newOperators();
-    operators.imported.set('elsewhere', await elsewhere());
+    operators.imported.set(id, entries);
     const world = await createTrainerWorld(operators, { minSegments: 1_500 });
-    const asked = ask(operators, 'import', { version: 'elsewhere' });
+    const asked = ask(operators, 'import', { version: id });
     await world.visit(products(400), 20_000);
     expect(asked().answer).toMatchObject({
       state: 'confirming',
@@ -206,9 +224,9 @@ describe('an import', () => {
 
   it('that own traffic contradicts never judges, and says why', async () => {
     const operators = newOperators();
-    operators.imported.set('elsewhere', await elsewhere());
+    operators.imported.set(id, entries);
     const world = await createTrainerWorld(operators);
-    const asked = ask(operators, 'import', { version: 'elsewhere' });
+    const asked = ask(operators, 'import', { version: id });
     await world.visit(
       Array.from({ length: 400 }, (_, i) => `/other/shop/${i % 7}`),
       30_000,
@@ -222,11 +240,11 @@ describe('an import', () => {
 
   it('that is still being confirmed gives way to a roll-back that can be done, and to none that cannot', async () => {
     const operators = newOperators();
-    operators.imported.set('elsewhere', await elsewhere());
+    operators.imported.set(id, entries);
     const world = await createTrainerWorld(operators);
     await world.visit(products(800), 60_000);
     const own = last(world).baseline.version;
-    const asked = ask(operators, 'import', { version: 'elsewhere' });
+    const asked = ask(operators, 'import', { version: id });
     await world.visit([], 3_000);
     const unknown = ask(operators, 'roll-back', { version: 'no such' });
     await world.visit([], 3_000);
@@ -240,25 +258,47 @@ describe('an import', () => {
     expect(kinds(world)).not.toContain('imported');
   }, 60_000);
 
-  it('made under another key, of nothing stored, or answered by a trainer that died: refused, refused, and done once', async () => {
+  it('that is no baseline, or not the one it says it is, is refused and keeps no request behind it waiting', async () => {
     const operators = newOperators();
-    const entries = await elsewhere();
-    operators.imported.set('elsewhere', entries);
+    const malformed = resealed((facts) => {
+      facts.learning = 5;
+      facts.alerting = false;
+    });
+    operators.imported.set(...malformed);
+    operators.imported.set('no json', [{ group: 'manifest', kind: 'manifest', key: 'manifest', value: '{' }]);
     operators.imported.set(
-      'foreign key',
-      entries.map((entry) =>
-        entry.group === 'manifest' ? { ...entry, value: entry.value.replace(/"keyId":"\w+"/, '"keyId":"0"') } : entry,
-      ),
+      id,
+      entries.filter(({ group }) => group !== 'status'),
     );
     const world = await createTrainerWorld(operators);
-    const foreign = ask(operators, 'import', { version: 'foreign key' });
+    const refused = [malformed[0], 'no json', id].map((version) => ask(operators, 'import', { version, force: true }));
+    const behind = ask(operators, 'resume');
+    await world.visit([], 3_000);
+    expect(refused.map((asked) => asked().answer.message)).toEqual([
+      expect.stringMatching(/manifest is malformed.*learning/s),
+      expect.stringContaining('no JSON'),
+      expect.stringContaining('not that of'),
+    ]);
+    expect(behind().answer).toMatchObject({ state: 'refused', message: 'there is no version yet' });
+    expect(world.versions).toHaveLength(0);
+  }, 60_000);
+
+  it('made under another key, of nothing stored, or answered by a trainer that died: refused, refused, and done once', async () => {
+    const operators = newOperators();
+    operators.imported.set(id, entries);
+    const other = resealed((facts) => {
+      facts.keyId = '0';
+    });
+    operators.imported.set(...other);
+    const world = await createTrainerWorld(operators);
+    const foreign = ask(operators, 'import', { version: other[0] });
     const nothing = ask(operators, 'import', { version: 'nothing' });
     await world.visit([], 6_000);
     expect(foreign().answer).toMatchObject({ state: 'refused', message: expect.stringContaining('redaction.key') });
     expect(nothing().answer).toMatchObject({ state: 'refused', message: expect.stringContaining('nothing is stored') });
 
     operators.losing = true;
-    const forced = ask(operators, 'import', { version: 'elsewhere', force: true });
+    const forced = ask(operators, 'import', { version: id, force: true });
     await world.visit([], 6_000);
     operators.losing = false;
     await world.restart();
