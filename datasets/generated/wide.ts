@@ -11,9 +11,11 @@ export interface Width {
   /** Calls of an operation, on every level together. */
   readonly calls: number;
   readonly parameters: number;
+  /** Calls that come or not, each by itself: an operation has two to the power of them signatures; 3 without. */
+  readonly optional?: number;
 }
 
-export function wideSystem({ seed, services, entries, calls, parameters }: Width): System {
+export function wideSystem({ seed, services, entries, calls, parameters, optional = 3 }: Width): System {
   const random = createRandom(seed, 'wide');
   return {
     name: `wide-${seed}`,
@@ -29,14 +31,11 @@ export function wideSystem({ seed, services, entries, calls, parameters }: Width
         ms: 1 + 5 * random.next(),
         bytes: 1_000,
         parameters: Array.from({ length: parameters }, (_, p) => parameterOf(random, p)),
-        steps: stepsOf(random, i, calls, services),
+        steps: stepsOf(random, i, calls, services, optional),
       }),
     ),
   };
 }
-
-/** Calls that come or not, each by itself: an operation has two to the power of them signatures. */
-const OPTIONAL = 3;
 
 const parameterOf = (random: Random, i: number): Parameter => ({
   name: `p${i}`,
@@ -45,7 +44,7 @@ const parameterOf = (random: Random, i: number): Parameter => ({
 });
 
 /** Each operation has methods of its own, so that every call of it is a key of its own. */
-function stepsOf(random: Random, entry: number, calls: number, services: number): Step[] {
+function stepsOf(random: Random, entry: number, calls: number, services: number, optional: number): Step[] {
   const steps: Step[] = [];
   let left = calls;
   for (let i = 0; left > 0; i++) {
@@ -62,7 +61,7 @@ function stepsOf(random: Random, entry: number, calls: number, services: number)
       );
     }
     left -= 1 + inside;
-    const share = i < OPTIONAL ? { share: 0.5 } : {};
+    const share = i < optional ? { share: 0.5 } : {};
     const service = `service-${random.below(services)}`;
     steps.push({ ...rpc(`${service}.v1.R${entry}/M${i}`, 1 + 4 * random.next(), own, share), service });
   }
