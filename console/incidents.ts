@@ -2,10 +2,12 @@
 import { type Expected, expectationOf } from '../baseline/edits/expectation.ts';
 import type { Log } from '../runtime/log/port.ts';
 import type { Incident } from '../schemas/alerts/incident.ts';
+import type { Novelty } from '../schemas/baselines/edit.ts';
 import { encodeJson } from '../schemas/log/codecs.ts';
 import type { IncidentAction, IncidentActionKind } from '../schemas/log/incident-action.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
 import type { EditDesk, WrittenEdit } from './edits.ts';
+import type { Preview } from './preview.ts';
 import { ProblemError } from './problem.ts';
 import type { ConsoleStore } from './store.ts';
 
@@ -17,6 +19,8 @@ export interface ActionInput {
   readonly owner: string;
   readonly expiresMs: number | null;
   readonly dryRun: boolean;
+  /** False: the edit is written without looking what it would have changed. */
+  readonly preview: boolean;
 }
 
 export interface ActionDone {
@@ -37,12 +41,20 @@ export interface IncidentDesk {
 
 export interface IncidentDeskDeps {
   readonly store: ConsoleStore;
-  readonly edits: Pick<EditDesk, 'write'>;
+  readonly edits: Pick<EditDesk, 'list' | 'write'>;
   readonly log: Pick<Log, 'produce'>;
   readonly now: () => number;
 }
 
 const MOST_SEARCHED = 10_000;
+/** `--expires 30d` said again is some time later: the same end. */
+const SAME_END_MS = 3_600_000;
+const sameEnd = (one: number | null, other: number | null): boolean =>
+  one === null || other === null ? one === other : Math.abs(one - other) <= SAME_END_MS;
+const keyOf = (approve: readonly Novelty[]): string =>
+  JSON.stringify(
+    approve.map((one) => [one.kind, one.explanationKey, one.service, one.operation].join('\u0000')).sort(),
+  );
 /** Incidents that no edit of a version can keep away, and what can be done instead. */
 const NOT_OF_A_VERSION: Readonly<Record<string, string>> = {
   collective: 'it is about many requests together, not about one that could be expected: use --once',
@@ -95,6 +107,25 @@ export function createIncidentDesk({ store, edits, log, now }: IncidentDeskDeps)
     throw new ProblemError(409, `nothing of incident ${incident.id} is known that an edit could keep away`);
   }
 
+  /** The edit that the same word made before, as when it is said again after the log was away: one is enough. */
+  async function writtenBefore(
+    incident: Incident,
+    approve: Expected['approve'],
+    expiresMs: number | null,
+  ): Promise<WrittenEdit | undefined> {
+    const wanted = keyOf(approve);
+    const found = (await edits.list()).find(
+      ({ incidentId, document }) =>
+        incidentId === incident.id &&
+        document.state === 'approved' &&
+        (document.expiresMs === null || document.expiresMs > now()) &&
+        sameEnd(document.expiresMs, expiresMs) &&
+        keyOf(document.approve) === wanted,
+    );
+    if (found === undefined) return undefined;
+    return { ...found, preview: found.preview === '' ? null : (JSON.parse(found.preview) as Preview) };
+  }
+
   return {
     find,
     async list({ state, class: incidentClass, limit }) {
@@ -109,23 +140,24 @@ export function createIncidentDesk({ store, edits, log, now }: IncidentDeskDeps)
     },
     async act(id, input) {
       const incident = await find(id);
-      const { by, comment, dryRun } = input;
+      const { by, comment, dryRun, preview, owner, expiresMs } = input;
       if (input.action === 'expect-once' || input.action === 'expect-always') await mayBeExpected(incident);
       let written: WrittenEdit | undefined;
       let left: Expected['left'] | undefined;
       if (input.action === 'expect-always') {
         const found = await expected(incident);
         left = found.left;
-        written = await edits.write(
+        written = await writtenBefore(incident, found.approve, expiresMs);
+        written ??= await edits.write(
           {
             state: 'approved',
-            owner: input.owner,
-            expiresMs: input.expiresMs,
+            owner,
+            expiresMs,
             comment: comment === '' ? `expected: ${incident.title}` : comment,
             approve: found.approve,
           },
           by,
-          { incidentId: incident.id, seen: found.approve, dryRun },
+          { incidentId: incident.id, seen: found.approve, dryRun, preview },
         );
       }
       const action: IncidentAction = {

@@ -18,6 +18,7 @@ const acting = z.strictObject({
   owner: z.string().max(256).default(''),
   expiresMs: z.number().int().min(0).nullable().default(null),
   dryRun: z.boolean().default(false),
+  preview: z.boolean().default(true),
 });
 
 export function addIncidentRoutes(app: FastifyInstance, desk: IncidentDesk): void {

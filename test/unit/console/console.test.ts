@@ -35,7 +35,7 @@ const INCIDENT = {
   findings: [],
 };
 
-function open(settings: Record<string, unknown> = {}, over: Partial<ConsoleStore> = {}) {
+function open(settings: Record<string, unknown> = {}, over: Partial<ConsoleStore> = {}, logIsAway = () => false) {
   const { baseline, entries } = loadedBaseline();
   const written: StoredEdit[] = [];
   const actions: IncidentAction[] = [];
@@ -90,6 +90,7 @@ function open(settings: Record<string, unknown> = {}, over: Partial<ConsoleStore
     store,
     log: {
       async produce(_topic, records) {
+        if (logIsAway()) throw new SpanwardenError('LOG_UNAVAILABLE', 'the log does not answer');
         for (const { value } of records) actions.push(decodeIncidentAction(value)!);
       },
     },
@@ -349,6 +350,25 @@ describe('incidents', () => {
       expect((await other.ask('POST', `incidents/${INCIDENT.id}/actions`, { action: 'reopen' })).status).toBe(202);
     },
   );
+
+  it('expect always said again, as after the log was away, makes no second edit', async () => {
+    let away = true;
+    const { ask, actions, written } = open({}, {}, () => away);
+    const always = (more: object = {}) =>
+      ask('POST', `incidents/${INCIDENT.id}/actions`, { action: 'expect-always', expiresMs: NOW + 5_000_000, ...more });
+    expect((await always()).status).toBe(503);
+    expect([written.length, actions.length]).toEqual([1, 0]);
+    away = false;
+    const again = await always({ expiresMs: NOW + 5_000_100 });
+    expect([again.status, written.length]).toEqual([202, 1]);
+    expect(again.said.edit).toMatchObject({ document: { id: written[0]!.document.id }, preview: { stored: {} } });
+    expect(actions).toMatchObject([{ editId: written[0]!.document.id }]);
+    await always({ expiresMs: null, preview: false });
+    expect(written.map(({ document, preview }) => [document.expiresMs, preview === ''])).toEqual([
+      [NOW + 5_000_000, false],
+      [null, true],
+    ]);
+  });
 
   it('what no version can expect is refused and says what to do', async () => {
     const collective = { ...INCIDENT, kind: 'collective' };
