@@ -45,16 +45,17 @@ export const incidents: Command = {
   help: `
 usage: spanwarden incidents list [--class CLASS] [--open] [--most N] [--json] [--config FILE]
        spanwarden incidents show ID [--json] [--config FILE]
-       spanwarden incidents expect ID --once|--always [--dry-run] [--expires WHEN] [--owner NAME] [--comment TEXT]
+       spanwarden incidents expect ID --once|--always [--dry-run] [--no-preview] [--expires WHEN] [--owner NAME] [--comment TEXT]
        spanwarden incidents acknowledge|resolve|reopen|bad ID [--comment TEXT]
 
 list   newest first: id, state, class, when, client, traces, title
 show   one incident: what was expected and seen, the client and how it is known, trace ids
 expect --once: it was expected, and what is still to come of it is not told. --always: an edit of the baseline keeps it from
        coming again: the smallest one, for its own novelties at their operation, with what it would have changed over the last day
-bad    it was an attack: never admitted
+bad    it was an attack: it counts as a true alert, and cannot be expected before it is reopened
 
 --dry-run       show what would be done, do nothing
+--no-preview    without looking what the edit would have changed
 --expires WHEN  of the edit: 30m, 12h, 30d, 4w or a date; without, it never ends
 --owner NAME    who answers for the edit
 --comment TEXT  why
@@ -75,6 +76,7 @@ ${CONSOLE_HELP}
       once: { type: 'boolean' },
       always: { type: 'boolean' },
       'dry-run': { type: 'boolean' },
+      'no-preview': { type: 'boolean' },
       expires: { type: 'string' },
       owner: { type: 'string' },
       comment: { type: 'string' },

@@ -7,6 +7,7 @@ export interface WordValues {
   readonly comment?: string | undefined;
   readonly owner?: string | undefined;
   readonly 'dry-run'?: boolean | undefined;
+  readonly 'no-preview'?: boolean | undefined;
   readonly json?: boolean | undefined;
   readonly expiresMs?: number | null;
 }
@@ -23,7 +24,7 @@ const SAID: Readonly<Record<IncidentActionKind, string>> = {
   reopen: 'reopened',
   'expect-once': 'expected this once: what is still to come of it is not told',
   'expect-always': 'expected always',
-  bad: 'bad: an attack, never admitted',
+  bad: 'bad: an attack; it counts as a true alert, and cannot be expected before it is reopened',
 };
 
 export async function sayWord(
@@ -40,6 +41,7 @@ export async function sayWord(
     owner: values.owner ?? '',
     expiresMs: values.expiresMs ?? null,
     dryRun,
+    preview: values['no-preview'] !== true,
   });
   if (values.json === true) return void process.stdout.write(`${JSON.stringify(answer)}\n`);
   const { incident, edit, left = [] } = answer;
