@@ -5,7 +5,7 @@ import { SpanwardenError } from '../runtime/errors.ts';
 import type { EditInput } from '../schemas/baselines/edit.ts';
 import { type Command, ExitCode, parse, UsageError } from './command.ts';
 import { CONSOLE_HELP, CONSOLE_OPTIONS, type ConsoleClient, connectConsole } from './console/client.ts';
-import { CLAUSE_OPTIONS, type ClauseValues, editOf, expiryOf } from './edits/build.ts';
+import { CLAUSE_OPTIONS, type ClauseValues, editOf, expiryOf, withGiven } from './edits/build.ts';
 import { editLine, editStory, type ShownEdit } from './edits/words.ts';
 import { sayWord } from './incidents/word.ts';
 
@@ -63,8 +63,8 @@ CLAUSE is any of these, as often as needed. A CALL is 'SERVICE OPERATION', or a 
 
 --owner NAME    who answers for it
 --expires WHEN  30m, 12h, 30d, 4w or a date; without, it never ends
---comment TEXT  why
---id ID         a name of its own; the name of an edit that there is: its next revision (create)
+--comment TEXT  why; over a FILE, these three stand instead of what it says
+--id ID         a name of its own; the name of an edit that there is: its next revision
 --dry-run       say what it would change, write nothing
 --no-preview    write it at once
 --all           retired ones too
@@ -99,7 +99,8 @@ function show(written: ShownEdit, values: Values, dry: boolean): void {
 
 async function write(client: ConsoleClient, edit: EditInput, values: Values, preview = false): Promise<void> {
   const dry = preview || values['dry-run'] === true;
-  if (dry) return show(await client.send<ShownEdit>('POST', 'edits/preview', { edit }), values, true);
+  const id = values.id === undefined ? {} : { id: values.id };
+  if (dry) return show(await client.send<ShownEdit>('POST', 'edits/preview', { edit, ...id }), values, true);
   const more = { by: client.by, preview: values['no-preview'] !== true };
   if (values.id !== undefined) {
     const { edits: all } = await client.get<{ edits: ShownEdit[] }>('edits?all=1');
@@ -109,20 +110,22 @@ async function write(client: ConsoleClient, edit: EditInput, values: Values, pre
       return show(await client.send('PUT', `edits/${values.id}`, { edit, supersedes, ...more }), values, false);
     }
   }
-  const id = values.id === undefined ? {} : { id: values.id };
   show(await client.send<ShownEdit>('POST', 'edits', { edit, ...more, ...id }), values, false);
 }
 
-function fileOf(rest: readonly string[]): EditInput {
+/** What the file says, and over it what the command line says. */
+function fileOf(rest: readonly string[], values: Values): EditInput {
   const file = one(rest, "a file, or '-' for standard input");
+  let document: EditInput;
   try {
-    return parseYaml(readFileSync(file === '-' ? 0 : file, 'utf8')) as EditInput;
+    document = parseYaml(readFileSync(file === '-' ? 0 : file, 'utf8')) as EditInput;
   } catch (cause) {
     throw new SpanwardenError(
       'INPUT_UNREADABLE',
       `${file} cannot be read as YAML or JSON: ${(cause as Error).message}`,
     );
   }
+  return withGiven(document, values, Date.now());
 }
 
 const ACTS: Readonly<
@@ -169,10 +172,10 @@ const ACTS: Readonly<
     await sayWord(client, one(rest, 'an incident'), 'expect-always', { ...values, expiresMs });
   },
   async create(client, rest, values) {
-    await write(client, fileOf(rest), values);
+    await write(client, fileOf(rest, values), values);
   },
   async preview(client, rest, values) {
-    await write(client, fileOf(rest), values, true);
+    await write(client, fileOf(rest, values), values, true);
   },
   async draft(client, rest, values) {
     const name = encodeURIComponent(one(rest, "a signature ('POST /checkout #1')"));

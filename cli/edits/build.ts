@@ -103,6 +103,19 @@ export function expiryOf(text: string | undefined, nowMs: number): number | null
   return ms;
 }
 
+/** A document with what the command line gives beside it; its clauses stay its own. */
+export function withGiven(document: EditInput, values: ClauseValues, nowMs: number): EditInput {
+  const { owner, expires, comment, ...clauses } = values;
+  const other = Object.keys(CLAUSE_OPTIONS).find((name) => clauses[name as keyof typeof clauses] !== undefined);
+  if (other !== undefined) throw new UsageError(`--${other} cannot be given with a file: say it there`);
+  return {
+    ...document,
+    ...(owner !== undefined && { owner }),
+    ...(expires !== undefined && { expiresMs: expiryOf(expires, nowMs) }),
+    ...(comment !== undefined && { comment }),
+  };
+}
+
 function similarity(name: string, text: string): number {
   const value = Number(text);
   if (text === '' || !(value >= 0 && value <= 0.999))

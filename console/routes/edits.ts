@@ -20,6 +20,8 @@ const shown = ({ document, summary, incidentId, preview }: StoredEdit) => ({
   preview: textJson(preview),
 });
 
+const editId = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes');
+
 const writing = z.strictObject({
   edit: z.record(z.string(), z.unknown()),
   by: who,
@@ -27,10 +29,7 @@ const writing = z.strictObject({
   /** False: written at once, without looking what it would have changed. */
   preview: z.boolean().default(true),
   /** A name of its own; else one is made. */
-  id: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes')
-    .exactOptional(),
+  id: editId.exactOptional(),
 });
 const revising = z.strictObject({
   edit: z.record(z.string(), z.unknown()),
@@ -44,7 +43,7 @@ const retiring = z.strictObject({
   dryRun: z.boolean().default(false),
   preview: z.boolean().default(true),
 });
-const previewing = z.strictObject({ edit: z.record(z.string(), z.unknown()), id: z.string().max(64).exactOptional() });
+const previewing = z.strictObject({ edit: z.record(z.string(), z.unknown()), id: editId.exactOptional() });
 
 export function addEditRoutes(app: FastifyInstance, desk: EditDesk): void {
   app.get('/api/v1/edits', async (request) => {
@@ -72,10 +71,12 @@ export function addEditRoutes(app: FastifyInstance, desk: EditDesk): void {
   });
   app.post('/api/v1/edits/preview', async (request) => {
     const { edit, id } = given(previewing, request.body);
-    const revision = id === undefined ? undefined : (await desk.history(id))[0]!.document.revision;
+    // one that there is: its next revision; else one of this name
+    const present = (await desk.list()).find(({ document }) => document.id === id);
     return desk.write(edit, '', {
       dryRun: true,
-      ...(id !== undefined && revision !== undefined && { id, supersedes: revision }),
+      ...(id !== undefined && { id }),
+      ...(present !== undefined && { supersedes: present.document.revision }),
     });
   });
   app.get('/api/v1/baseline/draft', async (request) => {

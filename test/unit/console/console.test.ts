@@ -278,6 +278,15 @@ describe('edits', () => {
     expect(written.map(({ preview }) => preview === '')).toEqual([false, true]);
   });
 
+  it('a preview of a name is one of its next revision, or of a first one, and writes nothing', async () => {
+    const { ask, written } = open();
+    await ask('POST', 'edits', { edit: THRESHOLD, id: 'search-timing' });
+    const preview = async (id: string) => (await ask('POST', 'edits/preview', { edit: THRESHOLD, id })).said.document;
+    expect(await preview('search-timing')).toMatchObject({ id: 'search-timing', revision: 2, supersedes: 1 });
+    expect(await preview('another')).toMatchObject({ id: 'another', revision: 1, supersedes: 0 });
+    expect(written).toHaveLength(1);
+  });
+
   it('are written, and say so, where stored verdicts cannot be looked at', async () => {
     const { ask, written } = open({}, { recentFindings: () => Promise.reject(new Error('memory limit exceeded')) });
     const edit = { state: 'approved', approve: [{ kind: PAIR.kind, explanationKey: PAIR.explanationKey }] };
