@@ -1,5 +1,6 @@
 /** Asks a running console: the address given, else the one that the console of this user's directory wrote. */
 import { userInfo } from 'node:os';
+import { resolve } from 'node:path';
 import { type ConsoleAccess, readAccess } from '../../console/token.ts';
 import { processEnvironment } from '../../runtime/config/environment.ts';
 import { loadConfig } from '../../runtime/config/load.ts';
@@ -67,7 +68,7 @@ export async function connectConsole(values: ConsoleValues): Promise<ConsoleClie
     }) as Promise<T>;
   };
   return {
-    by: values.by ?? userInfo().username,
+    by: values.by ?? userName(),
     get: (path) => json(ask(path, {})),
     send: (method, path, body) =>
       json(ask(path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })),
@@ -94,13 +95,22 @@ export function failed(url: string, method: string | undefined, cause: unknown):
   });
 }
 
+/** '' where this process has a number and no name, as in a container. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return '';
+  }
+}
+
 async function accessOf(config: Config['console'], url: string | undefined): Promise<ConsoleAccess> {
   const written = await readAccess(config.directory);
   const address = url?.replace(/\/$/, '') ?? written?.url;
   if (address === undefined)
     throw new SpanwardenError(
       'STOPPED',
-      `no console runs here (nothing in ${config.directory}): start one with 'spanwarden run', or name it with --url`,
+      `no console runs here (nothing in ${resolve(config.directory)}): start one with 'spanwarden run', or name it with --url`,
     );
   const token = config.token !== '' ? config.token : written?.url === address ? written.token : '';
   if (token === '')
