@@ -35,6 +35,7 @@ export interface ParameterCollector {
   value(source: number, name: number, view: KeyValueView): void;
   slot(source: number, name: number, slots: AttributeSlots, slot: number): void;
   number(source: number, name: number, value: number): void;
+  /** `name=value&…`; a part without `=` is a value of the name `(none)`. */
   query(bytes: Uint8Array, start: number, end: number): void;
   path(bytes: Uint8Array, parts: PathParts): void;
   /** Symbol of a name: a header's in lower case with `_` as `-`, any other with `{id}` for identifiers in it. */
@@ -198,9 +199,9 @@ export function createParameters(symbols: Symbols, options: ParameterOptions): P
           to++;
         }
         if (to > at) {
-          const nameEnd = equals < 0 ? to : equals;
-          const name = nameOf(bytes, at, nameEnd, false);
-          range(ParameterSource.query, name, bytes, equals < 0 ? to : equals + 1, to);
+          // A token alone may be a mail address or a password: a value, since names are kept as text.
+          const name = equals < 0 ? emptyName : nameOf(bytes, at, equals, false);
+          range(ParameterSource.query, name, bytes, equals < 0 ? at : equals + 1, to);
         }
         at = to + 1;
       }

@@ -22,6 +22,9 @@ const SECRETS = {
   routedPath: 'hunter2-Rosebud!',
   query: 'open-sesame-4711',
   bareQuery: '51H8xQ2eZvKYlo2Cq7',
+  bareMail: 'guinevere.doe@camelot.example',
+  bareWord: 'hunterBedivereSecret',
+  bareWords: 'merlin+agravain+mordred',
   header: 'tok_Zq81Lmvb77PpoX',
   cookie: 'sid~5b8e1fVulcan9',
   body: 'p@ssw0rd-Xanadu',
@@ -67,7 +70,7 @@ function requestOf(i: number): WireSpan[] {
       attributes: {
         'http.request.method': 'POST',
         'url.path': `/reset/${SECRETS.path}/confirm`,
-        'url.query': `q=${encodeURIComponent(SECRETS.query)}&page=${i % 7}&${SECRETS.bareQuery}&f[${SECRETS.parameterName}]=1`,
+        'url.query': `q=${encodeURIComponent(SECRETS.query)}&page=${i % 7}&${SECRETS.bareQuery}&${SECRETS.bareMail}&${SECRETS.bareWord}&${SECRETS.bareWords}&f[${SECRETS.parameterName}]=1`,
         'http.response.status_code': 200,
         'http.request.header.authorization': [`Bearer ${jwtOf({ sub: SECRETS.jwt, n: i % 3 })}`],
         'http.request.header.x-api-key': [SECRETS.header],
@@ -264,6 +267,7 @@ describe('planted secrets', () => {
       'mails',
       'public:name',
       'f[{id}]',
+      '(none)',
       'pod-{id}.svc',
     ]) {
       expect(lines.includes(known), known).toBe(true);

@@ -455,7 +455,7 @@ describe('parameters', () => {
       '0 path 2=17',
       '0 path 4=a/../b',
       '0 query q=a%20b',
-      '0 query flag=',
+      '0 query (none)=flag',
       '0 query x=1=2',
       '0 header user-agent=curl/8',
       '0 size response=512',
