@@ -31,7 +31,7 @@ export interface Making {
     offsets: readonly number[],
     streamMs: number,
   ): Promise<PublishedVersion | null>;
-  /** What an operator wants; `offsets`: where learning stands, for one that begins anew. */
+  /** What an operator wants; `offsets`: where learning stands, for one that begins anew: it does so before the first turn of others. */
   wished(
     wish: Wish,
     present: PublishedVersion | null,
@@ -39,6 +39,8 @@ export interface Making {
     streamMs: number,
   ): Promise<PublishedVersion>;
 }
+
+const none: ReadonlyMap<number, Uint8Array> = new Map();
 
 export function createMaking({ learning, templates, desk, load, inTurns }: MakingDeps): Making {
   async function counters(offsets: readonly number[]): Promise<Pick<PublishedVersion, 'partials' | 'paths'>> {
@@ -92,7 +94,6 @@ export function createMaking({ learning, templates, desk, load, inTurns }: Makin
     },
     async wished(wish, present, offsets, streamMs) {
       const manifest = present?.baseline.manifest ?? null;
-      if (wish.forget) learning.reset();
       const entries = deriveVersion({
         ...wish,
         current: manifest !== null && wish.forget ? { ...manifest, offsets } : manifest,
@@ -101,8 +102,18 @@ export function createMaking({ learning, templates, desk, load, inTurns }: Makin
         nowMs: streamMs,
         partitions: offsets.length,
       });
-      const kept = { partials: present?.partials ?? new Map(), paths: present?.paths ?? new Map() };
-      return { baseline: load(entries), entries, ...(wish.forget ? await counters(offsets) : kept) };
+      const baseline = load(entries); // where it throws, nothing is forgotten
+      if (!wish.forget)
+        return { baseline, entries, partials: present?.partials ?? none, paths: present?.paths ?? none };
+      learning.reset();
+      const partitions = [...offsets.keys()];
+      return {
+        baseline,
+        entries,
+        // at once: what is learned in a turn between lies beyond the offsets
+        partials: new Map(partitions.map((partition) => [partition, learning.encode(partition)])),
+        paths: new Map(partitions.map((partition) => [partition, templates.encode(partition)])),
+      };
     },
   };
 }

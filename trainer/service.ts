@@ -281,6 +281,7 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     try {
       const streamMs = present.version === null ? deps.now() : student.learnedMs;
       const made = await making.wished(wish, present.version, offsets, streamMs);
+      if (wish.forget) cuts.end(); // it would go back behind the new beginning, with what was held for it
       await present.publish(made, assertOurs);
       if (wish.forget) await commit(reached);
       if (!isStillOurs()) return;

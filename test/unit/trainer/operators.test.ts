@@ -115,6 +115,19 @@ describe('a roll-back', () => {
     expect(learned.segments).toBeLessThan(760);
   }, 60_000);
 
+  it('that is to forget but cannot be made forgets nothing', async () => {
+    const operators = newOperators();
+    const world = await createTrainerWorld(operators);
+    await world.visit(products(800), 60_000);
+    operators.edits = [{ ...edit('a'), value: '{}' }]; // no version can be made with it
+    const asked = ask(operators, 'resume', { forget: true });
+    await world.visit([], 4_000);
+    expect(asked().answer.state).toBe('refused');
+    operators.edits = [];
+    await world.visit(products(300), 30_000);
+    expect(last(world).baseline.manifest.segments).toBeGreaterThan(900);
+  }, 60_000);
+
   it('to what is not stored, or cannot alert, is refused by name', async () => {
     const operators = newOperators();
     const world = await createTrainerWorld(operators);
