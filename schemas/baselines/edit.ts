@@ -3,6 +3,7 @@
  * ends one. The documents in force when a version is cut are part of it, so a verdict stays a function of segment and version.
  */
 import { z } from 'zod';
+import { FINDING_KINDS } from '../log/verdict.ts';
 
 export const EDIT_STATES = ['learning', 'approved', 'pinned', 'blocked', 'retired'] as const;
 /**
@@ -19,28 +20,12 @@ const text = (max = 1_024) => z.string().min(1).max(max);
 const call = z.strictObject({ service: text(256), operation: text().exactOptional() });
 export type Call = z.infer<typeof call>;
 
-const FINDING_KINDS = [
-  'unseen-operation',
-  'unseen-edge',
-  'service-pair',
-  'required-child',
-  'required-ancestor',
-  'child-set',
-  'fan-out',
-  'order',
-  'whole-tree',
-  'status',
-  'latency',
-  'self-time',
-  'statement',
-  'attack-pattern',
-  'egress',
-  'parameter',
-] as const;
+/** What no approval covers: shifts over many requests, notices, and operators' own blocks. */
+const approvable = z.enum(FINDING_KINDS).exclude(['collective', 'trace-id-reused', 'missing-telemetry', 'blocked']);
 
 /** A novelty by its explanation key (DETECTION §6), where named only at this service and operation. */
 const novelty = z.strictObject({
-  kind: z.enum(FINDING_KINDS),
+  kind: approvable,
   explanationKey: text(2_048),
   service: text(256).exactOptional(),
   operation: text().exactOptional(),
@@ -48,7 +33,7 @@ const novelty = z.strictObject({
 export type Novelty = z.infer<typeof novelty>;
 
 /** What can be approved: findings over many requests are no version's. */
-export const APPROVABLE: readonly string[] = FINDING_KINDS;
+export const APPROVABLE: readonly string[] = approvable.options;
 
 const edge = z.strictObject({ parent: call, child: call });
 

@@ -8,7 +8,7 @@ import type { CollectiveCounts } from './collective.ts';
 import { INCIDENT_ACTIONS, type IncidentAction } from './incident-action.ts';
 import { JUDGED_LEVELS, type JudgedCounts } from './judged.ts';
 import type { OriginAnswer, OriginAsk } from './origin.ts';
-import { type FindingRecord, GROUPS, type Verdict, VerdictStage } from './verdict.ts';
+import { FINDING_KINDS, type FindingRecord, GROUPS, type Verdict, VerdictStage } from './verdict.ts';
 import type { VersionAnnouncement } from './version.ts';
 
 const text = z.string();
@@ -54,28 +54,7 @@ const match = z.object({
 });
 
 const finding = z.object({
-  kind: z.enum([
-    'unseen-operation',
-    'unseen-edge',
-    'service-pair',
-    'required-child',
-    'required-ancestor',
-    'child-set',
-    'fan-out',
-    'order',
-    'whole-tree',
-    'status',
-    'latency',
-    'self-time',
-    'collective',
-    'statement',
-    'attack-pattern',
-    'egress',
-    'parameter',
-    'trace-id-reused',
-    'missing-telemetry',
-    'blocked',
-  ]),
+  kind: z.enum(FINDING_KINDS),
   group,
   hard: z.boolean(),
   evidence: z.enum(['presence', 'absence']),

@@ -51,29 +51,31 @@ export interface Match {
   readonly text: string;
 }
 
-export type FindingKind =
-  | 'unseen-operation'
-  | 'unseen-edge'
-  | 'service-pair'
-  | 'required-child'
-  | 'required-ancestor'
-  | 'child-set'
-  | 'fan-out'
-  | 'order'
-  | 'whole-tree'
-  | 'status'
-  | 'latency'
-  | 'self-time'
-  | 'collective'
-  | 'statement'
-  | 'attack-pattern'
-  | 'egress'
-  | 'parameter'
-  | 'trace-id-reused'
+export const FINDING_KINDS = [
+  'unseen-operation',
+  'unseen-edge',
+  'service-pair',
+  'required-child',
+  'required-ancestor',
+  'child-set',
+  'fan-out',
+  'order',
+  'whole-tree',
+  'status',
+  'latency',
+  'self-time',
+  'collective',
+  'statement',
+  'attack-pattern',
+  'egress',
+  'parameter',
+  'trace-id-reused',
   /** Spans of a service do not come: a call may have been made that nothing was heard of. A notice, never an attack. */
-  | 'missing-telemetry'
+  'missing-telemetry',
   /** An operator blocked this call, operation or signature. */
-  | 'blocked';
+  'blocked',
+] as const;
+export type FindingKind = (typeof FINDING_KINDS)[number];
 
 export interface Finding {
   readonly kind: FindingKind;
