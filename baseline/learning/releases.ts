@@ -19,12 +19,12 @@ export interface ReleaseCount {
   buckets: number[];
 }
 
-/** By service and version, joined by a line end, which neither can hold. */
+/** By service and version as a JSON array: what callers may name themselves has any character. */
 export type Releases = Map<string, ReleaseCount>;
 
 export const createReleases = (): Releases => new Map();
 
-const keyOf = (service: string, version: string): string => `${service}\n${version}`;
+const keyOf = (service: string, version: string): string => JSON.stringify([service, version]);
 
 /** Counts the versions of a segment's services, each once. */
 export function learnReleases(
@@ -90,14 +90,19 @@ export const releasesToForm = (releases: Releases): ReleasesForm =>
     .map((key) => [key, releases.get(key)!.segments, releases.get(key)!.buckets] as const);
 
 export const releasesFromForm = (form: ReleasesForm): Releases =>
-  new Map(form.map(([key, segments, buckets]) => [key, { segments, buckets: [...buckets] }]));
+  new Map(
+    // keys of another form were written before: their releases are counted anew
+    form
+      .filter(([key]) => key.startsWith('["'))
+      .map(([key, segments, buckets]) => [key, { segments, buckets: [...buckets] }]),
+  );
 
 /** Versions by service that were seen often enough to be no news. */
 export function admittedReleases(releases: Releases, profile: LearningProfile): LearnedReleases {
   const learned = new Map<string, string[]>();
   for (const [key, segments, buckets] of releasesToForm(releases)) {
     if (segments < profile.admitOccurrences || buckets.length < Math.min(MOST_BUCKETS, profile.admitBuckets)) continue;
-    const [service, version] = key.split('\n') as [string, string];
+    const [service, version] = JSON.parse(key) as [string, string];
     const versions = learned.get(service);
     if (versions === undefined) learned.set(service, [version]);
     else versions.push(version);

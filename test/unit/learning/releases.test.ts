@@ -60,6 +60,15 @@ describe('learned releases', () => {
     ]);
   });
 
+  it('of a service that names itself by a line end and another release are no release of that service', () => {
+    const releases = createReleases();
+    const forged = segmentOf(symbols, { service: 'shop\n6.6.6', operation: 'GET /cart', version: 'any' });
+    for (let i = 0; i < 10; i++) learnReleases(releases, forged, i);
+    expect([...admittedReleases(releasesFromForm(releasesToForm(releases)), PROFILE)]).toEqual([
+      ['shop\n6.6.6', ['any']],
+    ]);
+  });
+
   it('are the same in any order of traffic and of merging, also past the bound', () => {
     const seen = fc.array(fc.tuple(fc.integer({ min: 0, max: 3_000 }).map(String), fc.nat(30)), { maxLength: 60 });
     const many = Array.from({ length: 5_000 }, (_, i): [string, number] => [`many ${i}`, 1]);
