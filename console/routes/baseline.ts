@@ -3,6 +3,8 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { VersionFacts } from '../../runtime/clickhouse/store.ts';
+import { SpanwardenError } from '../../runtime/errors.ts';
+import { checkManifest } from '../../schemas/baselines/manifest.ts';
 import type { BaselineRequest, BaselineRequestKind } from '../../schemas/baselines/request.ts';
 import { createVersionReader, type VersionEntry, writeVersion } from '../../schemas/baselines/version.ts';
 import { ProblemError } from '../problem.ts';
@@ -10,8 +12,9 @@ import type { ConsoleStore } from '../store.ts';
 import { given, who } from './given.ts';
 
 /** A baseline as lines; some hundred bytes an entry. */
-const MOST_IMPORT_BYTES = 1 << 30;
+const MOST_IMPORT_BYTES = 256 << 20;
 const MOST_LINE = 64 << 20;
+const MOST_VERSIONS = 1_000;
 export const LINES_TYPE = 'application/x-ndjson';
 
 export interface BaselineRoutesDeps {
@@ -40,8 +43,9 @@ export function addBaselineRoutes(app: FastifyInstance, { store, now, newId }: B
   }
 
   async function versionOf(name: string): Promise<string> {
-    const versions = await store.listVersions(1_000);
-    if (name === 'current' && versions[0] !== undefined) return versions[0].version;
+    const versions = await store.listVersions<VersionFacts>(MOST_VERSIONS);
+    const current = currentOf(versions);
+    if (name === 'current' && current !== undefined) return current.version;
     const found = versions.filter(({ version }) => version.startsWith(name));
     if (found.length === 1) return found[0]!.version;
     throw new ProblemError(
@@ -53,7 +57,7 @@ export function addBaselineRoutes(app: FastifyInstance, { store, now, newId }: B
   app.get('/api/v1/baseline/versions', async (request) => {
     const { limit } = given(listing, request.query);
     const versions = await store.listVersions<VersionFacts>(limit);
-    return { current: versions.find(({ alerting }) => alerting)?.version ?? '', versions };
+    return { current: currentOf(versions)?.version ?? '', versions };
   });
   app.get<{ Params: { version: string } }>('/api/v1/baseline/versions/:version/export', async (request, reply) => {
     const version = await versionOf(request.params.version);
@@ -81,14 +85,28 @@ export function addBaselineRoutes(app: FastifyInstance, { store, now, newId }: B
     const { by, comment, force } = given(importing, request.query);
     if (!(request.body instanceof Readable)) throw new ProblemError(415, `a baseline comes as ${LINES_TYPE}`);
     const entries = await readLines(request.body);
-    const manifest = entries.find(({ group }) => group === 'manifest')?.value;
-    if (manifest === undefined) throw new ProblemError(400, 'the baseline has no manifest');
-    const { version } = JSON.parse(manifest) as { version: string };
+    const { version } = checkManifest(entries);
+    const manifest = entries.find(({ group }) => group === 'manifest')!.value;
+    const stored = await store.listVersions(MOST_VERSIONS);
+    if (stored.some((one) => one.version === version))
+      throw new ProblemError(409, `version ${version} is stored already: roll back to it`);
     await store.insertImported(version, entries);
     const asked = await ask('import', { version, manifest, force: force === '1', by, comment });
     reply.code(202);
     return { request: { ...asked.request, manifest: '' }, entries: entries.length };
   });
+}
+
+/** The newest that judges. */
+const currentOf = (versions: readonly VersionFacts[]): VersionFacts | undefined =>
+  versions.find(({ alerting }) => alerting);
+
+function textOf(decode: () => string): string {
+  try {
+    return decode();
+  } catch (error) {
+    throw new SpanwardenError('BASELINE_DAMAGED', 'the baseline is damaged: it is no UTF-8', { cause: error });
+  }
 }
 
 async function readLines(body: Readable): Promise<VersionEntry[]> {
@@ -99,12 +117,12 @@ async function readLines(body: Readable): Promise<VersionEntry[]> {
   for await (const chunk of body as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > MOST_IMPORT_BYTES) throw new ProblemError(413, `a baseline has at most ${MOST_IMPORT_BYTES} bytes`);
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    const lines = (rest + textOf(() => decoder.decode(chunk, { stream: true }))).split('\n');
     rest = lines.pop()!;
     if (rest.length > MOST_LINE) throw new ProblemError(413, 'a line of the baseline is too long');
     for (const line of lines) reader.line(line);
   }
-  rest += decoder.decode();
+  rest += textOf(() => decoder.decode());
   if (rest !== '') reader.line(rest);
   return reader.finish();
 }

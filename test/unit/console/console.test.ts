@@ -389,8 +389,50 @@ describe('incidents', () => {
 });
 
 describe('the baseline', () => {
+  it('current is the newest version that judges, for export as in the list', async () => {
+    const { baseline, entries } = loadedBaseline();
+    const newest = { ...baseline.manifest, version: 'ffffffffffffffff', alerting: false };
+    const { ask, service } = open(
+      {},
+      {
+        listVersions: async () => [newest, baseline.manifest] as never,
+        loadVersion: async (version) => {
+          expect(version).toBe(baseline.version);
+          return { manifest: baseline.manifest, entries } as never;
+        },
+      },
+    );
+    expect((await ask('GET', 'baseline/versions')).said.current).toBe(baseline.version);
+    const exported = await service.app.inject({
+      url: '/api/v1/baseline/versions/current/export',
+      headers: { host: 'localhost', authorization: `Bearer ${TOKEN}` },
+    });
+    expect(exported.headers['x-baseline-version']).toBe(baseline.version);
+  });
+
+  it('a damaged import is refused and says why', async () => {
+    const { ask, imported } = open({}, { listVersions: async () => [] });
+    const type = { 'content-type': 'application/x-ndjson' };
+    const { entries } = loadedBaseline();
+    const manifested = (value: string) =>
+      [...writeVersion(entries.map((one) => (one.group === 'manifest' ? { ...one, value } : one)))].join('');
+    const { manifest } = loadedBaseline().baseline;
+    for (const [body, why] of [
+      [Buffer.from([0xff, 0xfe, 0x0a]), 'UTF-8'],
+      [manifested('{'), 'no JSON'],
+      [manifested('null'), 'manifest'],
+      [manifested(JSON.stringify({ ...manifest, version: undefined })), 'manifest'],
+      [manifested(JSON.stringify({ ...manifest, segments: manifest.segments + 1 })), 'its content'],
+    ] as const) {
+      const { status, said } = await ask('POST', 'baseline/import', body, type);
+      expect([status, said.detail]).toEqual([400, expect.stringContaining(why)]);
+    }
+    expect(imported).toEqual([]);
+  });
+
   it('is exported and imported as lines, and rolled back by its id or the start of it', async () => {
     const { ask, requests, imported, service } = open();
+    const elsewhere = open({}, { listVersions: async () => [] });
     const { baseline, entries } = loadedBaseline();
     const lines = [...writeVersion(entries)].join('');
     const exported = await service.app.inject({
@@ -399,16 +441,19 @@ describe('the baseline', () => {
     });
     expect(exported.body).toBe(lines);
     const type = { 'content-type': 'application/x-ndjson' };
-    const { status, said } = await ask('POST', 'baseline/import?by=ann&force=1', lines, type);
+    const { status, said } = await elsewhere.ask('POST', 'baseline/import?by=ann&force=1', lines, type);
     expect([status, said.entries]).toEqual([202, entries.length]);
-    expect(imported).toEqual([baseline.version]);
+    expect(elsewhere.imported).toEqual([baseline.version]);
+    expect(elsewhere.requests).toMatchObject([{ kind: 'import', version: baseline.version, force: true }]);
+    // where it is stored already, its rows are not written over
+    expect((await ask('POST', 'baseline/import?force=1', lines, type)).status).toBe(409);
+    expect(imported).toEqual([]);
     expect((await ask('POST', 'baseline/import', lines.replace('GET /search', 'GET /seerch'), type)).status).toBe(400);
     expect((await ask('POST', 'baseline/import', 'nothing\n', type)).status).toBe(400);
     await ask('POST', 'baseline/rollback', { version: baseline.version.slice(0, 6), by: 'ann' });
     expect((await ask('POST', 'baseline/rollback', { version: 'zz' })).status).toBe(404);
     await ask('POST', 'baseline/resume', { forget: true });
     expect(requests.map(({ kind, version, force, forget }) => [kind, version, force, forget])).toEqual([
-      ['import', baseline.version, true, false],
       ['roll-back', baseline.version, false, false],
       ['resume', '', false, true],
     ]);
