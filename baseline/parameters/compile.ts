@@ -52,7 +52,7 @@ const operationData = (
   const profiles = [...operation.parameters.map.values(), ...operation.calls.map.values()]
     .map((parameter) => {
       const key = quarantinedParameter(partial, operation.label, parameter.source, parameter.name);
-      const data = effectiveProfile(parameter, timesOf(partial.quarantined, key), options);
+      const data = effectiveProfile(parameter, timesOf(partial.quarantined, key), partial.operations.seed, options);
       if (data.source === ParameterSource.egress) data.anyPublic = anyPublic;
       return data;
     })

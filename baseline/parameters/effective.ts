@@ -16,6 +16,7 @@ import {
 } from './counts.ts';
 import { estimateDistinct } from './distinct.ts';
 import { ADMITTED, HINT, Kind, TOP_TEMPLATES } from './features.ts';
+import { hiddenName, isNamedOutside } from './hidden-names.ts';
 import type { ParameterCounts } from './partial.ts';
 import type { KindCounts, ProfileData } from './profile.ts';
 
@@ -198,10 +199,11 @@ const byKindOf = (counts: Counts): [number, CountEntry[]][] => {
   return [...byKind].sort(([a], [b]) => a - b);
 };
 
-/** `quarantined`: its observations in quarantined segments, which are said beside the others. */
+/** `quarantined`: its observations in quarantined segments, which are said beside the others; `seed`: the hashes' key. */
 export const effectiveProfile = (
   parameter: ParameterCounts,
   quarantined: number,
+  seed: number,
   options: CompileOptions,
 ): ProfileData => {
   const byKind = new Map(byKindOf(parameter.counts));
@@ -227,9 +229,11 @@ export const effectiveProfile = (
       : [];
   const listed = new Set(kinds.find(({ kind }) => kind === Kind.form)?.keys ?? []);
   for (const key of pending) listed.add(key);
+  const hidden = isNamedOutside(parameter.source) && (total === undefined || !isAdmitted(total, options));
   return {
     source: parameter.source,
-    name: parameter.name,
+    name: hidden ? hiddenName(parameter.name, seed) : parameter.name,
+    hidden,
     n: benign,
     hits,
     clients: estimateDistinct(parameter.clients),

@@ -97,6 +97,7 @@ interface ParameterJson {
   operation: string;
   source: number;
   name: string;
+  hidden?: true;
   n: number;
   hits: number;
   clients: number;
@@ -134,6 +135,7 @@ const parameterToJson = (operation: OperationData, profile: ProfileData): Parame
   operation: operation.label,
   source: profile.source,
   name: profile.name,
+  ...(profile.hidden ? { hidden: true as const } : {}),
   n: profile.n,
   hits: profile.hits,
   clients: profile.clients,
@@ -158,6 +160,7 @@ const profileFromJson = (json: ParameterJson): ProfileData => {
   return {
     source: json.source,
     name: json.name,
+    hidden: json.hidden === true,
     n: json.n,
     hits: json.hits,
     clients: json.clients,

@@ -14,7 +14,7 @@ export const createParametersModel = (
   seed: number,
   families?: readonly PatternFamily[],
 ): Model => {
-  const tables = buildTables(data, symbols);
+  const tables = buildTables(data, symbols, seed);
   return {
     score: createScorer(tables, seed, families),
     entries: () => entriesFromData(data),

@@ -28,7 +28,9 @@ export interface KindCounts {
 
 export interface ProfileData {
   readonly source: number;
+  /** Text, or where `hidden` the hash of one that was not admitted (hidden-names.ts). */
   readonly name: string;
+  readonly hidden?: boolean;
   /** Effective observations without attack-pattern hits. */
   n: number;
   /** Observations with an attack-pattern hit, admitted or not. */

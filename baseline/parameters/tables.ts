@@ -5,6 +5,7 @@ import { backOffProfile } from './backoff.ts';
 import type { ModelData, OperationData, SchemaCounts, ServiceData } from './data.ts';
 import { Kind } from './features.ts';
 import { avalanche } from './hash.ts';
+import { createNameIds, isNamedOutside } from './hidden-names.ts';
 import { compileProfile, floorOf, kindCounts, type Profile, rarities } from './profile.ts';
 import { isCallSource } from './sources.ts';
 
@@ -111,7 +112,7 @@ const operationTable = (data: OperationData, service: number): OperationTable =>
   };
 };
 
-export const buildTables = (data: ModelData, symbols: Symbols): ModelTables => {
+export const buildTables = (data: ModelData, symbols: Symbols, seed: number): ModelTables => {
   const operations: OperationTable[] = [];
   const profiles: Profile[] = [];
   let labels = new Int32Array(Math.max(64, symbols.labelCount + data.operations.length + 1)).fill(-1);
@@ -119,6 +120,11 @@ export const buildTables = (data: ModelData, symbols: Symbols): ModelTables => {
   const members = new Map<number, Map<number, OperationData['profiles']>>();
   const expected = data.operations.reduce((sum, { profiles }) => sum + profiles.length, 0);
   const index = createTripleIndex(expected);
+  const names = createNameIds(
+    symbols,
+    seed,
+    data.operations.flatMap(({ profiles }) => profiles),
+  );
 
   const called = new Set<number>();
   const anyPublic = new Set<string>();
@@ -148,7 +154,7 @@ export const buildTables = (data: ModelData, symbols: Symbols): ModelTables => {
     operations.push(operationTable(operation, service));
     for (const profile of operation.profiles) {
       const call = isCallSource(profile.source);
-      const name = call ? symbols.labelFromText(profile.name) : symbols.intern(profile.name);
+      const name = call ? symbols.labelFromText(profile.name) : names.ofProfile(profile);
       index.set(label, name, profile.source, profiles.length);
       profiles.push(compileProfile(profile));
       if (call || profile.source === ParameterSource.size) continue;
@@ -170,11 +176,19 @@ export const buildTables = (data: ModelData, symbols: Symbols): ModelTables => {
     operations,
     profiles,
     operationAt: (label) => (label < labels.length ? labels[label]! : -1),
-    profileAt: index.get,
+    profileAt(label, name, source) {
+      const found = index.get(label, name, source);
+      if (found >= 0 || !names.any || !isNamedOutside(source)) return found;
+      const id = names.ofSymbol(name);
+      return id === name ? -1 : index.get(label, id, source);
+    },
     serviceAt: (service) => services.get(service),
     isCalled: (egress) => called.has(egress),
     backOff(service, name, source) {
-      const parts = members.get(service)?.get(name * 16 + source);
+      const byName = members.get(service);
+      const parts =
+        byName?.get(name * 16 + source) ??
+        (names.any && isNamedOutside(source) ? byName?.get(names.ofSymbol(name) * 16 + source) : undefined);
       if (parts === undefined) return null;
       let found = backOffs.get(parts);
       if (found === undefined) {

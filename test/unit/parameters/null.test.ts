@@ -85,8 +85,8 @@ for (let i = 0; i < LEARNED; i++) {
   learner.learn(partial, requestOf(random), { bucket: i >> 6, client: 1 + random.below(2_000), quarantined: false });
 }
 const model = learner.compile(partial, optionsOf({ segments: LEARNED, clients: 2_000, buckets: 94 }));
-const tables: ModelTables = buildTables(dataFromEntries([...model.entries()]), symbols);
 const seed = hashText('test', 0x811c9dc5);
+const tables: ModelTables = buildTables(dataFromEntries([...model.entries()]), symbols, seed);
 const reader = createParameterReader(seed);
 const schema = createSchemaReader(seed);
 const operation = tables.operations.find(({ data }) => data.operation === 'POST /null')!;
