@@ -36,6 +36,8 @@ export interface Sample {
   readonly bytes: number;
   /** Hash of the labels it was learned with. */
   readonly labels: number;
+  /** Nothing was learned of it: it only calibrates. */
+  readonly quarantined: boolean;
   scored: Scored | undefined;
 }
 

@@ -26,7 +26,7 @@ interface CellHead {
   readonly clients: readonly number[];
   readonly firstMs: number;
   readonly lastMs: number;
-  /** hash, bucket, values by group, family key, entry, timing and parameter similarity, share in state observe by group, hard, deviations, the last version's values of them. */
+  /** hash, bucket, values by group, family key, entry, timing and parameter similarity, share in state observe by group, hard, deviations, the last version's values of them, quarantined. */
   readonly scored: readonly (readonly [
     number,
     number,
@@ -39,6 +39,7 @@ interface CellHead {
     boolean?,
     (readonly number[])?,
     (readonly (number | null)[])?,
+    boolean?,
   ])[];
   /** Byte lengths of the partials in the order of GROUPS. */
   readonly lengths: readonly number[];
@@ -73,10 +74,10 @@ export function* encodingCells(
       clients: distinctToForm(cell.clients),
       firstMs: cell.firstMs,
       lastMs: cell.lastMs,
-      scored: cell.samples.flatMap(({ hash, bucket, scored: s }) => {
+      scored: cell.samples.flatMap(({ hash, bucket, quarantined, scored: s }) => {
         if (s === undefined) return [];
         const { familyKey, entry, timing, parameters, observed, hard, deviations, byVersion } = s;
-        const own = [deviations, byVersion] as const;
+        const own = [deviations, byVersion, quarantined] as const;
         return [[hash, bucket, [...s.values], familyKey, entry, timing, parameters, observed, hard, ...own] as const];
       }),
       lengths: partials.map((bytes) => bytes.length),
@@ -140,12 +141,14 @@ export function decodeCells(
           hard,
           deviations,
           byVersion,
+          quarantined,
         ]) => ({
           hash,
           bucket,
           spans: undefined,
           bytes: 0,
           labels: 0,
+          quarantined: quarantined ?? false,
           scored: {
             values: Float64Array.from(values),
             familyKey,

@@ -122,13 +122,21 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
     lastCell = undefined;
   }
 
-  function keep(cell: Cell, segment: Segment, spans: SegmentSpans, bucket: number): void {
+  function keep(cell: Cell, segment: Segment, spans: SegmentSpans, { bucket, quarantined }: LearnContext): void {
     const hash = unitHash(segment.traceId + segment.entrySpanId, config.seed);
     if (hash >= keepBelow) return;
     const kept = keepSpans(spans, spans.spanCount * PLACE_STRIDE);
     let bytes = kept.places.byteLength;
     for (const record of kept.records) bytes += record.byteLength;
-    cell.samples.push({ hash, bucket, spans: kept, bytes, labels: labelsHash(segment), scored: undefined });
+    cell.samples.push({
+      hash,
+      bucket,
+      spans: kept,
+      bytes,
+      labels: labelsHash(segment),
+      quarantined,
+      scored: undefined,
+    });
     keptCount++;
     keptBytes += bytes;
     if (keptCount > config.calibrationSegments || keptBytes > config.calibrationBytes) thin();
@@ -218,7 +226,7 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
       context.quarantined = quarantined;
       const cell = cellOf(spans.partition, bucket);
       learnInto(cell, learners, segment, context satisfies LearnContext, timeMs);
-      keep(cell, segment, spans, bucket);
+      keep(cell, segment, spans, context);
     },
     progress,
     publishing,

@@ -57,6 +57,8 @@ interface Fold {
   partials: GroupPartials;
   samples: Sample[];
   segments: number;
+  /** Those of them of which nothing was learned anyway. */
+  quarantined: number;
 }
 
 export function* publishSteps(
@@ -151,7 +153,7 @@ export function* publishSteps(
     const kept = withoutBursts(folds, most);
     if (kept.length === folds.length) break;
     most -= folds.length - kept.length;
-    quarantined += folds.reduce((sum, fold) => sum + (kept.includes(fold) ? 0 : fold.segments), 0);
+    quarantined += folds.reduce((sum, fold) => sum + (kept.includes(fold) ? 0 : fold.segments - fold.quarantined), 0);
     folds = kept;
     models = yield* crossFit();
   }
@@ -159,6 +161,7 @@ export function* publishSteps(
 
   yield* askVersion(folds, models, deps);
   const scored = folds.flatMap((fold) => fold.samples.flatMap((s) => (s.scored === undefined ? [] : [s.scored])));
+  const segments = folds.reduce((sum, fold) => sum + fold.segments, 0);
   const calibrated: BaselineCalibration = {
     calibration: calibrate(
       scored.map((s) => rankedValues(s, toleranceOf(folds.length))),
@@ -171,7 +174,7 @@ export function* publishSteps(
     ),
     collective:
       (2 * scoredNow < scored.length ? previousRates(options.previous) : undefined) ??
-      ratesFromForm(ratesToForm(rateBook.rates(scoredNow / Math.max(1, progress.segments)))), // as it will be read
+      ratesFromForm(ratesToForm(rateBook.rates(scoredNow / Math.max(1, segments)))), // as it will be read
   };
   yield;
 
@@ -259,14 +262,15 @@ function foldsOf(cells: readonly Cell[], most: number, deps: LearningDeps): Fold
   let runEnd = 0;
   for (const members of byBlock.values()) {
     if (folds.length === 0 || before >= runEnd) {
-      folds.push({ partials: createPartials(deps.learners), samples: [], segments: 0 });
+      folds.push({ partials: createPartials(deps.learners), samples: [], segments: 0, quarantined: 0 });
       runEnd = (folds.length * total) / most;
     }
     const fold = folds[folds.length - 1]!;
     for (const cell of members) {
       mergePartials(deps.learners, fold.partials, cell.partials);
-      fold.samples.push(...cell.samples);
+      for (const sample of cell.samples) fold.samples.push(sample);
       fold.segments += cell.segments;
+      fold.quarantined += cell.quarantined;
       before += cell.segments;
     }
   }
@@ -280,11 +284,12 @@ const BURST = 3;
 /**
  * Without the folds, `most` at most, in which calls that models of all other times find near-impossible by their kind are far more
  * frequent than elsewhere: an attack or a mishap of one stretch of time, which is not what is normal (DETECTION §0a.5, §7). What
- * comes to stay is in more than a fifth of the folds before long, and then known to the models that judge it.
+ * comes to stay is in more than a fifth of the folds before long, and then known to the models that judge it. What was quarantined
+ * taught nothing: a few such requests must not take a stretch of good traffic with them.
  */
 function withoutBursts(folds: readonly Fold[], most: number): Fold[] {
   const hard = folds.map(({ samples }) =>
-    samples.reduce((sum, { scored }) => sum + (scored?.hard === true ? 1 : 0), 0),
+    samples.reduce((sum, { scored, quarantined }) => sum + (scored?.hard === true && !quarantined ? 1 : 0), 0),
   );
   const sampled = folds.map(({ samples }) => samples.length);
   const sum = (of: readonly number[]): number => of.reduce((all, one) => all + one, 0);

@@ -58,4 +58,21 @@ describe('a contaminated learning window', () => {
     expect(found / clean.found).toBeGreaterThanOrEqual(least);
     if (contamination.share === 0.02) expect(quarantined).toBeGreaterThan(200);
   });
+
+  it('of which all was quarantined loses no stretch of good traffic, and counts each segment apart once', () => {
+    const contamination: Contamination = { share: 0.02, shape: 'bursty', kinds: KINDS };
+    const world = createLearningWorld({ spanMs: 200_000, calibrationSegments: 1_500, folds: 6 });
+    let attacks = 0;
+    for (const segment of segmentsOf({ ...LEARNED, contamination })) {
+      const quarantined = segment.trace.truth.label === 'attack';
+      if (quarantined) attacks++;
+      world.learn(segment, { quarantined });
+    }
+    expect(attacks).toBeGreaterThan(20);
+    expect(world.learning.publish(PUBLISH).manifest.quarantined).toBe(attacks);
+    // a trainer that goes on after a restart knows it too
+    const restarted = createLearningWorld({ spanMs: 200_000, calibrationSegments: 1_500, folds: 6 });
+    restarted.learning.restore(0, world.learning.encode(0));
+    expect(restarted.learning.publish(PUBLISH).manifest.quarantined).toBe(attacks);
+  });
 });
