@@ -6,7 +6,7 @@ import { COMPONENTS, type Component, type Finding, GROUPS, type Group, type Matc
 import { compileTemplates, type PathTemplates } from '../traces/operations/learned-templates.ts';
 import type { Segment, Symbols } from '../traces/segment.ts';
 import { editsFromEntries, editsToEntries } from './edits/entries.ts';
-import { createEditJudge, type OperatorThresholds } from './edits/judge.ts';
+import { createEditJudge, type OperatorThresholds, type Unlisted } from './edits/judge.ts';
 import {
   type Calibration,
   type CalibrationForm,
@@ -66,6 +66,8 @@ export interface BaselineManifest {
   readonly alpha: number;
   /** True once alerts can be raised with it. */
   readonly alerting: boolean;
+  /** It cannot raise alerts, but one before it could, and goes on doing so in its place. */
+  readonly alerted?: boolean;
   /** What is still learning, in words; empty when alerting. */
   readonly learning: readonly string[];
   /** Of its entries (schemas/baselines/version.ts); 1 where nothing is said. */
@@ -137,12 +139,16 @@ export function createBaseline(
   const documents = editsFromEntries(extra);
   const edits = createEditJudge(documents);
   let lastFused = 0;
+  const unlisted: Unlisted = (group, segment) => {
+    const model = models[group];
+    return model.unlisted === undefined ? NO_FINDINGS : model.unlisted(segment);
+  };
 
   function judge(segment: Segment, stage: JudgementStage): Judgement {
     for (const group of GROUPS) models[group].score(segment, stage, evidence[group]);
     models.structure.match(segment, found);
     learnedThresholds();
-    edits?.revise(segment, stage, evidence, found, learned);
+    edits?.revise(segment, stage, evidence, found, learned, unlisted);
     for (let g = 0; g < GROUPS.length; g++) {
       const group = GROUPS[g]!;
       const e = evidence[group];

@@ -101,6 +101,11 @@ export interface CoverageRow {
 export interface Model {
   /** Scores one segment under this model alone; writes every field of `out`. */
   score(segment: Segment, stage: JudgementStage, out: Evidence): void;
+  /**
+   * What deviates beside the findings that were listed, the strongest first; called after score() on the same segment, where an
+   * operator's edit takes a listed one away. Undefined where more deviates than is kept.
+   */
+  unlisted?(segment: Segment): readonly Finding[] | undefined;
   entries(): Iterable<BaselineEntry>;
   coverage(): Iterable<CoverageRow>;
 }

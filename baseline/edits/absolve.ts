@@ -132,29 +132,8 @@ export function absolve(
   if (gone.length === 0) return findings;
   const left = new Set(findings);
   for (const finding of gone) left.delete(finding);
-  const spans = new Map<string, number>();
-  for (let i = 0; i < segment.spanCount; i++) spans.set(spanIdHex(segment, i), i);
-  const isBelow = (i: number, top: number): boolean => {
-    for (let at = i; at >= top; at = segment.parent[at]!) if (at === top) return true;
-    return false;
-  };
-  const follows = (finding: Finding, from: Finding): boolean => {
-    if (finding.group === from.group && finding.spanId === from.spanId && finding.kind !== 'child-set') {
-      return from.parameter === finding.parameter || from.group !== 'parameters' || from.kind === 'statement';
-    }
-    const top = spans.get(from.spanId);
-    if (top === undefined) return false;
-    const at = spans.get(finding.spanId);
-    if (finding.kind === 'child-set') {
-      // a set with a new call in it cannot be one that was learned; a required call that is missing is told by its rule
-      if (NEW_CALL.has(from.kind)) return at !== undefined && at === segment.parent[top];
-      return finding.explanationKey.split(' · ').at(-1) === leftOut(from);
-    }
-    return NEW_CALL.has(from.kind) && at !== undefined && isBelow(at, top);
-  };
-  for (const finding of left) {
-    if (!isSure(finding) && gone.some((from) => follows(finding, from))) left.delete(finding);
-  }
+  const follows = whatFollows(gone, segment);
+  for (const finding of left) if (!isSure(finding) && follows(finding)) left.delete(finding);
   const structure = [...left].filter(({ group }) => group === 'structure');
   if (
     gone.some(({ group }) => group === 'structure') &&
@@ -165,6 +144,44 @@ export function absolve(
   return findings.filter((finding) => left.has(finding));
 }
 
-/** Label of the call that was left out, where that is what was approved. */
-const leftOut = ({ kind, explanationKey }: Finding): string | undefined =>
-  REQUIRED.has(kind) ? explanationKey.split(' → ').at(-1) : undefined;
+/** Whether a finding only follows from one of those that are gone. */
+function whatFollows(gone: readonly Finding[], segment: Segment): (finding: Finding) => boolean {
+  const spans = new Map<string, number>();
+  for (let i = 0; i < segment.spanCount; i++) spans.set(spanIdHex(segment, i), i);
+  const place = ({ group, spanId }: Finding): string => `${group} ${spanId}`;
+  const byPlace = new Map<string, Finding[]>();
+  const newCalls = new Map<number, Finding[]>();
+  /** Spans below new calls, callers of new calls, labels of calls left out. */
+  const below = new Uint8Array(segment.spanCount);
+  const callers = new Set<number>();
+  const omitted = new Set<string>();
+  for (const from of gone) {
+    const known = byPlace.get(place(from));
+    if (known === undefined) byPlace.set(place(from), [from]);
+    else known.push(from);
+    const top = spans.get(from.spanId);
+    if (top === undefined) continue;
+    if (NEW_CALL.has(from.kind)) {
+      newCalls.set(top, [...(newCalls.get(top) ?? []), from]);
+      callers.add(segment.parent[top]!);
+    } else if (REQUIRED.has(from.kind)) omitted.add(lastOf(from.explanationKey, ' → '));
+  }
+  for (let i = 1; i < segment.spanCount; i++) {
+    const up = segment.parent[i]!;
+    if (up >= 0 && (below[up] === 1 || newCalls.has(up))) below[i] = 1;
+  }
+  return (finding) => {
+    const at = spans.get(finding.spanId);
+    if (finding.kind === 'child-set') {
+      // a set with a new call in it cannot be one that was learned; a required call that is missing is told by its rule
+      return (at !== undefined && callers.has(at)) || omitted.has(lastOf(finding.explanationKey, ' · '));
+    }
+    const isOfTheSame = (from: Finding): boolean =>
+      from.parameter === finding.parameter || from.group !== 'parameters' || from.kind === 'statement';
+    if (byPlace.get(place(finding))?.some(isOfTheSame) === true) return true;
+    if (at === undefined) return false;
+    return below[at] === 1 || newCalls.get(at)?.some(({ group }) => group !== finding.group) === true;
+  };
+}
+
+const lastOf = (key: string, separator: string): string => key.split(separator).at(-1)!;

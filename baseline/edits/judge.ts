@@ -13,6 +13,10 @@ import { type Clause, clausesOf } from './enforce.ts';
 /** An operator's similarity thresholds; undefined where what was learned stands. */
 export type OperatorThresholds = Readonly<Partial<Record<Component, number>>>;
 
+/** What a group found in the segment and did not list; undefined where more than it keeps. */
+export type Unlisted = (group: Group, segment: Segment) => readonly Finding[] | undefined;
+const nothingUnlisted: Unlisted = () => NO_FINDINGS;
+
 export interface EditJudge {
   /** Overwrites evidence and match by what operators said. `learned`: the thresholds in the order of COMPONENTS. */
   revise(
@@ -21,6 +25,7 @@ export interface EditJudge {
     evidence: Record<Group, Evidence>,
     match: StructureMatch,
     learned: ArrayLike<number>,
+    unlisted?: Unlisted,
   ): void;
   /** Of the segment revised last. */
   readonly thresholds: OperatorThresholds | undefined;
@@ -64,6 +69,7 @@ export function createEditJudge(documents: readonly EditDocument[]): EditJudge |
     evidence: Record<Group, Evidence>,
     match: StructureMatch,
     learned: ArrayLike<number>,
+    unlisted = nothingUnlisted,
   ): void {
     if (compiledFor !== segment.symbols) compile(segment.symbols);
     broken.fill(0);
@@ -80,7 +86,7 @@ export function createEditJudge(documents: readonly EditDocument[]): EditJudge |
       for (const clause of clauses) clause(segment, stage, match, added);
       if (edit.state !== 'blocked') thresholds = joined(thresholds, edit.thresholds);
     }
-    if (absolutions.length > 0) takeAway(segment, evidence, match, absolutions);
+    if (absolutions.length > 0) takeAway(segment, evidence, match, absolutions, unlisted);
     if (thresholds !== undefined) hold(segment, thresholds, evidence, match, learned);
     for (const finding of added) demand(evidence[finding.group], finding);
   }
@@ -90,16 +96,26 @@ export function createEditJudge(documents: readonly EditDocument[]): EditJudge |
     evidence: Record<Group, Evidence>,
     match: StructureMatch,
     absolutions: readonly Absolution[],
+    unlisted: Unlisted,
   ): void {
-    const all = GROUPS.flatMap((group) => evidence[group].findings);
-    const left = all.length === 0 ? all : absolve(all, segment, absolutions);
-    if (left === all) return;
-    for (const group of GROUPS) {
+    const listed = GROUPS.flatMap((group) => evidence[group].findings);
+    if (listed.length === 0 || absolve(listed, segment, absolutions) === listed) return;
+    // what was listed stood before others, which nobody has named: they are weighed, and listed in its place
+    const others = GROUPS.map((group) => unlisted(group, segment));
+    const left = new Set(absolve([...listed, ...others.flatMap((own) => own ?? [])], segment, absolutions));
+    for (const [g, group] of GROUPS.entries()) {
       const e = evidence[group];
-      const kept = left.filter((finding) => finding.group === group);
+      const kept = e.findings.filter((finding) => left.has(finding));
       if (kept.length === e.findings.length) continue;
-      keep(e, kept);
-      if (kept.length > 0) continue;
+      const own = others[g];
+      if (own === undefined) {
+        e.findings = kept.length === 0 ? NO_FINDINGS : kept;
+        continue;
+      }
+      const weighed = [...kept, ...own.filter((finding) => left.has(finding))];
+      weigh(e, weighed);
+      e.findings = weighed.length === 0 ? NO_FINDINGS : oneOfAKind(weighed).slice(0, e.findings.length);
+      if (weighed.length > 0) continue;
       e.similarity = 1;
       if (group !== 'structure') continue;
       match.similarity = 1;
@@ -154,17 +170,31 @@ export function createEditJudge(documents: readonly EditDocument[]): EditJudge |
   };
 }
 
-/** What is left explains at most what its strongest says. */
 function keep(e: Evidence, findings: readonly Finding[]): void {
+  weigh(e, findings);
+  e.findings = findings.length === 0 ? NO_FINDINGS : [...findings];
+}
+
+/** What is left explains at most what its strongest says. */
+function weigh(e: Evidence, findings: readonly Finding[]): void {
   let surprise = 0;
   let severity = 0;
   for (const finding of findings) {
     surprise = Math.max(surprise, -Math.log10(Math.max(finding.p, Number.MIN_VALUE)));
     severity = Math.max(severity, finding.severity);
   }
-  e.findings = findings.length === 0 ? NO_FINDINGS : [...findings];
   e.surprise = Math.min(e.surprise, surprise);
   e.severity = Math.min(e.severity, severity);
+}
+
+/** The first of each kind, explanation and call. */
+function oneOfAKind(findings: readonly Finding[]): Finding[] {
+  const first = new Map<string, Finding>();
+  for (const finding of findings) {
+    const key = JSON.stringify([finding.kind, finding.explanationKey, finding.service, finding.operation]);
+    if (!first.has(key)) first.set(key, finding);
+  }
+  return [...first.values()];
 }
 
 /** Of several documents the stricter threshold stands; a pinned one is not told apart: both are an operator's word. */

@@ -16,7 +16,7 @@ export const createParametersModel = (
 ): Model => {
   const tables = buildTables(data, symbols, seed);
   return {
-    score: createScorer(tables, seed, families),
+    ...createScorer(tables, seed, families),
     entries: () => entriesFromData(data),
     *coverage(): Iterable<CoverageRow> {
       for (const operation of data.operations) yield* coverageOf(operation);

@@ -84,6 +84,7 @@ export const createScorer = (tables: ModelTables, seed: number, families?: reado
   let judged = 0;
   let strange = 0;
   let findings: Finding[] = NO_FINDINGS;
+  let beyond: readonly Finding[] = NO_FINDINGS;
 
   /** The same bytes as the value before under the same profile in this segment: no new evidence. */
   const isRepeated = (segment: Segment, part: number, at: number): boolean => {
@@ -410,10 +411,11 @@ export const createScorer = (tables: ModelTables, seed: number, families?: reado
     else judgeValue(segment, at, span, profile, index, groupOf(source));
   };
 
-  return (segment: Segment, stage: JudgementStage, out: Evidence): void => {
+  const score = (segment: Segment, stage: JudgementStage, out: Evidence): void => {
     const { spanCount, parameterCount, parameterSpan, parameterSource, label } = segment;
     severity = observed = features = judged = strange = 0;
     findings = NO_FINDINGS;
+    beyond = NO_FINDINGS;
     combination.begin();
     if (homes.length < spanCount) homes = new Int32Array(spanCount * 2);
     fillHomes(segment, homes);
@@ -469,8 +471,9 @@ export const createScorer = (tables: ModelTables, seed: number, families?: reado
     out.observed = features === 0 ? 0 : observed / features;
     if (findings.length > MAX_FINDINGS) {
       findings.sort((a, b) => Number(b.hard) - Number(a.hard) || a.p - b.p);
-      findings.length = MAX_FINDINGS;
+      beyond = findings.splice(MAX_FINDINGS);
     }
     out.findings = findings;
   };
+  return { score, unlisted: () => beyond };
 };

@@ -80,10 +80,14 @@ export function createStatusModel(forms: readonly StatusKeyForm[], symbols: Symb
   let classes = new Int32Array(capacity);
   let times = new Int32Array(capacity);
   let first = new Int32Array(capacity);
+  let groups = 0;
+  /** Those worth telling, the rarest first. */
+  const rare: { readonly g: number; readonly p: number }[] = [];
 
   function score(segment: Segment, _stage: number, out: Evidence): void {
     const { parent, label, spanCount } = segment;
-    let groups = 0;
+    groups = 0;
+    rare.length = 0;
     let judged = 0;
     let unknown = 0;
     for (let i = 0; i < spanCount; i++) {
@@ -116,26 +120,27 @@ export function createStatusModel(forms: readonly StatusKeyForm[], symbols: Symb
     out.severity = 0;
     out.findings = NO_FINDINGS;
     out.observed = judged === 0 ? 0 : unknown / judged;
-    out.surprise = groups === 0 ? 0 : weigh(segment, groups, judged, out);
+    out.surprise = groups === 0 ? 0 : weigh(segment, judged, out);
   }
 
-  function weigh(segment: Segment, groups: number, judged: number, out: Evidence): number {
+  function weigh(segment: Segment, judged: number, out: Evidence): number {
     let sum = Math.max(0, judged - groups);
-    let findings: Finding[] | undefined;
     for (let g = 0; g < groups; g++) {
-      const edge = edges[edgeOf[g]!]!;
-      const p = probability(edge, classes[g]!, times[g]!);
+      const p = probability(edges[edgeOf[g]!]!, classes[g]!, times[g]!);
       sum += 1 / p;
       const decades = -Math.log10(p);
       if (decades > out.severity) out.severity = decades;
-      if (p <= TELL_BELOW && (findings === undefined || findings.length < MOST_TOLD)) {
-        findings ??= [];
-        findings.push(findingOf(segment, first[g]!, edge, classes[g]!, times[g]!, p));
-      }
+      if (p <= TELL_BELOW) rare.push({ g, p });
     }
-    if (findings !== undefined) out.findings = findings;
+    if (rare.length > 1) rare.sort((a, b) => a.p - b.p || a.g - b.g);
+    if (rare.length > 0) out.findings = findingsOf(segment, rare.slice(0, MOST_TOLD));
     return Math.max(0, Math.log10(sum / Math.max(judged, groups)));
   }
+
+  const findingsOf = (segment: Segment, told: typeof rare): Finding[] =>
+    told.map(({ g, p }) => findingOf(segment, first[g]!, edges[edgeOf[g]!]!, classes[g]!, times[g]!, p));
+
+  const unlisted = (segment: Segment): readonly Finding[] => findingsOf(segment, rare.slice(MOST_TOLD));
 
   function grow(): void {
     capacity *= 2;
@@ -172,7 +177,7 @@ export function createStatusModel(forms: readonly StatusKeyForm[], symbols: Symb
     }
   }
 
-  return { score, entries, coverage };
+  return { score, unlisted, entries, coverage };
 }
 
 /** Half of the edge's segments or more end so. */

@@ -17,10 +17,26 @@ export function toFindings(tables: Tables, tree: Tree, features: readonly Featur
     const known = byKey.get(key);
     if (known === undefined || sureness(finding) > sureness(known)) byKey.set(key, finding);
   }
-  return [...byKey.values()]
-    .sort((x, y) => sureness(y) - sureness(x) || y.severity - x.severity || x.p - y.p)
-    .slice(0, MAX_FINDINGS);
+  return strongestFirst([...byKey.values()]).slice(0, MAX_FINDINGS);
 }
+
+/** What toFindings leaves out: of each kind and explanation all others, too. */
+export function unlistedFindings(
+  tables: Tables,
+  tree: Tree,
+  features: readonly Feature[],
+  script: string,
+  listed: readonly Finding[],
+): Finding[] {
+  const place = ({ kind, explanationKey, spanId }: Finding): string => `${kind} ${explanationKey} ${spanId}`;
+  const told = new Set(listed.map(place));
+  return strongestFirst(
+    features.map((feature) => toFinding(tables, tree, feature, script)).filter((finding) => !told.has(place(finding))),
+  );
+}
+
+const strongestFirst = (findings: Finding[]): Finding[] =>
+  findings.sort((x, y) => sureness(y) - sureness(x) || y.severity - x.severity || x.p - y.p);
 
 const sureness = ({ hard, candidate }: Finding): number => (hard ? 2 : candidate ? 1 : 0);
 

@@ -28,7 +28,7 @@ export const createOrderResult = (): OrderResult => ({
   follow: createFollowSpace(),
 });
 
-const MAX_FEATURES = 16;
+export const MAX_ORDER_FEATURES = 16;
 /** Less than that of a call that was left out: an order alone is never near-certain. */
 const SEVERITY = 0.5;
 
@@ -50,7 +50,7 @@ export function judgeOrder(tables: Tables, tree: Tree, absence: boolean, out: Or
   let steps = 0;
   const add = (one: Feature): void => {
     out.severity = SEVERITY;
-    if (out.features.length < MAX_FEATURES) out.features.push(one);
+    if (out.features.length < MAX_ORDER_FEATURES) out.features.push(one);
   };
   for (let i = 0; i < spanCount; i++) {
     if (node[i] !== i || first[i]! < 0 || next[first[i]!]! < 0) continue;

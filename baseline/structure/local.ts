@@ -28,7 +28,7 @@ const HARD_COUNT = 30;
 /** A tree that is no signature is listed where nothing else explains it, and such trees are this rare; lost spans alike. */
 const LISTED_TREE_P = 0.01;
 /** An attacker's trace may deviate at every node: so many are put in words. */
-const MAX_FEATURES = 64;
+export const MAX_FEATURES = 64;
 const MAX_HARD_FEATURES = 192;
 
 export interface LocalSpace {

@@ -1,13 +1,14 @@
 /** The structure model of one version: scores a segment, matches it, and gives back the lines it is made of. */
+import type { Finding } from '../../schemas/log/verdict.ts';
 import type { Symbols } from '../../traces/segment.ts';
 import { createMatcher, type Matched } from '../match/index.ts';
 import { type CoverageRow, type Evidence, JudgementStage, NO_FINDINGS, type StructureModel } from '../model.ts';
 import { linesToEntries, type StructureLines } from './entries.ts';
 import type { Feature } from './feature.ts';
-import { toFindings } from './findings.ts';
+import { toFindings, unlistedFindings } from './findings.ts';
 import { mix } from './hash.ts';
-import { createOrderResult, judgeOrder } from './judge-order.ts';
-import { addWholeTree, createLocalResult, createLocalSpace, judgeLocally, wholeTreeP } from './local.ts';
+import { createOrderResult, judgeOrder, MAX_ORDER_FEATURES } from './judge-order.ts';
+import { addWholeTree, createLocalResult, createLocalSpace, judgeLocally, MAX_FEATURES, wholeTreeP } from './local.ts';
 import { clearTable, createNumberTable, insert, lookUp } from './number-table.ts';
 import { buildTables, edgeOf, type Tables } from './tables.ts';
 import { createTree, keyTree, readTree, type Tree } from './tree.ts';
@@ -56,6 +57,8 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
   const memoMatches: Matched[] = [];
   let tree: Tree | undefined;
   let lastMatch: Matched | undefined;
+  /** Of the segment scored last. */
+  let told: { readonly features: readonly Feature[]; readonly findings: readonly Finding[] } | undefined;
 
   const read = (segment: Parameters<StructureModel['score']>[0]): Tree => {
     tree ??= createTree(segment);
@@ -89,6 +92,7 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
 
   function tell(now: Tree, features: readonly Feature[], match: Matched, out: Evidence): void {
     out.findings = toFindings(tables, now, features, match.script);
+    told = { features, findings: out.findings };
   }
 
   return {
@@ -98,6 +102,7 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
       out.severity = 0;
       out.similarity = 1;
       out.observed = 0;
+      told = undefined;
       if (segment.spanCount === 0) return;
       const now = read(segment);
       // Where telemetry is missing, a missing call proves nothing.
@@ -141,6 +146,17 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
       conclude(base, out);
       if (plain && order.features.length === 0) return;
       tell(now, plain ? order.features : [...local.features, ...order.features], match, out);
+    },
+
+    unlisted(segment) {
+      if (told === undefined) return NO_FINDINGS;
+      // the features of a tree that deviates nearly everywhere are bounded themselves
+      const orders = order.features.length;
+      if (told.features.length - orders >= MAX_FEATURES || orders >= MAX_ORDER_FEATURES) return undefined;
+      if (told.features.length <= told.findings.length) return NO_FINDINGS;
+      const now = read(segment);
+      keyTree(now);
+      return unlistedFindings(tables, now, told.features, lastMatch?.script ?? '', told.findings);
     },
 
     match(segment, out) {

@@ -8,7 +8,7 @@ import { calleeOf } from './gap.ts';
 import type { CompiledKey, TimingNodes } from './model.ts';
 import { durationText } from './words.ts';
 
-const MOST_TOLD = 3;
+export const MOST_TOLD = 3;
 
 export function createExplainer(
   keys: readonly CompiledKey[],
@@ -64,13 +64,13 @@ export function createExplainer(
     };
   }
 
-  return (segment: Segment, told: Int32Array): Finding[] => {
+  return (segment: Segment, told: Iterable<number>, most = MOST_TOLD): Finding[] => {
     const order = [...told].sort((a, b) => strength(b) - strength(a) || a - b);
     const findings: Finding[] = [];
     for (const i of order) {
       const key = keys[nodes.key[i]!]!;
       const candidate = nodes.selfInverse[i]! > 0 && isCandidate(key, i, nodes.selfNs[i]!);
-      if (findings.length >= MOST_TOLD && !candidate) continue;
+      if (findings.length >= most && !candidate) continue;
       findings.push(findingOf(segment, i, candidate));
     }
     return findings;

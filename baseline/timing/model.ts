@@ -1,4 +1,5 @@
 /** The compiled timing group: scores total and self times, lag and time end to end of a segment (DETECTION §2). */
+import type { Finding } from '../../schemas/log/verdict.ts';
 import type { Segment, Symbols } from '../../traces/segment.ts';
 import {
   type BaselineEntry,
@@ -14,7 +15,7 @@ import { alignClocks, createClocks } from './clocks.ts';
 import { keyEntry, type TimingKeyForm } from './compile.ts';
 import { createFamilyReader } from './family.ts';
 import { compileFeatures, FACTS, Fact, type FeatureSource, formOf, inverseOutside } from './feature-tables.ts';
-import { createExplainer } from './findings.ts';
+import { createExplainer, MOST_TOLD } from './findings.ts';
 import { createKeyTable, findKey, putKey } from './key-table.ts';
 import { lagOf } from './lag.ts';
 import { familyKey } from './partial.ts';
@@ -97,6 +98,8 @@ export function createTimingModel(forms: readonly TimingKeyForm[], symbols: Symb
   const told = new Int32Array(64);
   const explain = createExplainer(keys, tables, nodes, isCandidate);
   let severity = 0;
+  /** Of the segment scored last. */
+  let listed: readonly Finding[] = NO_FINDINGS;
 
   function score(segment: Segment, stage: JudgementStage, out: Evidence): void {
     const { parent, label, outcome, durationNs, childCount, spanCount } = segment;
@@ -199,6 +202,21 @@ export function createTimingModel(forms: readonly TimingKeyForm[], symbols: Symb
     out.similarity = weights === 0 ? 1 : 1 - unlike / weights;
     out.observed = spanCount === 0 ? 0 : unknown / spanCount;
     out.findings = toldCount === 0 ? NO_FINDINGS : explain(segment, told.subarray(0, toldCount));
+    listed = out.findings;
+  }
+
+  /** All that score() would tell, but for what it listed. */
+  function unlisted(segment: Segment): readonly Finding[] {
+    if (listed.length < MOST_TOLD) return NO_FINDINGS;
+    const tellFrom = (2 * nodes.count) / TELL_BELOW;
+    const odd: number[] = [];
+    for (let i = 0; i < nodes.count; i++) {
+      const self = nodes.selfInverse[i]!;
+      if (self > tellFrom || nodes.totalInverse[i]! > tellFrom) odd.push(i);
+      else if (self > 0 && isCandidate(keys[nodes.key[i]!]!, i, nodes.selfNs[i]!)) odd.push(i);
+    }
+    const spans = new Set(listed.map(({ spanId }) => spanId));
+    return explain(segment, odd, Number.POSITIVE_INFINITY).filter(({ spanId }) => !spans.has(spanId));
   }
 
   /** 1/p of a duration under feature `f`; raises the segment's severity by what lies outside. */
@@ -254,7 +272,7 @@ export function createTimingModel(forms: readonly TimingKeyForm[], symbols: Symb
     }
   }
 
-  return { score, entries, coverage, nodes, learned };
+  return { score, unlisted, entries, coverage, nodes, learned };
 }
 
 /** Keys and the tables of their features; equal features are held once, texts too. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createEditJudge } from '../../../baseline/edits/judge.ts';
 import { createEvidence, createStructureMatch, type Evidence, JudgementStage } from '../../../baseline/model.ts';
 import { editBody, editsInForce, type Novelty, nextExpiryMs } from '../../../schemas/baselines/edit.ts';
-import type { Group } from '../../../schemas/log/verdict.ts';
+import type { Finding, Group } from '../../../schemas/log/verdict.ts';
 import { loadInto, newKit, orderTrace, searchTrace } from '../detector/traffic.ts';
 import { EPOCH_MS, segmentSpansOf, type WireSpan } from '../traces/otlp.ts';
 import { edit, kinds, under } from './judged.ts';
@@ -120,6 +120,42 @@ describe('approved', () => {
     expect(kinds(under(elsewhere).judge(pair))).toContain('service-pair');
     const otherEntry = { ...pairApproved, entry: 'POST /orders' };
     expect(kinds(under(otherEntry).judge(pair))).toContain('service-pair');
+  });
+
+  it('an approval at one operation hides no other of the same explanation in the same request', () => {
+    const [, , third, fourth] = pair;
+    const paid: WireSpan = {
+      ...third!,
+      spanId: 'abcdefabcdef0004',
+      name: 'POST /pay',
+      attributes: { ...third!.attributes, 'http.request.method': 'POST', 'http.route': '/pay' },
+    };
+    const said = under(pairApproved).judge([...pair.slice(0, 2), third!, fourth!, paid]);
+    expect(said.findings.filter(({ hard }) => hard)).toMatchObject([
+      { kind: 'service-pair', explanationKey: 'gateway → payments', operation: 'POST /pay' },
+    ]);
+  });
+
+  it('where more deviates than is kept, nothing of the surprise is explained away', () => {
+    const kit = newKit();
+    kit.reader.read(segmentSpansOf(normal, { appendMs: EPOCH_MS + 50 }), kit.segment);
+    const [one] = under()
+      .judge(pair)
+      .findings.filter(({ kind }) => kind === 'service-pair');
+    const judge = createEditJudge([pairApproved])!;
+    const revised = (unlisted: Finding[] | undefined) => {
+      const evidence = byGroup(createEvidence);
+      Object.assign(evidence.structure, { surprise: 4, findings: [one] });
+      const match = createStructureMatch();
+      judge.revise(kit.segment, JudgementStage.absence, evidence, match, [0.9, 0.9, 0.9], (group) =>
+        group === 'structure' ? unlisted : [],
+      );
+      return evidence.structure;
+    };
+    expect(revised(undefined)).toMatchObject({ surprise: 4, findings: [] });
+    expect(revised([])).toMatchObject({ surprise: 0, findings: [] });
+    const other: Finding = { ...one!, explanationKey: 'gateway → worker', p: 1e-3, spanId: 'other' };
+    expect(revised([other])).toMatchObject({ surprise: 3, findings: [other] });
   });
 
   it('does not hold at an entry operation that nobody ever saw, however alike', () => {

@@ -95,6 +95,24 @@ describe('status', () => {
     });
   });
 
+  it('lists the three rarest of a request, and knows the others', () => {
+    const symbols = createSymbols({ maxTexts: 100, maxLabels: 100 });
+    const refused = (httpStatus: number) => ({ httpStatus, outcome: 'clientError' }) as const;
+    const often = [401, 401, 401, 401, 402, 402, 403].map(refused);
+    let made = 0;
+    const model = modelOf(symbols, 2_000, () => {
+      const odd = often[made++];
+      return odd === undefined ? [OK] : [odd];
+    });
+    const out = createEvidence();
+    const segment = request(symbols, [401, 402, 403, 410].map(refused));
+    model.score(segment, JudgementStage.absence, out);
+    expect(out.findings.map(({ seen }) => seen)).toEqual(['status 410', 'status 403', 'status 402']);
+    expect(model.unlisted!(segment)).toMatchObject([{ seen: 'status 401' }]);
+    model.score(request(symbols, [OK]), JudgementStage.absence, out);
+    expect(model.unlisted!(segment)).toEqual([]);
+  });
+
   it('is calibrated under the null: p ≤ x comes no more often than x, whatever the errors and their bursts', () => {
     const symbols = createSymbols({ maxTexts: 100, maxLabels: 100 });
     const random = createRandom(17);
