@@ -25,6 +25,8 @@ export interface KnownNames {
   readonly calls: readonly Call[];
   /** Parameters that have a profile of their own: `operation · name`. */
   readonly parameters: readonly string[];
+  /** Operations with parameters whose names are hashes (sent too rarely yet): of these no name can be told to be unknown. */
+  readonly hidden: readonly string[];
   /** Required children as explanation keys name them. */
   readonly rules: readonly string[];
 }
@@ -39,6 +41,7 @@ export function knownNames(version: string, lines: Iterable<Line>): KnownNames {
   const entries = new Set<string>();
   const signatures: SignatureName[] = [];
   const parameters = new Set<string>();
+  const hidden = new Set<string>();
   const rules: string[] = [];
   for (const { group, kind, key, value } of lines) {
     if (group === 'structure' && kind === 'label' && key !== '') {
@@ -54,10 +57,21 @@ export function knownNames(version: string, lines: Iterable<Line>): KnownNames {
       rules.push(`${rule.subject} → ${rule.required}`);
     } else if (group === 'parameters' && kind === 'parameter') {
       const [label, , ...name] = key.split(' · ');
-      if (label !== undefined && name.length > 0) parameters.add(`${callOf(label).operation} · ${name.join(' · ')}`);
+      if (label === undefined || name.length === 0) continue;
+      const { operation } = callOf(label);
+      if ((JSON.parse(value) as { hidden?: boolean }).hidden === true) hidden.add(operation);
+      else parameters.add(`${operation} · ${name.join(' · ')}`);
     }
   }
-  return { version, entries: [...entries], signatures, calls: [...calls.values()], parameters: [...parameters], rules };
+  return {
+    version,
+    entries: [...entries],
+    signatures,
+    calls: [...calls.values()],
+    parameters: [...parameters],
+    hidden: [...hidden],
+    rules,
+  };
 }
 
 /** What the installation knows beside a version. */
@@ -111,7 +125,8 @@ export function unknownReferences(
   for (const { call } of edit.latency) check(call);
   for (const { call, name } of edit.parameters) {
     check(call);
-    if (call.operation !== undefined && !known.parameters.includes(`${call.operation} · ${name}`))
+    if (call.operation === undefined || known.hidden.includes(call.operation)) continue;
+    if (!known.parameters.includes(`${call.operation} · ${name}`))
       say('parameter', `${call.operation} · ${name}`, known.parameters);
   }
   for (const { kind, explanationKey, service, operation } of edit.approve) {

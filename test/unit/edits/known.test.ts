@@ -60,6 +60,25 @@ describe('an edit that refers to nothing', () => {
     expect(found[0]).toContain(says);
   });
 
+  it('cannot say so of a parameter where a version holds names as hashes, and names none of these', () => {
+    const operation = 'gateway server GET /search';
+    const hash = '~0123456789abcdef';
+    const line = {
+      group: 'parameters',
+      kind: 'parameter',
+      key: `${operation} · 1 · ${hash}`,
+      value: JSON.stringify({ operation, source: 1, name: hash, hidden: true }),
+    };
+    const names = knownNames('v', [...loadedBaseline().entries, line]);
+    expect(names.hidden).toContain('GET /search');
+    expect(names.parameters.some((name) => name.includes('~'))).toBe(false);
+    const body = editBody.parse({
+      state: 'pinned',
+      parameters: [{ call: { service: 'gateway', operation: 'GET /search' }, name: 'q', maxLength: 9 }],
+    });
+    expect(unknownReferences(body, names, SEEN, nearest)).toEqual([]);
+  });
+
   it('says so of hundreds of wrong names without looking for long', () => {
     const many = Array.from({ length: 200 }, (_, i) => ({
       kind: 'egress' as const,
