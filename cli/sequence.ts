@@ -18,8 +18,8 @@ import { formatHelp, passedOver, traceFiles } from './offline/inputs.ts';
 import { createProgressLine } from './offline/progress.ts';
 import { type WindowFacts, windowsOf } from './sequence/windows.ts';
 
-/** Requests below which a rate of 1e-3 says nothing. */
-const LEAST = 10_000;
+/** Requests below which a rate of 1e-3 in a fifth of them rests on too few. */
+const LEAST = 50_000;
 
 export const sequence: Command = {
   summary: 'would a model of call sequences find more in recorded traffic than counts do?',
@@ -31,7 +31,7 @@ first 60 % of the traffic; holds benign call chains of the last 20 % that were n
 calls (left out, moved, swapped), and says which share each finds at a false-positive rate of 1e-3, beside counts alone. Nothing
 is stored, and no verdict uses these models.
 
---input FILE       recorded traffic, in order of time
+--input FILE       recorded traffic, in order of time; at least ${LEAST.toLocaleString('en')} requests
 --format FORMAT    ${formatHelp(19)}
 --segments N       requests used, at most; of more, a sample spread over the time (default 200000)
 --steps N          optimiser steps of the recurrent model (default ${FIT_DEFAULTS.steps})
