@@ -8,7 +8,7 @@ import type { BaselineEntry } from '../baseline/model.ts';
 import { levelsToEntries } from '../baseline/templates.ts';
 import { deriveVersion } from './derive.ts';
 import type { Desk, Wish } from './desk.ts';
-import type { PublishedVersion } from './store.ts';
+import type { PublishedVersion, StoredEntries } from './store.ts';
 import type { TemplateBook } from './templates.ts';
 
 export interface MakingDeps {
@@ -38,6 +38,12 @@ export interface Making {
     offsets: readonly number[],
     streamMs: number,
   ): Promise<PublishedVersion>;
+}
+
+/** Learning that begins anew is as strict as at the very beginning: all is new to it. */
+function begunAnew({ manifest, entries }: StoredEntries): StoredEntries {
+  const { alerted: _, ...facts } = manifest;
+  return { manifest: facts, entries };
 }
 
 const none: ReadonlyMap<number, Uint8Array> = new Map();
@@ -81,6 +87,7 @@ export function createMaking({ learning, templates, desk, load, inTurns }: Makin
           : await inTurns(
               learning.publishing({
                 parent: manifest?.version ?? '',
+                alerted: manifest?.alerting === true || manifest?.alerted === true,
                 // what was learned elsewhere binds nothing here: the first version of one's own is a first one
                 previous: manifest?.foreign === true ? [] : (present?.entries ?? []),
                 offsets,
@@ -96,6 +103,7 @@ export function createMaking({ learning, templates, desk, load, inTurns }: Makin
       const manifest = present?.baseline.manifest ?? null;
       const entries = deriveVersion({
         ...wish,
+        ...(wish.forget ? { source: begunAnew(wish.source) } : {}),
         current: manifest !== null && wish.forget ? { ...manifest, offsets } : manifest,
         ownCounters: wish.forget,
         levels: templates.current.levels,

@@ -194,7 +194,8 @@ export function createTrainer(config: TrainerConfig, deps: TrainerDeps): Trainer
     }
     if (cuts.current === null) {
       if (!schedule.isDue(deps.now(), present.baseline?.manifest ?? null, learning.progress)) return;
-      if (present.baseline?.manifest.alerting !== true && relearned < MAX_RELEARNED) {
+      const { alerting = false, alerted = false } = present.baseline?.manifest ?? {};
+      if (!alerting && !alerted && relearned < MAX_RELEARNED) {
         const found = templates.found();
         if (found.key !== templates.current.key) {
           relearning = relearn(found).finally(() => {

@@ -28,13 +28,14 @@ export interface Student {
 const QUARANTINE_P = 1e-4;
 
 /**
- * Nothing is learned of a segment that is next to impossible, nor of one with a hard finding under a version that raises alerts:
+ * Nothing is learned of a segment that is next to impossible, nor of one with a hard finding once any version raised alerts:
  * such a finding opens or joins an incident, and what belongs to an open incident is not admitted (docs/adr/023). Before
  * there are alerts there are no incidents, and what looks hard to a version of few minutes is mostly traffic not seen yet.
  */
 export function isSuspect(baseline: Baseline, segment: Segment): boolean {
+  const { alerting, alerted } = baseline.manifest;
   const { p, findings } = baseline.judge(segment, JudgementStage.absence);
-  return p < QUARANTINE_P || (baseline.manifest.alerting && findings.some((finding) => finding.hard));
+  return p < QUARANTINE_P || ((alerting || alerted === true) && findings.some((finding) => finding.hard));
 }
 
 export function createStudent({ learning, templates, metrics, segment, read }: StudentDeps): Student {

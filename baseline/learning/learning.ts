@@ -29,6 +29,8 @@ export interface PublishOptions {
   readonly previous: readonly BaselineEntry[];
   /** Next offset of each spans partition: everything learned lies below. */
   readonly offsets: readonly number[];
+  /** A version before this one could raise alerts. */
+  readonly alerted?: boolean;
   /** When the version before was cut: this one is cut after it, whatever times its segments have. */
   readonly afterMs?: number;
   /** Entries that no group makes, such as operation templates. */

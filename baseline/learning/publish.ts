@@ -185,8 +185,12 @@ export function* publishSteps(
   }
   const needs = readinessOf(config);
   if (folds.length < 2) learning.push('traffic in one block of time only: nothing to calibrate against');
+  // what is quarantined is never learned: however much of it comes, it keeps no version from raising alerts
+  const taught = folds.flatMap((fold) =>
+    fold.samples.flatMap((s) => (s.scored === undefined || s.quarantined ? [] : [s.scored])),
+  );
   for (const [g, group] of GROUPS.entries()) {
-    const share = scored.reduce((sum, { observed }) => sum + observed[g]!, 0) / Math.max(1, scored.length);
+    const share = taught.reduce((sum, { observed }) => sum + observed[g]!, 0) / Math.max(1, taught.length);
     if (share > needs.maxObserved)
       learning.push(`${group}: ${(100 * share).toFixed(1)} % of traffic has too few observations`);
   }
@@ -208,6 +212,7 @@ export function* publishSteps(
     profile: config.profile,
     alpha: config.alpha,
     alerting: learning.length === 0,
+    ...(learning.length > 0 && options.alerted === true ? { alerted: true } : {}),
     learning,
     schema: VERSION_SCHEMA,
     kind: 'learned',

@@ -23,6 +23,7 @@ const manifest = z.looseObject({
   profile: text,
   alpha: z.number().gt(0).lt(1),
   alerting: z.boolean(),
+  alerted: z.boolean().exactOptional(),
   learning: z.array(z.string()),
   schema: z.number(),
   kind: z.enum(['learned', 'edited', 'rolled-back', 'imported']).exactOptional(),

@@ -65,6 +65,26 @@ describe('a learning window', () => {
     expect(missing).toBe('100 % of segments ended in an error: what succeeds would be the odd one out');
   });
 
+  it('after a version that could alert says so where it cannot: what was hard stays so', () => {
+    const world = createLearningWorld(ready);
+    for (const settled of TRAFFIC.slice(0, 10)) world.learn(settled);
+    expect(world.learning.publish(PUBLISH).manifest.alerted).toBeUndefined();
+    expect(world.learning.publish({ ...PUBLISH, alerted: true }).manifest).toMatchObject({
+      alerting: false,
+      alerted: true,
+    });
+  });
+
+  it('of which whole operations are quarantined is no less ready for it: they are never learned', () => {
+    const { manifest, missing } = window(
+      TRAFFIC,
+      ({ trace }) => ({ quarantined: /products|search|cart/.test(trace.truth.operation) }),
+      { ...ready, maxObserved: 0.285 },
+    );
+    expect(manifest.quarantined).toBeGreaterThan(200);
+    expect([manifest.alerting, missing]).toEqual([true, '']);
+  });
+
   it('in which time runs backwards learns as one that runs forwards', () => {
     const { manifest, loud } = window(TRAFFIC.toReversed(), () => ({}), { ...ready, maxObserved: 0.3 });
     expect(manifest).toMatchObject({ segments: TRAFFIC.length, alerting: true });

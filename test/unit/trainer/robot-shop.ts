@@ -40,7 +40,7 @@ export const skuOf = (n: number): string => {
 export const traceIdOf = (n: number): string => (n + 1).toString(16).padStart(32, 'd');
 const spanIdOf = (trace: number, n: number): string => ((trace + 1) * 64 + n).toString(16).padStart(16, '0');
 
-/** Browser → web → catalogue, both without http.route. `atMs`: milliseconds after EPOCH_MS. */
+/** Browser → web → catalogue, both without http.route; /salaries is another service's. `atMs`: milliseconds after EPOCH_MS. */
 export function pageTrace(trace: number, atMs: number, path: string): WireSpan[] {
   const traceId = traceIdOf(trace);
   const server = (n: number, service: string, at: number, ms: number, urlPath: string, more: object): WireSpan => ({
@@ -75,7 +75,10 @@ export function pageTrace(trace: number, atMs: number, path: string): WireSpan[]
         'http.response.status_code': 200,
       },
     },
-    server(3, 'catalogue', atMs + 4, 15, path, { parent: spanIdOf(trace, 2), flags: 0x300 }),
+    server(3, path.startsWith('/salaries') ? 'payroll' : 'catalogue', atMs + 4, 15, path, {
+      parent: spanIdOf(trace, 2),
+      flags: 0x300,
+    }),
   ];
 }
 
@@ -104,7 +107,8 @@ export const newOperators = (): Operators => ({ edits: [], requests: [], importe
 
 export async function createTrainerWorld(
   operators: Operators = newOperators(),
-  { minSegments = 600 }: { readonly minSegments?: number } = {},
+  /** Looked at with each start. */
+  settings: { minSegments?: number; alpha?: number } = {},
 ): Promise<TrainerWorld> {
   let nowMs = EPOCH_MS;
   const now = (): number => nowMs;
@@ -148,7 +152,11 @@ export async function createTrainerWorld(
           },
         },
         learning: createLearning(
-          learningSection.parse({ profile: 'export', alpha: 0.01, spanMs: 60_000, maxObserved: 1, minSegments }),
+          learningSection.parse({
+            ...{ profile: 'export', spanMs: 60_000, maxObserved: 1 },
+            alpha: settings.alpha ?? 0.01,
+            minSegments: settings.minSegments ?? 600,
+          }),
           {
             symbols: kit.symbols,
             learners: LEARNERS,
