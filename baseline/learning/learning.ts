@@ -171,7 +171,9 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
     }
   }
 
+  /** Append times only go forward; in files a single trace of a wrong date would make all others old, and a long recording is meant whole. */
   function forgetOld(): void {
+    if (config.profile === 'export') return;
     let newest = Number.NEGATIVE_INFINITY;
     for (const cell of cells) newest = Math.max(newest, cell.lastMs);
     const before = cells.length;

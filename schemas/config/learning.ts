@@ -30,7 +30,7 @@ export const learningSection = z
       .int()
       .min(60_000)
       .default(14 * 86_400_000)
-      .describe('Learned blocks older than this leave the next version')
+      .describe('Learned blocks older than this leave the next version; profile export keeps all')
       .meta({ unit: 'ms' }),
     minSegments: optionalCount('Segments learned before alerting can start').meta({ unit: 'segments' }),
     minBuckets: optionalCount('Time buckets with traffic before alerting can start').meta({ unit: 'buckets' }),

@@ -196,7 +196,7 @@ describe('learning', () => {
   });
 
   it('forgets a partition that was taken away, and blocks older than the window', () => {
-    const world = createWorld({ windowMs: 60_000 });
+    const world = createWorld({ profile: 'production', windowMs: 60_000 });
     learnInto(world, world.learning, 0, 3_000); // 150 s
     world.learning.drop(1);
     expect(world.learning.progress().segments).toBe(1_500);

@@ -93,15 +93,24 @@ describe('a learning window', () => {
 
   it('with a gap of a month learns what is on this side of it', () => {
     const MONTH = 30 * 86_400_000;
-    const { manifest } = window(TRAFFIC, ({ trace }, i) => ({ timeMs: trace.startMs + (i < 600 ? 0 : MONTH) }));
+    const timeMs = (i: number, gapMs: number): number => TRAFFIC[i]!.trace.startMs + (i < 600 ? 0 : gapMs);
+    const rolling = { ...ready, profile: 'production' };
+    const { manifest } = window(TRAFFIC, (_, i) => ({ timeMs: timeMs(i, MONTH) }), rolling);
     expect(manifest.segments).toBeLessThan(TRAFFIC.length - 500);
     expect(manifest.segments).toBeGreaterThan(0);
-    const both = window(TRAFFIC, ({ trace }, i) => ({ timeMs: trace.startMs + (i < 600 ? 0 : 86_400_000) }), {
+    const both = window(TRAFFIC, (_, i) => ({ timeMs: timeMs(i, 86_400_000) }), {
       ...ready,
       maxObserved: 0.3,
     });
     expect(both.manifest).toMatchObject({ segments: TRAFFIC.length, alerting: true });
     expect(both.loud).toBeLessThan(0.03);
+  });
+
+  it('of a file is whole: neither a recording of a month nor one trace of a wrong date loses the rest', () => {
+    const later = (last: number, ms: number) =>
+      window(TRAFFIC, ({ trace }, i) => ({ timeMs: trace.startMs + (i >= last ? ms : 0) })).manifest.segments;
+    expect(later(600, 30 * 86_400_000)).toBe(TRAFFIC.length);
+    expect(later(TRAFFIC.length - 1, Date.UTC(2038, 0, 19) - START)).toBe(TRAFFIC.length);
   });
 
   it('in a single moment has nothing to calibrate against, and nothing is admitted', () => {
