@@ -1,6 +1,7 @@
 /** The body of an alert, as schemas/alerts/alert.schema.json declares it, and its id. */
 import { createHash } from 'node:crypto';
 import type { Alert, Incident } from '../../schemas/alerts/incident.ts';
+import type { Match } from '../../schemas/log/verdict.ts';
 import type { IncidentEvent } from '../incidents/lifecycle.ts';
 
 const MAX_TITLE = 1024;
@@ -56,6 +57,7 @@ function alertData(incident: Incident, members: readonly Incident[], context: Al
     },
     title: incident.title.slice(0, MAX_TITLE),
     why: incident.matchText,
+    ...(incident.match && { match: matchData(incident.match) }),
     client: {
       address: client.address,
       source: client.source,
@@ -82,6 +84,23 @@ function alertData(incident: Incident, members: readonly Incident[], context: Al
         client: by.address,
       })),
     }),
+  };
+}
+
+/** The sentence of `why` in numbers (DETECTION §0). */
+function matchData({ family, signature, learnedFrom, similarity, threshold, deviation, ...more }: Match): object {
+  const { learnedThreshold, worst, exact, unseenEntry } = more;
+  return {
+    family,
+    signature,
+    learnedFrom,
+    similarity,
+    threshold,
+    ...(learnedThreshold && { learnedThreshold }),
+    deviation,
+    worst,
+    exact,
+    unseenEntry,
   };
 }
 

@@ -1,6 +1,6 @@
 /** State of one incident: plain data, so that a snapshot is JSON, and bounded, so that the snapshot is. */
 import type { Incident, IncidentClass, IncidentFinding, IncidentKind } from '../../schemas/alerts/incident.ts';
-import type { ClientRecord, Finding, Verdict } from '../../schemas/log/verdict.ts';
+import type { ClientRecord, Finding, Match, Verdict } from '../../schemas/log/verdict.ts';
 import { classOf, entityOf, noveltyKey, titleOf } from './explanation.ts';
 
 export const MAX_CLIENTS = 64;
@@ -26,6 +26,7 @@ export interface IncidentState {
   operation: string;
   title: string;
   matchText: string;
+  match: Match | null;
   severity: number;
   p: number;
   client: ClientRecord;
@@ -113,7 +114,7 @@ export const leadFields = (
   verdict: Verdict,
 ): Pick<
   IncidentState,
-  'class' | 'kind' | 'explanationKey' | 'service' | 'operation' | 'title' | 'matchText' | 'release' | 'hard'
+  'class' | 'kind' | 'explanationKey' | 'service' | 'operation' | 'title' | 'matchText' | 'match' | 'release' | 'hard'
 > => ({
   class: classOf(lead),
   kind: lead.kind,
@@ -122,6 +123,7 @@ export const leadFields = (
   operation: lead.operation,
   title: titleOf(lead).slice(0, 2 * MAX_TEXT),
   matchText: verdict.match?.text ?? '',
+  match: verdict.match,
   release: lead.release ?? '',
   hard: lead.hard && classOf(lead) === 'security',
 });
@@ -140,6 +142,7 @@ export const toIncident = (s: IncidentState): Incident => ({
   operation: s.operation,
   title: s.title,
   matchText: s.matchText,
+  ...(s.match && { match: s.match }),
   severity: s.severity,
   p: s.p,
   client: s.client,
@@ -255,8 +258,8 @@ export const rankOf = (state: IncidentState): number => (state.hard ? 2 : state.
 /** `other` becomes part of `kept`, which keeps its id, and is about whichever of the two is graver. */
 export function takeIn(kept: IncidentState, other: IncidentState): void {
   if (rankOf(other) > rankOf(kept)) {
-    const { kind, explanationKey, service, operation, title, matchText, release, hard, client } = other;
-    Object.assign(kept, { kind, explanationKey, service, operation, title, matchText, release, hard });
+    const { kind, explanationKey, service, operation, title, matchText, match, release, hard, client } = other;
+    Object.assign(kept, { kind, explanationKey, service, operation, title, matchText, match, release, hard });
     kept.clientEvidenceEndMs = other.clientEvidenceEndMs;
     kept.class = other.class;
     if (client.address !== null) kept.client = client;

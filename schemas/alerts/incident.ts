@@ -1,6 +1,6 @@
 /** Incidents, alerts and deliveries: what the responder keeps in ClickHouse and says to people (DETECTION §6). */
 import type { IncidentActionKind } from '../log/incident-action.ts';
-import type { ClientRecord, FindingKind, Group } from '../log/verdict.ts';
+import type { ClientRecord, FindingKind, Group, Match } from '../log/verdict.ts';
 
 export type IncidentClass = 'security' | 'operational' | 'telemetry' | 'inventory';
 /** `expected`: ended by an operator who expected it. */
@@ -39,6 +39,8 @@ export interface Incident {
   readonly title: string;
   /** The match line of the worst verdict. */
   readonly matchText: string;
+  /** That match itself, while the incident is held; of a row read back `match_text` and the verdicts' rows tell it. */
+  readonly match?: Match;
   readonly severity: number;
   /** Smallest p among its verdicts. */
   readonly p: number;

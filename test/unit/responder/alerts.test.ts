@@ -80,6 +80,23 @@ describe('alert body', () => {
     expect(body.data.sql).toContain(`'${body.data.traces[0].id}'`);
   });
 
+  it('tells the match in numbers by component, with the threshold of an operator beside the learned one', () => {
+    const context = { traceLink: '', database: 'db' };
+    const dataOf = (incident: Incident): Record<string, unknown> => {
+      const body = JSON.parse(createAlert('opened', incident, '1', [], DAY, context).body);
+      expect(validate(body), JSON.stringify(validate.errors)).toBe(true);
+      return body.data;
+    };
+    const incident = incidentOf();
+    const match = verdictOf({}).match!;
+    const { similarity, threshold, deviation, worst } = match;
+    expect(dataOf(incident).match).toMatchObject({ similarity, threshold, deviation, worst });
+    const set = dataOf({ ...incident, match: { ...match, learnedThreshold: { structure: 0.9 } } });
+    expect(set.match).toMatchObject({ learnedThreshold: { structure: 0.9 } });
+    const { match: _, ...shift } = incident;
+    expect(dataOf(shift)).not.toHaveProperty('match');
+  });
+
   it('keeps its id over replays and changes it with the event', () => {
     const [a, b, c] = (['opened', 'opened', 'updated'] as const).map(
       (e) => createAlert(e, incidentOf(), '1', [], DAY, { traceLink: '', database: 'd' }).id,
