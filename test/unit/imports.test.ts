@@ -37,6 +37,7 @@ test('imports are found in every form', () => {
       e,
     } from './e.ts';
     type F = import('./f.ts').F;
+    const words = of === 'learned' ? ', may have been learned from' : '';
     // import './commented.ts';
     /* import './out.ts'; */`;
   expect(importsOf(source)).toEqual(['./a.ts', '../b.ts', './side-effect.ts', './c.ts', './d.ts', './e.ts', './f.ts']);
