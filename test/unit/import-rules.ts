@@ -40,7 +40,9 @@ function codeOf(source: string): string {
 /** Specifiers of all imports and exports-from, dynamic ones with a literal included. */
 export function importsOf(source: string): string[] {
   const bare = source.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/[^\n]*/gm, '');
-  const found = bare.matchAll(/(?:^\s*(?:import|export)\b[^'";]*?\bfrom\s*|\bimport\s*\(\s*|^\s*import\s+)(['"])([^'"\n]+)\1/gm);
+  const found = bare.matchAll(
+    /(?:^\s*(?:import|export)\b[^'";]*?\bfrom\s*|\bimport\s*\(\s*|^\s*import\s+)(['"])([^'"\n]+)\1/gm,
+  );
   return [...found].map((one) => one[2]!);
 }
 
