@@ -11,6 +11,7 @@ import type { Platform } from '../runtime/platform.ts';
 import { observeAssembly, observeReading } from '../runtime/telemetry/observed.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
 import { createReadingKit } from '../traces/kit.ts';
+import { rulesWith } from '../traces/operations/learned-templates.ts';
 import { createSegment } from '../traces/reading/columns.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
@@ -42,7 +43,10 @@ export function createTrainerRole(platform: Platform, editsOf: EditsOf = () => N
   observeReading(metrics, 'trainer', reader.stats);
   const learners = createLearners({ hashKey: config.redaction.key });
   const rescored = createSegment(symbols);
-  const templates = createTemplateBook({ settleMs: SETTLE_BUCKETS * bucketMs(config.learning) });
+  const templates = createTemplateBook({
+    settleMs: SETTLE_BUCKETS * bucketMs(config.learning),
+    rules: rulesWith(config.learning.pathTemplates),
+  });
   const learning = createLearning(config.learning, {
     symbols,
     learners,

@@ -21,6 +21,7 @@ import {
   compileTemplates,
   NO_TEMPLATES,
   type PathTemplates,
+  rulesWith,
 } from '../traces/operations/learned-templates.ts';
 import { createPathTrie, type PathTrie } from '../traces/operations/path-trie.ts';
 import type { Segment, SegmentSpans, Symbols } from '../traces/segment.ts';
@@ -170,7 +171,7 @@ async function learnTemplates(
     }
   }
   assembler.end();
-  const levels = collapsedLevels([paths]);
+  const levels = collapsedLevels([paths], [], rulesWith(options.learning.pathTemplates));
   return levels.length === 0 ? NO_TEMPLATES : compileTemplates(levels);
 }
 

@@ -11,6 +11,8 @@ import {
   levelKey,
   NO_TEMPLATES,
   type PathTemplates,
+  TEMPLATE_RULES,
+  type TemplateOptions,
 } from '../traces/operations/learned-templates.ts';
 import { createPathTrie, type PathTrie, trieFromJson, trieToJson } from '../traces/operations/path-trie.ts';
 
@@ -38,11 +40,17 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** `settleMs`: so long a level's labels are learned before a version reads with them, as admission needs some time buckets. */
-export function createTemplateBook({ settleMs }: { readonly settleMs: number }): TemplateBook {
+export function createTemplateBook({
+  settleMs,
+  rules = TEMPLATE_RULES,
+}: {
+  readonly settleMs: number;
+  readonly rules?: TemplateOptions;
+}): TemplateBook {
   const tries = new Map<number, PathTrie>();
   let levels: VersionLevels = { levels: [], coming: [] };
   let current = NO_TEMPLATES;
-  const found = (): PathTemplates => compileTemplates(collapsedLevels(tries.values(), current.levels));
+  const found = (): PathTemplates => compileTemplates(collapsedLevels(tries.values(), current.levels, rules));
   return {
     get current() {
       return current;

@@ -5,6 +5,13 @@ export const LEARNING_PROFILES = ['production', 'demo', 'export'] as const;
 
 const optionalCount = (text: string) => z.number().int().min(1).optional().describe(text);
 
+/** `SERVICE /path/{id}`: the level whose segments are meant. */
+const levels = (text: string) =>
+  z
+    .array(z.string().regex(/^\S.* \/(?:[^/\s]+\/)*\{id\}$/, "must be as 'catalog /items/{id}'"))
+    .default([])
+    .describe(text);
+
 export const learningSection = z
   .strictObject({
     profile: z
@@ -77,6 +84,12 @@ export const learningSection = z
       .describe(
         'Table names (a * stands for anything) whose new statements no learning admits after the first version',
       ),
+    pathTemplates: z
+      .strictObject({
+        pin: levels('Levels of paths that are identifiers, however few were seen, as `catalog /items/{id}`'),
+        split: levels('Levels of paths that are names of operations, however many; one collapsed already stays so'),
+      })
+      .prefault({}),
     seed: z.number().int().min(0).default(1).describe('Seed of the choice of calibration segments'),
   })
   .prefault({});

@@ -38,6 +38,10 @@ export interface TemplateOptions {
   readonly literalShare: number;
   /** With this share it does when what follows it follows no other: `/api` beside the paths that a scanner made up. */
   readonly distinctShare: number;
+  /** Levels by key that operators say are identifiers, every child of them, however few there are. */
+  readonly pinned: ReadonlySet<string>;
+  /** Levels by key that operators say are names of operations, however many there are. */
+  readonly split: ReadonlySet<string>;
 }
 
 export const TEMPLATE_RULES: TemplateOptions = {
@@ -46,7 +50,19 @@ export const TEMPLATE_RULES: TemplateOptions = {
   collapseAnyway: 96,
   literalShare: 0.25,
   distinctShare: 0.02,
+  pinned: new Set(),
+  split: new Set(),
 };
+
+/** The rules with what operators say of single levels, each as `levelKey` writes it. */
+export const rulesWith = (said: {
+  readonly pin: readonly string[];
+  readonly split: readonly string[];
+}): TemplateOptions => ({
+  ...TEMPLATE_RULES,
+  pinned: new Set(said.pin),
+  split: new Set(said.split),
+});
 
 const ANY_TEXT = '{id}';
 
@@ -126,13 +142,14 @@ export function collapsedLevels(
     const key = levelKey({ service, prefix });
     const known = levels.get(key);
     const width = widthOf(node, oneClient);
-    if (known === undefined && !isCollapsed(width, rules)) {
+    const pinned = rules.pinned.has(key);
+    if (known === undefined && !pinned && (rules.split.has(key) || !isCollapsed(width, rules))) {
       for (const [text, child] of node.children) walk(service, child, [...prefix, text], oneClient);
       if (node.any !== null) walk(service, node.any, [...prefix, ANY_TEXT], oneClient);
       return;
     }
     const { count } = node;
-    const literals = known?.literals ?? literalsOf(node, rules);
+    const literals = known?.literals ?? (pinned ? [] : literalsOf(node, rules));
     levels.set(key, { service, prefix, literals, distinct: width.distinct, count });
     const rest = node.any === null ? [] : [node.any];
     for (const [text, child] of node.children) {

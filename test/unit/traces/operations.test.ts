@@ -8,6 +8,7 @@ import {
   levelKey,
   NO_TEMPLATES,
   type PathTemplates,
+  rulesWith,
 } from '../../../traces/operations/learned-templates.ts';
 import { appendNameTemplate } from '../../../traces/operations/name-template.ts';
 import { createPathParts } from '../../../traces/operations/path-parts.ts';
@@ -192,6 +193,21 @@ describe('paths', () => {
     expect(templateOf('/cart', templates)).toBe('/cart');
     expect(templateOf('/wp-admin', templates)).toBe('/wp-admin');
     expect(templateOf('/products/name-x/reviews', templates, 'other')).toBe('/products/name-x/reviews');
+  });
+
+  it('are what operators say of a level: identifiers however few, names however many', () => {
+    const trie = createPathTrie();
+    for (let i = 0; i < 60; i++) {
+      learnPath(trie, `/reports/${['daily', 'weekly', 'monthly'][i % 3]}`, i + 1);
+      learnPath(trie, `/rpc/${word(i)}`, i + 1);
+    }
+    const levelsWith = (said: { pin: string[]; split: string[] }): string[] =>
+      collapsedLevels([trie], [], rulesWith(said)).map(levelKey);
+    expect(levelsWith({ pin: [], split: [] })).toEqual(['s /rpc/{id}']);
+    expect(levelsWith({ pin: ['s /reports/{id}'], split: ['s /rpc/{id}'] })).toEqual(['s /reports/{id}']);
+    const templates = compileTemplates(collapsedLevels([trie], [], rulesWith({ pin: ['s /reports/{id}'], split: [] })));
+    expect(templateOf('/reports/daily', templates)).toBe('/reports/{id}');
+    expect(levelsWith({ pin: ['other /reports/{id}'], split: ['s /nothing/{id}'] })).toEqual(['s /rpc/{id}']);
   });
 
   it('keep what stands out at a collapsed level', () => {
