@@ -90,6 +90,7 @@ describe.skipIf(noClickHouse)('run', () => {
 clickhouse: { embedded: { directory: ${at('clickhouse')} } }
 collector: { grpcPort: 0, httpPort: 0 }
 http: { port: 0 }
+console: { port: 0, directory: ${at('console')} }
 assembly: { graceMs: 200, absenceGraceMs: 500 }
 `,
     );

@@ -89,6 +89,7 @@ export const running: Step = async (place) => {
   const settings = {
     collector: { grpcPort: 0, httpPort: 0 },
     http: { port: 0 },
+    console: { port: 0 },
     assembly: { graceMs: 500, absenceGraceMs: 1_500, idleMs: 2_000, maxAgeMs: 6_000, lateMs: 2_000 },
     detector: { flushMs: 200 },
   };
