@@ -24,6 +24,8 @@ const CLASS: Record<FindingKind, IncidentClass> = {
   'trace-id-reused': 'telemetry',
   'missing-telemetry': 'telemetry',
   blocked: 'security',
+  actor: 'security',
+  attribution: 'telemetry',
 };
 
 /** Kinds whose incidents are one per client; the others are one per service and operation. */
@@ -87,6 +89,8 @@ const TITLE: Record<FindingKind, string> = {
   'trace-id-reused': 'One trace id used by many requests',
   'missing-telemetry': 'Spans of a service do not arrive',
   blocked: 'Something an operator has blocked',
+  actor: 'Abuse over many requests',
+  attribution: 'Clients cannot be told apart',
 };
 
 export const titleOf = ({ kind, explanationKey, release }: Finding): string =>

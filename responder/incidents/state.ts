@@ -1,5 +1,11 @@
 /** State of one incident: plain data, so that a snapshot is JSON, and bounded, so that the snapshot is. */
-import type { Incident, IncidentClass, IncidentFinding, IncidentKind } from '../../schemas/alerts/incident.ts';
+import {
+  type Incident,
+  type IncidentClass,
+  type IncidentFinding,
+  type IncidentKind,
+  NO_STORY,
+} from '../../schemas/alerts/incident.ts';
 import type { ClientRecord, Finding, Match, Verdict } from '../../schemas/log/verdict.ts';
 import { classOf, entityOf, noveltyKey, titleOf } from './explanation.ts';
 
@@ -160,6 +166,7 @@ export const toIncident = (s: IncidentState): Incident => ({
   release: s.release,
   hard: s.hard,
   findings: [...s.findings],
+  story: NO_STORY,
 });
 
 /** Adds `value` to a small list of distinct values; false when it was there or the list is full. */

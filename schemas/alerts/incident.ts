@@ -1,6 +1,7 @@
 /** Incidents, alerts and deliveries: what the responder keeps in ClickHouse and says to people (DETECTION §6). */
 import type { IncidentActionKind } from '../log/incident-action.ts';
-import type { ClientRecord, FindingKind, Group, Match } from '../log/verdict.ts';
+import type { StageMark } from '../log/kill-chain.ts';
+import type { ChainLine, ClientRecord, FindingKind, Group, Match } from '../log/verdict.ts';
 
 export type IncidentClass = 'security' | 'operational' | 'telemetry' | 'inventory';
 /** `expected`: ended by an operator who expected it. */
@@ -65,6 +66,72 @@ export interface Incident {
   /** Near-certain: it has a hard finding about security. Otherwise chance may cause it, and the budget counts it. */
   readonly hard: boolean;
   readonly findings: readonly IncidentFinding[];
+  readonly story: IncidentStory;
+}
+
+/** The one story of an incident (DETECTION §6). */
+export interface IncidentStory {
+  /** Stages in the order of their first evidence. */
+  readonly stages: readonly StageMark[];
+  /** 0…100 of its worst actor, and why; 0 and none while nothing is known of one. */
+  readonly risk: number;
+  readonly reasons: readonly string[];
+  /** What happened, in the order of evidence times; at most 64 entries, the first and last kept. */
+  readonly timeline: readonly TimelineEntry[];
+  /** Of its worst verdict. */
+  readonly expected: readonly ChainLine[];
+  readonly seen: readonly ChainLine[];
+  /** Up to 20 requests that show it, chosen to differ. */
+  readonly evidence: readonly Evidence[];
+  readonly reached: readonly string[];
+  readonly tables: readonly string[];
+  readonly fields: readonly string[];
+  /** Ids of earlier incidents that were like it, the likest first; at most 5. */
+  readonly similar: readonly { readonly id: string; readonly why: string }[];
+}
+
+/** Nothing known of it. */
+export const NO_STORY: IncidentStory = Object.freeze({
+  stages: [],
+  risk: 0,
+  reasons: [],
+  timeline: [],
+  expected: [],
+  seen: [],
+  evidence: [],
+  reached: [],
+  tables: [],
+  fields: [],
+  similar: [],
+});
+
+export interface TimelineEntry {
+  readonly atMs: number;
+  readonly what:
+    | 'finding'
+    | 'actor'
+    | 'stage'
+    | 'opened'
+    | 'merged'
+    | 'closed'
+    | 'reopened'
+    | 'client'
+    | 'word'
+    | 'decision';
+  readonly text: string;
+  readonly traceId: string;
+  readonly client: string;
+}
+
+export interface Evidence {
+  readonly traceId: string;
+  readonly entrySpanId: string;
+  readonly spanId: string;
+  readonly kind: IncidentKind;
+  readonly service: string;
+  readonly operation: string;
+  readonly client: string;
+  readonly atMs: number;
 }
 
 /** An operator's word on an incident (schemas/log/incident-action.ts), as it was taken. */

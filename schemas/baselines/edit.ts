@@ -21,7 +21,9 @@ const call = z.strictObject({ service: text(256), operation: text().exactOptiona
 export type Call = z.infer<typeof call>;
 
 /** What no approval covers: shifts over many requests, notices, and operators' own blocks. */
-const approvable = z.enum(FINDING_KINDS).exclude(['collective', 'trace-id-reused', 'missing-telemetry', 'blocked']);
+const approvable = z
+  .enum(FINDING_KINDS)
+  .exclude(['collective', 'trace-id-reused', 'missing-telemetry', 'blocked', 'actor', 'attribution']);
 
 /** A novelty by its explanation key (DETECTION §6), where named only at this service and operation. */
 const novelty = z.strictObject({

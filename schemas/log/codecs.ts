@@ -4,9 +4,13 @@
  * Unknown fields are ignored, so that an older reader understands a newer writer.
  */
 import { z } from 'zod';
+import type { ActorEvent } from './actor-event.ts';
+import { ABUSE_KINDS, type ActorRecord, SUBJECT_KINDS } from './actor-record.ts';
 import type { CollectiveCounts } from './collective.ts';
+import type { DecisionAction } from './decision-action.ts';
 import { INCIDENT_ACTIONS, type IncidentAction } from './incident-action.ts';
 import { JUDGED_LEVELS, type JudgedCounts } from './judged.ts';
+import { STAGES } from './kill-chain.ts';
 import type { OriginAnswer, OriginAsk } from './origin.ts';
 import { FINDING_KINDS, type FindingRecord, GROUPS, type Verdict, VerdictStage } from './verdict.ts';
 import type { VersionAnnouncement } from './version.ts';
@@ -28,6 +32,7 @@ const client = z.object({
   entryTraceId: text,
   user: text.nullable(),
   session: text.nullable(),
+  peer: text.exactOptional(),
 });
 
 const components = z.object({ structure: z.number(), timing: z.number(), parameters: z.number() });
@@ -75,6 +80,9 @@ const finding = z.object({
   endMs: z.number(),
 });
 
+const chain = z.array(z.object({ depth: count, call: text, count, mark: z.enum(['', 'missing', 'extra', 'changed']) }));
+const texts = z.array(text);
+
 const verdict: z.ZodType<Verdict> = z.object({
   id: text.min(1),
   traceId,
@@ -102,6 +110,7 @@ const verdict: z.ZodType<Verdict> = z.object({
   origins: z.array(client),
   originState: z.enum(['none', 'pending', 'known', 'unknown']),
   findings: z.array(finding),
+  story: z.object({ expected: chain, seen: chain, reached: texts, tables: texts, fields: texts }).exactOptional(),
 });
 
 const findingRecord: z.ZodType<FindingRecord> = z.object({ verdict, segmentsPerDay: z.number().min(0) });
@@ -181,6 +190,82 @@ const incidentAction: z.ZodType<IncidentAction> = z.object({
   editId: text,
 });
 
+const actorEvents: z.ZodType<ActorEvent[]> = z.array(
+  z.object({
+    id: text.min(1),
+    part: z.enum(['request', 'findings']),
+    revision: count,
+    atMs: z.number(),
+    startMs: z.number(),
+    service: text,
+    operation: text,
+    asynchronous: z.boolean(),
+    client,
+    outcome: count.max(3),
+    httpStatus: count,
+    sampleWeight: z.number().positive(),
+    responseBytes: z.number(),
+    objects: z.array(z.object({ kind: text, hash: count, number: z.number().nullable() })),
+    login: z.object({ account: text, succeeded: z.boolean() }).nullable(),
+    anomalous: z.boolean(),
+    p: z.number().min(0).max(1),
+    findings: z.array(
+      z.object({
+        kind: z.enum(FINDING_KINDS),
+        explanationKey: text,
+        hard: z.boolean(),
+        service: text,
+        operation: text,
+        severity: z.number(),
+        startMs: z.number(),
+      }),
+    ),
+  }),
+);
+
+const actor: z.ZodType<ActorRecord> = z.object({
+  id: text.min(1),
+  revision: count,
+  subject: z.object({ kind: z.enum(SUBJECT_KINDS), key: text }),
+  abuse: z.enum([...ABUSE_KINDS, 'attribution', '']),
+  evidence: z.number(),
+  bound: z.number(),
+  client,
+  clients: texts,
+  clientCount: count,
+  users: texts,
+  accounts: texts,
+  risk: z.number().min(0).max(100),
+  reasons: texts,
+  stages: z.array(
+    z.object({
+      stage: z.enum(STAGES),
+      technique: text,
+      by: text,
+      firstMs: z.number(),
+      lastMs: z.number(),
+      count,
+    }),
+  ),
+  facts: z.object({ users: z.number(), requests: z.number(), firstSeenMs: z.number() }),
+  service: text,
+  operation: text,
+  expected: text,
+  seen: text,
+  traceIds: texts,
+  startMs: z.number(),
+  endMs: z.number(),
+  atMs: z.number(),
+});
+
+const decisionAction: z.ZodType<DecisionAction> = z.object({
+  about: text.min(1),
+  action: z.literal('undo'),
+  by: text,
+  comment: text,
+  atMs: z.number(),
+});
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -194,7 +279,10 @@ export const encodeJson = (
     | OriginAsk
     | OriginAnswer
     | VersionAnnouncement
-    | IncidentAction,
+    | IncidentAction
+    | readonly ActorEvent[]
+    | ActorRecord
+    | DecisionAction,
 ): Uint8Array => encoder.encode(JSON.stringify(value));
 
 /** Null when the bytes are not UTF-8, not JSON, or not of the form. */
@@ -217,3 +305,6 @@ export const decodeOriginAsk = (bytes: Uint8Array): OriginAsk | null => decodeJs
 export const decodeOriginAnswer = (bytes: Uint8Array): OriginAnswer | null => decodeJson(originAnswer, bytes);
 export const decodeVersionAnnouncement = (bytes: Uint8Array): VersionAnnouncement | null => decodeJson(version, bytes);
 export const decodeIncidentAction = (bytes: Uint8Array): IncidentAction | null => decodeJson(incidentAction, bytes);
+export const decodeActorEvents = (bytes: Uint8Array): ActorEvent[] | null => decodeJson(actorEvents, bytes);
+export const decodeActorRecord = (bytes: Uint8Array): ActorRecord | null => decodeJson(actor, bytes);
+export const decodeDecisionAction = (bytes: Uint8Array): DecisionAction | null => decodeJson(decisionAction, bytes);

@@ -6,7 +6,8 @@ export type TopicName = (typeof TOPICS)[number];
 /**
  * What a record holds. Kept as a small integer in the embedded log and as header `sw-kind` in Kafka.
  * `spans` topic (key = 32-character lowercase hex trace id): spans, originAsk, originAnswer.
- * `findings` (one partition): verdict, collective, judged, incidentAction. `baselines`: version.
+ * `findings` (one partition): verdict, collective, judged, incidentAction, actor, decisionAction. `actor-events` (one partition):
+ * actorEvents. `baselines`: version.
  */
 export const RecordKind = {
   /** OTLP TracesData bytes with the spans of one trace. */
@@ -25,5 +26,11 @@ export const RecordKind = {
   incidentAction: 6,
   /** schemas/log/judged.ts: how many segments of one window and partition were judged, and how unlikely they were. */
   judged: 7,
+  /** schemas/log/actor-event.ts: what requests say about who made them; many in a record. */
+  actorEvents: 8,
+  /** schemas/log/actor-record.ts: an actor over a bound, or what is known of one with findings. */
+  actor: 9,
+  /** schemas/log/decision-action.ts: what an operator says of a decision. */
+  decisionAction: 10,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];

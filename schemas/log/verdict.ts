@@ -25,6 +25,8 @@ export interface ClientRecord {
   readonly entryTraceId: string;
   readonly user: string | null;
   readonly session: string | null;
+  /** Socket peer of the entry span, canonical, whoever was named; absent when the span has none. */
+  readonly peer?: string;
 }
 
 export interface Match {
@@ -74,6 +76,10 @@ export const FINDING_KINDS = [
   'missing-telemetry',
   /** An operator blocked this call, operation or signature. */
   'blocked',
+  /** Abuse that only many requests of an actor show (schemas/log/actor-record.ts). */
+  'actor',
+  /** Our own configuration names the wrong client: one that carries most traffic, or a private or CDN range. A notice. */
+  'attribution',
 ] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
@@ -155,6 +161,31 @@ export interface Verdict {
   readonly origins: readonly ClientRecord[];
   readonly originState: OriginState;
   readonly findings: readonly Finding[];
+  /** Of a verdict that is told (a record of `findings`); absent otherwise. */
+  readonly story?: VerdictStory;
+}
+
+/** What people need beside the findings to see what happened. Names only, never a value. */
+export interface VerdictStory {
+  /** Calls of the best match and of the segment around what deviates, depth first; at most 40 lines each. */
+  readonly expected: readonly ChainLine[];
+  readonly seen: readonly ChainLine[];
+  /** Services that spans of the segment ran in, databases and other peers, in order of first call; at most 32. */
+  readonly reached: readonly string[];
+  /** Tables and collections its statements name; at most 32. */
+  readonly tables: readonly string[];
+  /** Names of parameters and attributes that redaction calls sensitive, and that were there; at most 32. */
+  readonly fields: readonly string[];
+}
+
+export interface ChainLine {
+  readonly depth: number;
+  /** Label text: `orders client POST payment`. */
+  readonly call: string;
+  /** How often, under that parent. */
+  readonly count: number;
+  /** `missing`: expected, not there. `extra`: there, not expected. `changed`: another count. */
+  readonly mark: '' | 'missing' | 'extra' | 'changed';
 }
 
 /** 8 × distinct spans + 2 × stage + 1 when the origin is known (ARCHITECTURE decision 8). */

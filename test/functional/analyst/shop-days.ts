@@ -6,7 +6,13 @@
 import { createHash } from 'node:crypto';
 import type { BudgetState, RateHour } from '../../../schemas/alerts/budget.ts';
 import type { DigestEntry } from '../../../schemas/alerts/digest.ts';
-import type { Alert, Delivery, Incident, IncidentWord } from '../../../schemas/alerts/incident.ts';
+import {
+  type Alert,
+  type Delivery,
+  type Incident,
+  type IncidentWord,
+  NO_STORY,
+} from '../../../schemas/alerts/incident.ts';
 import type { ClientRecord, Finding, Verdict } from '../../../schemas/log/verdict.ts';
 
 export const YESTERDAY = Date.UTC(2026, 10, 19);
@@ -407,6 +413,7 @@ const incident = (name: string, facts: Partial<Incident> & { of: readonly Reques
     release: '',
     hard: worst?.hard ?? false,
     findings: [],
+    story: NO_STORY,
     ...rest,
   };
 };

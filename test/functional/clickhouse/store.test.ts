@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectClickHouse } from '../../../runtime/clickhouse/client.ts';
 import { applySchema } from '../../../runtime/clickhouse/schema.ts';
 import type { VersionFacts } from '../../../runtime/clickhouse/store.ts';
-import type { Alert, Delivery, Incident } from '../../../schemas/alerts/incident.ts';
+import { type Alert, type Delivery, type Incident, NO_STORY } from '../../../schemas/alerts/incident.ts';
 import { clickhouseSection } from '../../../schemas/config/clickhouse.ts';
 import type { ClientRecord, Verdict } from '../../../schemas/log/verdict.ts';
 import type { SegmentSpans } from '../../../traces/segment.ts';
@@ -366,6 +366,7 @@ describe.skipIf(noClickHouse)('store', () => {
       release: 'catalog@1.4.0',
       hard: true,
       findings: [],
+      story: NO_STORY,
     };
     await server.store.insertIncidents([incident, { ...incident, id: 'i2' }]);
     await server.store.insertIncidents([

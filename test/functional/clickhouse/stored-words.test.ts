@@ -1,7 +1,7 @@
 /** What was judged bad, in a real ClickHouse: the word that stands, of the incident or of another about the same novelty. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readJudgedBad } from '../../../runtime/clickhouse/stored-words.ts';
-import type { Incident, IncidentWord } from '../../../schemas/alerts/incident.ts';
+import { type Incident, type IncidentWord, NO_STORY } from '../../../schemas/alerts/incident.ts';
 import { noClickHouse, startTestServer, type TestServer } from './server.ts';
 
 const NOVELTY = { kind: 'service-pair', explanationKey: 'gateway → payments' } as const;
@@ -46,6 +46,7 @@ const incident = (id: string, explanationKey: string, atMs: number): Incident =>
   release: '',
   hard: true,
   findings: [],
+  story: NO_STORY,
 });
 
 describe.skipIf(noClickHouse)('what was judged bad', () => {
