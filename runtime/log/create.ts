@@ -9,7 +9,7 @@ import { createEmbeddedStore } from './embedded/store.ts';
 import { createKafkaLog } from './kafka/log.ts';
 import { checkKafkaConfig } from './kafka/settings.ts';
 import { createMemoryLog } from './memory.ts';
-import type { Log } from './port.ts';
+import type { Log, TopicOptions } from './port.ts';
 import { createStoredLog } from './stored-log.ts';
 
 export interface LogDeps {
@@ -62,6 +62,20 @@ export async function ensureTopics(log: Log, config: LogConfig): Promise<void> {
   const small = { retentionMs: config.retentionMs };
   // one partition: a single owner keeps incidents (ARCHITECTURE decision 10)
   await log.ensureTopic('findings', { partitions: 1, ...small });
-  await log.ensureTopic('actor-events', { partitions: config.actorPartitions, ...small });
+  // events are of no use once the spans they were read from are gone, and a fraction of their size
+  await ensureActorEvents(log, {
+    retentionMs: Math.min(config.retentionMs, config.spansRetentionMs),
+    retentionBytes: Math.ceil(config.spansRetentionBytes / 8),
+  });
   await log.ensureTopic('baselines', { partitions: 1, ...small });
+}
+
+/** One partition: a single owner sees all clients (docs/adr/035). Where the topic has more, only the first is used. */
+async function ensureActorEvents(log: Log, retention: Omit<TopicOptions, 'partitions'>): Promise<void> {
+  try {
+    await log.ensureTopic('actor-events', { partitions: 1, ...retention });
+  } catch (error) {
+    if (!(error instanceof SpanwardenError) || error.code !== 'SCHEMA_MISMATCH') throw error;
+    await log.ensureTopic('actor-events', { partitions: await log.partitions('actor-events'), ...retention });
+  }
 }

@@ -1,5 +1,6 @@
 /** The whole configuration, assembled once from one file a section; the order is that of the documents. */
 import { z } from 'zod';
+import { actorsSection } from './actors.ts';
 import { assemblySection } from './assembly.ts';
 import { attributionSection } from './attribution.ts';
 import { clickhouseSection } from './clickhouse.ts';
@@ -26,6 +27,7 @@ export const configSchema = z.strictObject({
   learning: learningSection,
   trainer: trainerSection,
   detector: detectorSection,
+  actors: actorsSection,
   incidents: incidentsSection,
   alerts: alertsSection,
   console: consoleSection,

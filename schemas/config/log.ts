@@ -26,14 +26,6 @@ export const logSection = z
       .default(4)
       .describe('Partitions of the `spans` topic; fixed when the topic is created')
       .meta({ unit: 'partitions' }),
-    actorPartitions: z
-      .number()
-      .int()
-      .min(1)
-      .max(1_024)
-      .default(4)
-      .describe('Partitions of the `actor-events` topic; fixed when the topic is created')
-      .meta({ unit: 'partitions' }),
     spansRetentionMs: ms('Spans are kept at least so long', DAY_MS, 60_000, 365 * DAY_MS),
     spansRetentionBytes: bytes('Beyond this size the oldest spans go, however young; 0 = no bound', 21_474_836_480, 0),
     retentionMs: ms('Records of the other topics are kept at least so long', 7 * DAY_MS, 60_000, 3_650 * DAY_MS),

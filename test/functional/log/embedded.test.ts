@@ -261,9 +261,20 @@ describe('embedded log, processes and files', () => {
     await ensureTopics(log, config);
     expect(await log.partitions('spans')).toBe(config.spansPartitions);
     expect(await log.partitions('findings')).toBe(1);
+    expect(await log.partitions('actor-events')).toBe(1);
     const memory = createLog({ log: { ...config, kind: 'memory' } });
     await ensureTopics(memory, config);
     expect(await memory.partitions('baselines')).toBe(1);
     await memory.stop(100);
+  });
+
+  test('actor-events of an older log keep their partitions: only the first is used', async () => {
+    const config = logSection.parse({ directory });
+    const log = createLog({ log: config });
+    logs.push(log);
+    await log.start();
+    await log.ensureTopic('actor-events', { partitions: 4, retentionMs: 1_000 });
+    await ensureTopics(log, config);
+    expect(await log.partitions('actor-events')).toBe(4);
   });
 });
