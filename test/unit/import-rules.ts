@@ -20,7 +20,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'all'>> = {
 const FOR_EVERYBODY = 'runtime/errors.ts';
 
 /** No I/O, no clock, no dice. */
-export const PURE = ['traces', 'baseline', 'responder/actors', 'responder/incidents'];
+export const PURE = ['traces', 'baseline', 'responder/actors', 'responder/incidents', 'responder/kill-chain.ts'];
 
 /** What they may use from outside: arithmetic. */
 const PURE_MODULES = new Set(['node:crypto', 'ipaddr.js', 'zod']);
