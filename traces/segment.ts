@@ -137,6 +137,8 @@ export interface Segment {
   /** Adjusted count by head sampling: 1 / sampling probability (`ot=th` in tracestate); 1 when absent. */
   sampleWeight: number;
   client: ClientRecord;
+  /** `user.name` or `user.email` of the first span that has one, else the first user id; null when no span names a user. */
+  account: string | null;
   /** Producer spans this segment was caused by: links of the entry and of CONSUMER spans, hex ids; empty when none. */
   producers: readonly { readonly traceId: string; readonly spanId: string }[];
 }

@@ -57,6 +57,7 @@ export function createSegment(symbols: Symbols): Segment {
     serviceVersion: 0,
     sampleWeight: 1,
     client: NO_CLIENT,
+    account: null,
     producers: NO_PRODUCERS,
   };
 }

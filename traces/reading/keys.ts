@@ -53,16 +53,18 @@ export const Attribute = {
   serviceName: 41,
   serviceVersion: 42,
   networkPeerPort: 43,
+  /** Name or mail address of a user. */
+  account: 44,
   /** Prefix families: the rest of the key names the parameter. */
-  header: 44,
-  body: 45,
-  rpcArgument: 46,
-  messageHeader: 47,
-  graphqlVariable: 48,
-  responseHeader: 49,
+  header: 45,
+  body: 46,
+  rpcArgument: 47,
+  messageHeader: 48,
+  graphqlVariable: 49,
+  responseHeader: 50,
 } as const;
 export type Attribute = (typeof Attribute)[keyof typeof Attribute];
-export const ATTRIBUTE_COUNT = 50;
+export const ATTRIBUTE_COUNT = 51;
 
 /** Key, slot, rank; of two names of one slot the higher rank wins. */
 const KEYS: readonly (readonly [string, Attribute, number])[] = [
@@ -135,6 +137,8 @@ const KEYS: readonly (readonly [string, Attribute, number])[] = [
   ['http.response_content_length', Attribute.responseSize, 1],
   ['user.id', Attribute.user, 1],
   ['enduser.id', Attribute.user, 0],
+  ['user.name', Attribute.account, 1],
+  ['user.email', Attribute.account, 0],
   ['session.id', Attribute.session, 1],
   ['service.name', Attribute.serviceName, 1],
   ['service.version', Attribute.serviceVersion, 1],

@@ -156,6 +156,8 @@ export function createReader(deps: ReaderDeps): Reader {
   let client: ResolvedClient | null = null;
   let user: string | null = null;
   let session: string | null = null;
+  let account: string | null = null;
+  let accountIsName = false;
   let trie: PathTrie | null = null;
   /** Hash of the client that the segment's paths are counted under; 0 = unknown. */
   let pathClient = 0;
@@ -283,6 +285,11 @@ export function createReader(deps: ReaderDeps): Reader {
         pathClient = 1 + (hashText(client.address) % MAX_HASH);
       user = hasText(slots, Attribute.user) ? textIn(Attribute.user) : null;
       session = hasText(slots, Attribute.session) ? textIn(Attribute.session) : null;
+      account = user;
+    } else if (account === null && hasText(slots, Attribute.user)) account = textIn(Attribute.user);
+    if (!accountIsName && hasText(slots, Attribute.account)) {
+      account = textIn(Attribute.account);
+      accountIsName = true;
     }
     readUrl(slots, url);
     const operation = operations.of(slots, head, url, kind, service);
@@ -312,6 +319,8 @@ export function createReader(deps: ReaderDeps): Reader {
     rawParameters.valueEnd = 0;
     producers = [];
     client = null;
+    account = null;
+    accountIsName = false;
     pathClient = 0;
     handedOver = spans.asynchronous;
     reserveRawSpans(raw, spans.spanCount);
@@ -366,6 +375,7 @@ export function createReader(deps: ReaderDeps): Reader {
     if (raw.kind[0] === SpanKind.consumer && (raw.parentHigh[0] !== 0 || raw.parentLow[0] !== 0)) {
       addProducer(spans.traceId, hexOfPair(raw.parentHigh[0]!, raw.parentLow[0]!));
     }
+    into.account = account;
     into.producers = producers.length === 0 ? NO_PRODUCERS : producers;
     // Work that a queue handed over was not caused by whoever the socket names.
     const known = spans.asynchronous ? ORIGIN_PENDING : client!;
