@@ -11,6 +11,8 @@ import { createAssembler } from '../traces/assembly/assembler.ts';
 import { createReadingKit } from '../traces/kit.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
+import { createActorEvents } from './core/actor-events.ts';
+import { createKeyedHash } from './core/keyed-hash.ts';
 import { createEdgeTest } from './edges.ts';
 import { createInventoryWriter } from './inventory.ts';
 import { createDetector, type Detector } from './service.ts';
@@ -48,6 +50,11 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
       versions,
       inventory: createInventoryWriter(store, { now: Date.now }),
       redact,
+      actorEvents: createActorEvents(config.actors, {
+        symbols,
+        redactor,
+        hash: createKeyedHash(config.redaction.key, 'objects'),
+      }),
       createAssembler: (sink) =>
         observeAssembly(metrics, 'detector', createAssembler(config.assembly, { sink, isEdge })),
       segment,

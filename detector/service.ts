@@ -11,10 +11,12 @@ import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { AssemblyConfig } from '../schemas/config/assembly.ts';
 import type { DetectorConfig } from '../schemas/config/detector.ts';
+import type { ActorEvent } from '../schemas/log/actor-event.ts';
 import { decodeOriginAnswer, decodeOriginAsk, encodeJson } from '../schemas/log/codecs.ts';
-import { RecordKind } from '../schemas/log/topics.ts';
+import { RecordKind, type TopicName } from '../schemas/log/topics.ts';
 import type { ClientRecord, Verdict } from '../schemas/log/verdict.ts';
 import type { Segment } from '../traces/segment.ts';
+import type { ActorEvents } from './core/actor-events.ts';
 import { type Core, type CoreDeps, type CoreEffects, createCore } from './core/core.ts';
 import { beginningAt, type Owned, ownedFrom } from './owned.ts';
 import { createRows, type RowStore, type StoredVerdict } from './rows.ts';
@@ -47,6 +49,8 @@ export interface DetectorDeps extends Omit<CoreDeps, 'versionAt'> {
   readonly inventory: Inventory;
   /** Removes secrets from a verdict before it leaves (CONVENTIONS "Redaction"). */
   redact(verdict: Verdict): Verdict;
+  /** What requests say about who made them, redacted. */
+  readonly actorEvents: ActorEvents;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly now: () => number;
@@ -90,6 +94,9 @@ const PROBE_MS = 1_000;
 const MARGIN_MS = 10_000;
 /** Reading stops for rows on their way into ClickHouse, and for a version, no longer than this: alerts cannot wait. */
 const STORE_WAIT_MS = 5_000;
+/** Actor events in a record. */
+const MAX_EVENTS = 500;
+
 export function createDetector(config: DetectorOptions, deps: DetectorDeps): Detector {
   const { log, store, versions, inventory, logger, metrics } = deps;
   const segmentsJudged = metrics.counter(
@@ -100,6 +107,10 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   const unresolved = segmentsJudged.with({ client: 'unknown' });
   const spansJudged = metrics.counter('detector_spans_total', 'Spans of segments judged for the first time');
   const findingsSaid = metrics.counter('detector_findings_total', 'Verdicts written to the findings topic');
+  const eventsSaid = metrics.counter(
+    'detector_actor_events_total',
+    'Events written for actors: what was asked and answered, and what was found in it',
+  );
   const badRecords = metrics.counter('detector_unreadable_total', 'Records of the spans topic that could not be read');
 
   const untilReached = createUntilReached({ role: 'detector', logger, isStopping: () => stopping });
@@ -107,6 +118,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   const partitions = new Map<number, Owned>();
   let findings: NewRecord[] = [];
   let questions: NewRecord[] = [];
+  let events: ActorEvent[] = [];
   const core: Core = newCore();
   const storing = createStoring(config.detector, {
     rows,
@@ -134,11 +146,14 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
       },
       finding(verdict, segmentsPerDay) {
         findingsSaid.add(1);
+        const redacted = deps.redact(verdict);
         findings.push({
           kind: RecordKind.verdict,
           key: verdict.id,
-          value: encodeJson({ verdict: deps.redact(verdict), segmentsPerDay }),
+          value: encodeJson({ verdict: redacted, segmentsPerDay }),
         });
+        const event = deps.actorEvents.findings(redacted);
+        if (event !== null) events.push(event);
       },
       collective(counts) {
         findings.push({ kind: RecordKind.collective, key: `${counts.partition}`, value: encodeJson(counts) });
@@ -159,6 +174,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
         );
       },
       seen(segment, verdict) {
+        events.push(deps.actorEvents.request(segment, verdict));
         if (storing.alertOnly) return; // it will be read again
         (verdict.client.address === null ? unresolved : resolved).add(1);
         spansJudged.add(segment.spanCount);
@@ -338,23 +354,38 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
 
   /** What the core said becomes durable in the log before anything else goes on. */
   async function say(owned: Owned): Promise<void> {
-    while (findings.length > 0 || questions.length > 0) {
+    while (findings.length > 0 || questions.length > 0 || events.length > 0) {
+      const saidEvents = events;
       const saidFindings = findings;
       const saidQuestions = questions;
+      events = [];
       findings = [];
       questions = [];
-      await untilLogged(async () => {
-        if (saidFindings.length > 0) await log.produce('findings', saidFindings);
-        if (saidQuestions.length > 0) await log.produce('spans', saidQuestions);
-      });
+      const eventRecords = actorRecords(saidEvents);
+      for (const { part } of saidEvents) eventsSaid.add(1, { part });
+      // one by one: what is in the log is not written again because the next cannot be
+      await untilLogged('actor-events', eventRecords);
+      await untilLogged('findings', saidFindings);
+      await untilLogged('spans', saidQuestions);
     }
     owned.said = Math.min(core.floor(owned.assignment.partition), owned.position);
   }
 
-  async function untilLogged(call: () => Promise<void>): Promise<void> {
+  /** One partition, so that one owner sees all clients (docs/adr/035). */
+  function actorRecords(said: readonly ActorEvent[]): NewRecord[] {
+    const records: NewRecord[] = [];
+    for (let i = 0; i < said.length; i += MAX_EVENTS) {
+      const value = encodeJson(said.slice(i, i + MAX_EVENTS));
+      records.push({ kind: RecordKind.actorEvents, key: '', value, partition: 0 });
+    }
+    return records;
+  }
+
+  async function untilLogged(topic: TopicName, records: readonly NewRecord[]): Promise<void> {
+    if (records.length === 0) return;
     for (;;) {
       try {
-        return await call();
+        return await log.produce(topic, records);
       } catch (error) {
         if (stopping || !isRetryable(error)) throw error;
         await pause(STEP_MS);

@@ -4,6 +4,8 @@
  */
 
 import type { BaselineEntry } from '../../../baseline/model.ts';
+import { createActorEvents } from '../../../detector/core/actor-events.ts';
+import { createKeyedHash } from '../../../detector/core/keyed-hash.ts';
 import type { RowBatch, StoredVerdict } from '../../../detector/rows.ts';
 import { createDetector } from '../../../detector/service.ts';
 import { createVersions } from '../../../detector/versions.ts';
@@ -14,15 +16,19 @@ import { createMemoryStore } from '../../../runtime/log/memory-store.ts';
 import { createLogger } from '../../../runtime/telemetry/logger.ts';
 import { createMetrics } from '../../../runtime/telemetry/metrics.ts';
 import type { Alert, Incident } from '../../../schemas/alerts/incident.ts';
+import { actorsSection } from '../../../schemas/config/actors.ts';
+import { alertsSection } from '../../../schemas/config/alerts.ts';
 import { assemblySection } from '../../../schemas/config/assembly.ts';
 import { detectorSection } from '../../../schemas/config/detector.ts';
-import { alertsSection, incidentsSection } from '../../../schemas/config/responder.ts';
+import { redactionSection } from '../../../schemas/config/redaction.ts';
+import { incidentsSection } from '../../../schemas/config/responder.ts';
 import { encodeJson } from '../../../schemas/log/codecs.ts';
 import { RecordKind } from '../../../schemas/log/topics.ts';
 import type { Verdict } from '../../../schemas/log/verdict.ts';
 import { createSpanHead, readSpanHead } from '../../../schemas/otlp/read-span.ts';
 import { hexOfPair } from '../../../schemas/otlp/text.ts';
 import { createAssembler } from '../../../traces/assembly/assembler.ts';
+import { createRedactor } from '../../../traces/redaction/redactor.ts';
 import { PLACE_STRIDE, type SegmentSpans } from '../../../traces/segment.ts';
 import { EPOCH_MS, tracesData, type WireSpan } from '../traces/otlp.ts';
 import { loadInto, newKit } from './traffic.ts';
@@ -60,7 +66,7 @@ export async function createWorld(options: WorldOptions) {
   const logStore = createMemoryStore({ now });
   const outside = createMemoryLog({ now, store: logStore });
   await outside.ensureTopic('spans', { partitions: options.partitions ?? 1, retentionMs: 1e9 });
-  for (const topic of ['findings', 'baselines'] as const)
+  for (const topic of ['findings', 'actor-events', 'baselines'] as const)
     await outside.ensureTopic(topic, { partitions: 1, retentionMs: 1e9 });
 
   const rows: Rows = {
@@ -230,6 +236,11 @@ export async function createWorld(options: WorldOptions) {
         }),
         inventory: { see: () => {}, flush: async () => {}, drop: () => {} },
         redact: (verdict) => verdict,
+        actorEvents: createActorEvents(actorsSection.parse({}), {
+          symbols: kit.symbols,
+          redactor: createRedactor(redactionSection.parse({})),
+          hash: createKeyedHash('', 'objects'),
+        }),
         createAssembler: (sink) => createAssembler(ASSEMBLY, { sink }),
         segment: kit.segment,
         read: kit.reader.read,
