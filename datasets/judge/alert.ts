@@ -1,6 +1,7 @@
 /** What the judge reads out of a webhook's body (schemas/alerts/alert.schema.json), as a stranger's program would. */
 import { z } from 'zod';
 import type { IncidentClass } from '../../schemas/alerts/incident.ts';
+import { STAGES, type Stage } from '../../schemas/log/kill-chain.ts';
 import type { FindingKind } from '../../schemas/log/verdict.ts';
 
 export interface ReceivedAlert {
@@ -10,6 +11,12 @@ export interface ReceivedAlert {
   readonly type: string;
   readonly incident: {
     readonly id: string;
+    /** `open`, `closed`, `merged` …; '' when the body does not say. */
+    readonly state: string;
+    /** The incident that took it in, ''. */
+    readonly mergedInto: string;
+    /** Against whom or what it is held: an address, a range, `user 17`, or a service and operation; '' when not said. */
+    readonly entity: string;
     readonly class: IncidentClass;
     readonly kind: FindingKind;
     readonly service: string;
@@ -19,6 +26,12 @@ export interface ReceivedAlert {
     readonly client: string | null;
     /** The named one and the others. */
     readonly clients: readonly string[];
+    /** The account it names, null when none. */
+    readonly user: string | null;
+    /** How far it got, in the order of first evidence. */
+    readonly stages: readonly Stage[];
+    /** 0…100 of its worst actor. */
+    readonly risk: number;
     readonly startMs: number;
     readonly endMs: number;
     readonly traceIds: readonly string[];
@@ -39,6 +52,9 @@ const bodyForm = z.object({
   data: z.object({
     incident: z.object({
       id: z.string().min(1),
+      state: z.string().default(''),
+      mergedInto: z.string().default(''),
+      entity: z.string().default(''),
       class: z.enum(['security', 'operational', 'telemetry', 'inventory']),
       kind: z.string().min(1),
       service: z.string(),
@@ -47,9 +63,12 @@ const bodyForm = z.object({
     }),
     title: z.string(),
     why: z.string(),
-    client: z.object({ address: z.string().nullable(), others: z.array(z.string()) }),
+    client: z.object({ address: z.string().nullable(), user: z.string().nullable(), others: z.array(z.string()) }),
     findings: z.array(z.object({ kind: z.string(), service: z.string() })),
     traces: z.array(z.object({ id: z.string() })),
+    story: z
+      .object({ stages: z.array(z.object({ stage: z.enum(STAGES) })), risk: z.number().min(0).max(100) })
+      .default({ stages: [], risk: 0 }),
   }),
 });
 
@@ -64,13 +83,16 @@ export function readAlert(id: string, receivedMs: number, body: string): Receive
   const parsed = bodyForm.safeParse(json);
   if (!parsed.success) return null;
   const { type, data } = parsed.data;
-  const { incident, client, findings } = data;
+  const { incident, client, findings, story } = data;
   return {
     id,
     receivedMs,
     type,
     incident: {
       id: incident.id,
+      state: incident.state,
+      mergedInto: incident.mergedInto,
+      entity: incident.entity,
       class: incident.class,
       kind: incident.kind as FindingKind,
       service: incident.service,
@@ -78,6 +100,9 @@ export function readAlert(id: string, receivedMs: number, body: string): Receive
       matchText: data.why,
       client: client.address,
       clients: [...(client.address === null ? [] : [client.address]), ...client.others],
+      user: client.user,
+      stages: story.stages.map(({ stage }) => stage),
+      risk: story.risk,
       startMs: incident.start,
       endMs: incident.end,
       traceIds: data.traces.map((trace) => trace.id),

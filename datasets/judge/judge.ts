@@ -1,25 +1,36 @@
 /**
  * Holds the alerts that reached the webhook against the ground truth. Pure. An alert belongs to an attack when it shows one
- * of its traces, or names its client at its time, or, failing both, explains it rightly at its time; then the attack is
- * detected, and the client is right or wrong. What belongs to no attack is a false alert.
+ * of its traces, names who did it at its time, goes on with its incident, or, failing these, explains it rightly at its time; then the attack is
+ * detected, and who it names is right or wrong. What belongs to no attack is a false alert.
  */
+import type { Stage } from '../../schemas/log/kill-chain.ts';
 import { attacksOf, type GroundTruth, type TruthEvent } from '../scenarios/truth.ts';
 import type { ReceivedAlert } from './alert.ts';
+import { attributionOf } from './attribution.ts';
 
 export interface AttackResult {
   readonly name: string;
   readonly title: string;
   readonly detected: boolean;
-  /** The client that the alert named; null when none was named. */
-  readonly client: string | null;
-  readonly clientExpected: string;
-  readonly clientRight: boolean;
+  /** Whom the alerts named: an address, a range, a user; null when nobody. */
+  readonly named: string | null;
+  readonly namedExpected: string;
+  readonly namedRight: boolean;
+  /** What was wrong about it, in words. */
+  readonly namedWrongly: string;
   /** From the attack's first request to the first alert at the receiver. */
   readonly secondsToAlert: number | null;
   readonly kind: string | null;
   readonly matchText: string | null;
   /** Alerts that belong to it. */
   readonly alerts: number;
+  /** Incidents left of it, after merging: one story is one. */
+  readonly incidents: number;
+  /** As its last alert says. */
+  readonly stages: readonly Stage[];
+  readonly stagesRight: boolean;
+  /** The highest its alerts said. */
+  readonly risk: number;
 }
 
 export interface FalseAlert {
@@ -40,7 +51,9 @@ export interface Judgement {
   readonly falseAlerts: readonly FalseAlert[];
   /** Operational notices that are allowed: the peak's, and the slow query's victims. */
   readonly notices: number;
-  /** All attacks detected and rightly attributed, nothing benign alerted. */
+  /** Incidents that people heard of and that were not merged into others. */
+  readonly incidents: number;
+  /** Every attack detected, rightly attributed, one incident, its stages in order; nothing benign alerted. */
   readonly passed: boolean;
 }
 
@@ -62,17 +75,20 @@ const PEAK = 'traffic-peak';
 
 export function judge(truth: GroundTruth, received: readonly ReceivedAlert[]): Judgement {
   const attacks = attacksOf(truth);
-  const alerts = [...received]
-    .filter(({ type }) => type !== 'incident.closed')
-    .sort((a, b) => a.receivedMs - b.receivedMs);
+  const mergedIds = new Set(received.filter(({ incident }) => incident.state === 'merged').map((a) => a.incident.id));
+  const alerts = received.filter(({ type }) => type !== 'incident.closed').sort((a, b) => a.receivedMs - b.receivedMs);
   const belonging = new Map<TruthEvent, ReceivedAlert[]>(attacks.map((attack) => [attack, []]));
+  const ownerOfIncident = new Map<string, TruthEvent>();
   const unclear: ReceivedAlert[] = [];
   let notices = 0;
 
   for (const alert of alerts) {
-    const owner = ownerOf(alert, attacks);
-    if (owner !== undefined) belonging.get(owner)!.push(alert);
-    else unclear.push(alert);
+    const owner = ownerOf(alert, attacks) ?? ownerOfIncident.get(alert.incident.id);
+    if (owner === undefined) unclear.push(alert);
+    else {
+      belonging.get(owner)!.push(alert);
+      if (!ownerOfIncident.has(alert.incident.id)) ownerOfIncident.set(alert.incident.id, owner);
+    }
   }
   const falseAlerts: FalseAlert[] = [];
   let peakNotices = 0;
@@ -97,20 +113,31 @@ export function judge(truth: GroundTruth, received: readonly ReceivedAlert[]): J
     else notices++;
   }
 
-  const results = attacks.map((attack) => resultOf(attack, belonging.get(attack)!));
+  const results = attacks.map((attack) => resultOf(attack, belonging.get(attack)!, mergedIds));
   return {
     attacks: results,
     falseAlerts,
     notices,
-    passed: falseAlerts.length === 0 && results.every(({ detected, clientRight }) => detected && clientRight),
+    incidents: incidentsOf(alerts, mergedIds),
+    passed: falseAlerts.length === 0 && results.every(isRight),
   };
 }
 
+const isRight = ({ detected, namedRight, incidents, stagesRight }: AttackResult): boolean =>
+  detected && namedRight && incidents === 1 && stagesRight;
+
+const incidentsOf = (alerts: readonly ReceivedAlert[], mergedIds: ReadonlySet<string>): number =>
+  new Set(alerts.map(({ incident }) => incident.id).filter((id) => !mergedIds.has(id))).size;
+
 function ownerOf(alert: ReceivedAlert, attacks: readonly TruthEvent[]): TruthEvent | undefined {
-  const { traceIds, clients } = alert.incident;
+  const { traceIds, clients, user, entity } = alert.incident;
+  const names = ({ named, clients: own }: TruthEvent): boolean =>
+    own.some((address) => clients.includes(address)) ||
+    (named.by === 'user' && user === named.key) ||
+    (named.by === 'network' && entity === named.key);
   return (
     attacks.find((attack) => attack.traceIds.some((id) => traceIds.includes(id))) ??
-    attacks.find((attack) => overlaps(alert, attack, AFTER_MS) && clients.includes(attack.clients[0] ?? ''))
+    attacks.find((attack) => overlaps(alert, attack, AFTER_MS) && names(attack))
   );
 }
 
@@ -124,23 +151,34 @@ const explains = (alert: ReceivedAlert, attack: TruthEvent): boolean =>
 
 const isTiming = ({ incident }: ReceivedAlert): boolean => TIMING_KINDS.includes(incident.kind);
 
-function resultOf(attack: TruthEvent, alerts: readonly ReceivedAlert[]): AttackResult {
+function resultOf(attack: TruthEvent, alerts: readonly ReceivedAlert[], mergedIds: ReadonlySet<string>): AttackResult {
   const first = alerts[0];
-  const naming = alerts.find(({ incident }) => incident.client !== null);
-  const client = naming?.incident.client ?? null;
-  const clientExpected = attack.clients[0] ?? '';
+  const { named, wrong } = attributionOf(attack, alerts);
+  const stages = alerts.findLast(({ incident }) => incident.stages.length > 0)?.incident.stages ?? [];
   return {
     name: attack.name,
     title: attack.title,
     detected: first !== undefined,
-    client,
-    clientExpected,
-    clientRight: client === clientExpected,
+    named,
+    namedExpected: attack.named.key,
+    namedRight: named !== null && wrong === '',
+    namedWrongly: wrong,
     secondsToAlert: first === undefined ? null : Math.round((first.receivedMs - attack.startMs) / 10) / 100,
     kind: first?.incident.kind ?? null,
     matchText: first?.incident.matchText ?? null,
     alerts: alerts.length,
+    incidents: incidentsOf(alerts, mergedIds),
+    stages,
+    stagesRight: inOrder(attack.expected.stages ?? [], stages),
+    risk: alerts.reduce((most, { incident }) => Math.max(most, incident.risk), 0),
   };
+}
+
+/** Whether `wanted` stand in `seen` in this order; others may come between. */
+function inOrder(wanted: readonly Stage[], seen: readonly Stage[]): boolean {
+  let at = 0;
+  for (const stage of seen) if (stage === wanted[at]) at++;
+  return at === wanted.length;
 }
 
 function falseAlert(alert: ReceivedAlert, truth: GroundTruth): FalseAlert {

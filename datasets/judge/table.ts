@@ -1,18 +1,12 @@
 /** The table that the demo ends with. Pure. */
-import type { Judgement } from './judge.ts';
+import type { AttackResult, Judgement } from './judge.ts';
 
 const INDENT = '    ';
 
 /** Lines of text, at most about `width` characters each. */
-export function tableOf({ attacks, falseAlerts, notices, passed }: Judgement, width = 120): string {
-  const rows = attacks.map(({ name, detected, client, clientRight, clientExpected, secondsToAlert }) => [
-    name,
-    detected ? 'detected' : 'MISSED',
-    client ?? (detected ? 'nobody named' : '–'),
-    !detected ? '' : clientRight ? 'right' : `WRONG, was ${clientExpected}`,
-    secondsToAlert === null ? '' : `${secondsToAlert.toFixed(1)} s`,
-  ]);
-  const header = ['attack', 'result', 'named client', '', 'to alert'];
+export function tableOf({ attacks, falseAlerts, notices, incidents, passed }: Judgement, width = 120): string {
+  const rows = attacks.map(rowOf);
+  const header = ['attack', 'result', 'named', '', 'risk', 'to alert'];
   const widths = header.map((_, i) => Math.max(...[header, ...rows].map((row) => row[i]!.length)));
   const line = (row: readonly string[]): string =>
     row
@@ -30,15 +24,14 @@ export function tableOf({ attacks, falseAlerts, notices, passed }: Judgement, wi
   ];
   for (const [i, attack] of attacks.entries()) {
     lines.push(line(rows[i]!));
-    if (attack.matchText !== null && attack.matchText !== '') {
-      for (const part of wrapped(attack.matchText, width - INDENT.length)) lines.push(INDENT + part);
-    }
+    for (const text of notesOf(attack))
+      for (const part of wrapped(text, width - INDENT.length)) lines.push(INDENT + part);
   }
   const detected = attacks.filter((attack) => attack.detected).length;
-  const right = attacks.filter((attack) => attack.detected && attack.clientRight).length;
+  const right = attacks.filter((attack) => attack.detected && attack.namedRight).length;
   lines.push('');
   lines.push(
-    `${detected} of ${attacks.length} attacks detected, ${right} rightly attributed; median ${median(attacks.map((a) => a.secondsToAlert))} to the alert`,
+    `${detected} of ${attacks.length} attacks detected, ${right} rightly attributed; ${incidents} incident${incidents === 1 ? '' : 's'}; median ${median(attacks.map((a) => a.secondsToAlert))} to the alert`,
   );
   lines.push(
     falseAlerts.length === 0
@@ -54,6 +47,29 @@ export function tableOf({ attacks, falseAlerts, notices, passed }: Judgement, wi
   if (notices > 0) lines.push(`${notices} operational notice${notices > 1 ? 's' : ''}`);
   lines.push(passed ? 'PASSED' : 'FAILED');
   return lines.join('\n');
+}
+
+const rowOf = (attack: AttackResult): string[] => {
+  const { name, detected, named, namedRight, namedWrongly, risk, secondsToAlert } = attack;
+  return [
+    name,
+    detected ? 'detected' : 'MISSED',
+    named ?? (detected ? 'nobody named' : '–'),
+    !detected ? '' : namedRight ? 'right' : `WRONG: ${namedWrongly}`,
+    risk > 0 ? String(Math.round(risk)) : '',
+    secondsToAlert === null ? '' : `${secondsToAlert.toFixed(1)} s`,
+  ];
+};
+
+/** What is said below a row: how far it got, the match, and what is not as it should be. */
+function notesOf({ detected, matchText, stages, stagesRight, incidents }: AttackResult): string[] {
+  const notes: string[] = [];
+  if (stages.length > 0 || !stagesRight) {
+    notes.push(`stages: ${stages.join(' → ') || 'none'}${stagesRight || !detected ? '' : ' (NOT AS IT WENT)'}`);
+  }
+  if (incidents > 1) notes.push(`${incidents} INCIDENTS, should be one`);
+  if (matchText !== null && matchText !== '') notes.push(matchText);
+  return notes;
 }
 
 /** Median of the known values, in seconds, for people. */

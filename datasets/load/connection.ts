@@ -6,7 +6,8 @@ import { writeProxyHeader } from '../shop/edge/proxy-protocol.ts';
 export interface ClientRequestOptions {
   readonly method: string;
   readonly path: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Of several values each is a line of its own. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: unknown;
   /** Go away this long after sending, without waiting for the answer. */
   readonly abortAfterMs?: number;

@@ -1,11 +1,13 @@
 /**
  * What one client does next. Pure: a journey is told the answers it got and gives the next request; retries, errors,
- * aborts and cache hits come from here, so that learning sees what is normal though not smooth.
+ * aborts, typing errors and cache hits come from here, so that learning sees what is normal though not smooth.
  */
 import {
+  ACCOUNTS,
   accountEmail,
   accountPassword,
   CATEGORIES,
+  COUPONS,
   firstOrderOf,
   PRODUCTS,
   SOLD_OUT_EVERY,
@@ -40,12 +42,22 @@ export const MAX_CART = 4;
 /** Asked for once in so many requests. */
 export const RARE_ROUTE_EVERY = 2_000;
 const ABORTS = 0.008;
+/** Of sign-ins: a password, a name mistyped. Who mistyped tries again, and does so again a little more often. */
+const TYPOS = 0.045;
+const TYPOS_AGAIN = 0.2;
+const NAME_TYPOS = 0.008;
 const PICTURE_HOSTS = 40;
+const LIST_HOSTS = 40;
+/** What browsers ask every site for. */
+const ASKED_EVERYWHERE = ['/favicon.ico', '/robots.txt', '/apple-touch-icon.png'] as const;
 
 export function createJourney(persona: Persona, random: Random): Journey {
   let token = '';
   let cart = 0;
+  let mistyped = false;
   const orders: number[] = persona.account === 0 ? [] : [firstOrderOf(persona.account)];
+  /** Of the back office's work: any order of anybody. */
+  const anyOrder = (): number => 1 + random.below(2 * ACCOUNTS);
 
   const product = (): number => (random.chance(0.012) ? 9_000 + random.below(500) : 1 + random.zipf(PRODUCTS));
   const buyable = (): number => {
@@ -79,15 +91,23 @@ export function createJourney(persona: Persona, random: Random): Journey {
       return get('search', `/search?${query}`);
     },
     rare: () => get('rare', '/gift-ideas'),
+    missing: () => get('missing', random.pick(ASKED_EVERYWHERE)),
     login: () => ({
       ...post('login', '/login', {
-        email: accountEmail(persona.account),
-        password: random.chance(0.03) ? 'forgotten' : accountPassword(persona.account),
+        email: random.chance(NAME_TYPOS)
+          ? mistype(random, accountEmail(persona.account))
+          : accountEmail(persona.account),
+        password: random.chance(mistyped ? TYPOS_AGAIN : TYPOS)
+          ? mistype(random, accountPassword(persona.account))
+          : accountPassword(persona.account),
       }),
       signedIn: false,
     }),
     account: () => get('account', '/account', true),
     avatar: () => post('avatar', '/account/avatar', { url: random.chance(0.012) ? 'my cat.png' : pictureUrl(random) }),
+    wishlist: () =>
+      post('wishlist', '/account/wishlist', { url: random.chance(0.012) ? 'my wishes' : listUrl(random) }),
+    coupon: () => get('coupon', `/cart/coupon?code=${couponCode(random)}`, true),
     cart: () => get('cart', '/cart', true),
     add: () => post('add', '/cart/items', { product: buyable(), quantity: random.between(1, 3) }),
     availability: () =>
@@ -100,6 +120,9 @@ export function createJourney(persona: Persona, random: Random): Journey {
       const own = random.pick(orders);
       return get('order', `/orders/${random.chance(0.012) ? own + 1 : own}`, true);
     },
+    receipt: () => get('receipt', `/orders/${random.pick(orders)}/receipt`, true),
+    foreignOrder: () => get('foreignOrder', `/orders/${anyOrder()}`, true),
+    foreignReceipt: () => get('foreignReceipt', `/orders/${anyOrder()}/receipt`, true),
     sales: () =>
       get(
         'sales',
@@ -115,6 +138,7 @@ export function createJourney(persona: Persona, random: Random): Journey {
 
   const choose = (): string => {
     if (random.chance(1 / RARE_ROUTE_EVERY)) return 'rare';
+    if (random.chance(0.008)) return 'missing';
     if (persona.role === 'visitor') {
       return random.weighted([
         ['home', 16],
@@ -126,11 +150,13 @@ export function createJourney(persona: Persona, random: Random): Journey {
     if (token === '') return random.chance(0.8) ? 'login' : 'home';
     if (persona.role === 'staff') {
       return random.weighted([
-        ['sales', 56],
-        ['salesOf', 16],
-        ['restock', 12],
-        ['order', 8],
-        ['product', 8],
+        ['sales', 46],
+        ['salesOf', 13],
+        ['restock', 10],
+        ['foreignOrder', 13],
+        ['foreignReceipt', 8],
+        ['product', 6],
+        ['login', 4],
       ]);
     }
     return random.weighted([
@@ -139,13 +165,17 @@ export function createJourney(persona: Persona, random: Random): Journey {
       ['product', 12],
       ['search', 8],
       ['account', 3],
-      ['avatar', 9],
+      ['login', 6],
+      ['avatar', 8],
+      ['wishlist', 7],
+      ['coupon', 7],
       ['cart', 6],
       ['add', cart < MAX_CART ? 18 : 0],
       ['availability', 10],
       ['checkout', cart > 0 ? 14 : 0.4],
       ['orders', 4],
-      ['order', 10],
+      ['order', 8],
+      ['receipt', 8],
     ]);
   };
 
@@ -155,8 +185,11 @@ export function createJourney(persona: Persona, random: Random): Journey {
       return random.chance(ABORTS) ? { ...intent, abortAfterMs: random.between(1, 12) } : intent;
     },
     answered(intent, status, body) {
-      if (intent.name === 'login' && status === 200) token = (body as { token?: string } | null)?.token ?? '';
-      else if (status === 401) token = '';
+      if (intent.name === 'login') {
+        // signed in already, on another device as it were: a wrong password loses nothing
+        if (status === 200) token = (body as { token?: string } | null)?.token ?? '';
+        mistyped = status === 401;
+      } else if (status === 401) token = '';
       else if (intent.name === 'add' && status === 201) cart++;
       else if (intent.name === 'checkout') {
         cart = 0;
@@ -187,6 +220,30 @@ export function pictureUrl(random: Random): string {
     ['gone', 2],
   ]);
   return `http://img${1 + random.zipf(PICTURE_HOSTS)}.photos.example/${folder}/${random.below(1_000_000)}.png`;
+}
+
+/** Somebody's list at another shop. */
+export function listUrl(random: Random): string {
+  const folder = random.weighted([
+    ['l', 94],
+    ['slow', 4],
+    ['gone', 2],
+  ]);
+  return `http://lists${1 + random.zipf(LIST_HOSTS)}.shops.example/${folder}/${random.below(1_000_000)}`;
+}
+
+/** One in thirty has run out or is mistyped. */
+const couponCode = (random: Random): string =>
+  random.chance(0.033) ? `SAVE${100 + random.below(900)}` : `SAVE${1 + random.below(COUPONS)}`;
+
+/** Two characters swapped, one left out or one twice: never two apostrophes, never what was there. */
+export function mistype(random: Random, text: string): string {
+  const at = random.below(text.length - 1);
+  const swapped = `${text.slice(0, at)}${text[at + 1]}${text[at]}${text.slice(at + 2)}`;
+  const shorter = text.slice(0, at) + text.slice(at + 1);
+  const longer = text.slice(0, at + 1) + text.slice(at);
+  const typed = random.pick([swapped, shorter, longer]);
+  return typed === text ? longer : typed;
 }
 
 /** Cards as they come: most fine, a few declined, a few from a bank that answers only at the second or third attempt. */

@@ -1,6 +1,6 @@
 /** Who uses the shop: clients with public addresses, roles, accounts and habits. Pure; the same seed gives the same people. */
 import ipaddr from 'ipaddr.js';
-import { STAFF_FROM } from '../shop/database/schema.ts';
+import { BLOCKED_ACCOUNT, STAFF_FROM } from '../shop/database/schema.ts';
 import type { Random } from './random.ts';
 
 export type Role = 'visitor' | 'buyer' | 'mobile' | 'staff';
@@ -30,8 +30,12 @@ const SHARES: readonly (readonly [Role, number])[] = [
   ['staff', 0.09],
 ];
 /** Accounts kept for scenarios: no persona has them. */
-export const SPARE_CUSTOMERS = { from: 400, to: STAFF_FROM - 1 } as const;
+export const SPARE_CUSTOMERS = { from: 400, to: BLOCKED_ACCOUNT - 1 } as const;
 export const SPARE_STAFF = { from: 485, to: 500 } as const;
+/** Accounts of people behind one address. */
+export const BEHIND_NAT = { from: 300, to: 399 } as const;
+/** Accounts whose addresses of mail others have leaked. */
+export const LEAKED = { from: 130, to: 299 } as const;
 
 const AGENTS: Readonly<Record<Role, readonly string[]>> = {
   visitor: [
@@ -62,6 +66,23 @@ export function publicAddress(random: Random, taken: Set<string>): string {
     if (taken.has(canonical) || ipaddr.parse(canonical).range() !== 'unicast') continue;
     taken.add(canonical);
     return canonical;
+  }
+}
+
+/** So many addresses of an IPv4 network (/24) in which nobody is, in no order. */
+export function freeNetwork(random: Random, taken: Set<string>, count: number): readonly string[] {
+  for (;;) {
+    const network = [random.pick(OCTETS), random.below(256), random.below(256)].join('.');
+    if (ipaddr.parse(`${network}.1`).range() !== 'unicast') continue;
+    if ([...taken].some((address) => address.startsWith(`${network}.`))) continue;
+    const addresses: string[] = [];
+    while (addresses.length < count) {
+      const address = `${network}.${random.between(1, 254)}`;
+      if (taken.has(address)) continue;
+      taken.add(address);
+      addresses.push(address);
+    }
+    return addresses;
   }
 }
 

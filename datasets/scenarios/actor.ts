@@ -6,9 +6,12 @@ export interface Request {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Headers;
   readonly abortAfterMs?: number;
 }
+
+/** Of several values each is a header line of its own. */
+export type Headers = Readonly<Record<string, string | readonly string[]>>;
 
 export interface Actor {
   readonly address: string;
@@ -16,7 +19,13 @@ export interface Actor {
   prepare(request: Request): Promise<ClientAnswer>;
   /** Sends a request that is the scenario. */
   act(request: Request): Promise<ClientAnswer>;
+  /** An attempt to sign in that is the scenario; with the right password the session is used from now on. */
+  tryPassword(email: string, password: string): Promise<boolean>;
   signIn(account: number): Promise<void>;
+  /** Uses this session from now on, whosever it is. */
+  adopt(token: string): void;
+  /** The session's token, '' when not signed in. */
+  readonly token: string;
   /** Time of the first act(), milliseconds since the epoch; 0 before. */
   readonly firstMs: number;
   readonly lastMs: number;
@@ -28,39 +37,63 @@ export interface Actor {
 export interface ActorOptions {
   readonly edgePort: number;
   readonly address: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Headers;
   nowMs(): number;
+  /** It signed in with this account. */
+  onSignIn?(account: number): void;
 }
 
 const USER_AGENT = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
 
 export function createActor(options: ActorOptions): Actor {
   const connection: ClientConnection = createClientConnection(options);
-  const base: Record<string, string> = { 'user-agent': USER_AGENT, 'x-channel': 'web', ...options.headers };
+  const base: Record<string, string | readonly string[]> = {
+    'user-agent': USER_AGENT,
+    'x-channel': 'web',
+    ...options.headers,
+  };
   const traceIds: string[] = [];
+  let token = '';
   let firstMs = 0;
   let lastMs = 0;
   let requests = 0;
   const send = (request: Request): Promise<ClientAnswer> =>
     connection.send({ ...request, headers: { ...base, ...request.headers } });
+  async function act(request: Request): Promise<ClientAnswer> {
+    if (firstMs === 0) firstMs = options.nowMs();
+    requests++;
+    const answer = await send(request);
+    lastMs = options.nowMs();
+    const traceId = answer.headers['x-trace-id'];
+    if (typeof traceId === 'string') traceIds.push(traceId);
+    return answer;
+  }
+  function adopt(session: string): void {
+    token = session;
+    base.authorization = `Bearer ${session}`;
+  }
+  /** Takes the session of an answer to a sign-in. */
+  function tookSession({ body }: ClientAnswer): boolean {
+    const session = body as { token?: string; account?: number } | null;
+    if (session?.token === undefined) return false;
+    adopt(session.token);
+    options.onSignIn?.(session.account ?? 0);
+    return true;
+  }
   return {
     address: options.address,
     prepare: send,
-    async act(request) {
-      if (firstMs === 0) firstMs = options.nowMs();
-      requests++;
-      const answer = await send(request);
-      lastMs = options.nowMs();
-      const traceId = answer.headers['x-trace-id'];
-      if (typeof traceId === 'string') traceIds.push(traceId);
-      return answer;
-    },
+    act,
+    tryPassword: async (email, password) =>
+      tookSession(await act({ method: 'POST', path: '/login', body: { email, password } })),
     async signIn(account) {
       const body = { email: accountEmail(account), password: accountPassword(account) };
       const answer = await send({ method: 'POST', path: '/login', body });
-      const token = (answer.body as { token?: string } | null)?.token;
-      if (token === undefined) throw new Error(`account ${account} could not sign in: status ${answer.status}`);
-      base.authorization = `Bearer ${token}`;
+      if (!tookSession(answer)) throw new Error(`account ${account} could not sign in: status ${answer.status}`);
+    },
+    adopt,
+    get token() {
+      return token;
     },
     get firstMs() {
       return firstMs;

@@ -1,25 +1,17 @@
 /**
- * Attacks that work on the shop, each sent by one client of its own through the edge proxy like any other request. What
+ * Attacks that one request shows, each sent by one client of its own through the edge proxy like any other request. What
  * they need are the holes documented in datasets/shop/README.md.
  */
 import { ACCOUNTS, firstOrderOf, PRODUCTS } from '../shop/database/schema.ts';
 import type { Actor } from './actor.ts';
-import { mustHold, type Scenario, type Stage, TRIES } from './scenario.ts';
+import { mustHold, repeat, type Scenario, type Stage, TRIES } from './scenario.ts';
 
-const PAUSE_MS = [500, 1_300] as const;
 /** Above the greatest fan-out of a page (eight products) by more than an order of magnitude. */
 const AMPLIFIED_CALLS = 160;
 /** The pages ask the reports' database to rest 30 ms at most. */
 const SLOW_PACE_MS = 5_000;
 
-async function repeat(stage: Stage, times: number, act: (turn: number) => Promise<void>): Promise<void> {
-  for (let turn = 0; turn < times; turn++) {
-    if (turn > 0) await stage.wait(stage.random.between(...PAUSE_MS));
-    await act(turn);
-  }
-}
-
-async function signedIn(stage: Stage, account: number): Promise<Actor> {
+export async function signedIn(stage: Stage, account: number): Promise<Actor> {
   const actor = stage.stranger();
   await actor.signIn(account);
   return actor;
@@ -39,7 +31,7 @@ const sqlInjection: Scenario = {
       const answer = await actor.act({ method: 'GET', path: `/search?${new URLSearchParams({ q })}` });
       mustHold(JSON.stringify(answer.body).includes('@mail.example'), 'no accounts were read');
     });
-    return [actor];
+    return { actors: [actor] };
   },
 };
 
@@ -60,7 +52,7 @@ const skippedAuthorization: Scenario = {
       });
       mustHold(answer.status === 200, 'no foreign order was read');
     });
-    return [actor];
+    return { actors: [actor] };
   },
 };
 
@@ -77,7 +69,7 @@ const skippedPayment: Scenario = {
       const answer = await actor.act({ method: 'POST', path: '/checkout', body: { prepaid: true } });
       mustHold(answer.status === 201, 'no order was placed');
     });
-    return [actor];
+    return { actors: [actor] };
   },
 };
 
@@ -95,7 +87,7 @@ const lateralMovement: Scenario = {
       const answer = await actor.act({ method: 'GET', path });
       mustHold(JSON.stringify(answer.body).includes('cards'), 'no cards were read');
     });
-    return [actor];
+    return { actors: [actor] };
   },
 };
 
@@ -113,7 +105,7 @@ const ssrf: Scenario = {
       const answer = await actor.act({ method: 'POST', path: '/account/avatar', body });
       mustHold(answer.status === 202, 'no job was queued');
     });
-    return [actor];
+    return { actors: [actor] };
   },
 };
 
@@ -130,7 +122,7 @@ const amplification: Scenario = {
       const answer = await actor.act({ method: 'POST', path: '/cart/availability', body: { products } });
       mustHold(answer.status === 200, 'the request was refused');
     });
-    return [actor];
+    return { actors: [actor] };
   },
 };
 
@@ -145,11 +137,11 @@ const slowQuery: Scenario = {
       const answer = await actor.act({ method: 'GET', path: `/admin/sales?days=30&pace=${SLOW_PACE_MS}` });
       mustHold(answer.status === 200, 'the report was refused');
     });
-    return [actor];
+    return { actors: [actor] };
   },
 };
 
-export const ATTACKS: readonly Scenario[] = [
+export const REQUEST_ATTACKS: readonly Scenario[] = [
   sqlInjection,
   skippedAuthorization,
   skippedPayment,

@@ -1,22 +1,15 @@
-/** What looks odd and is no attack: nothing of it may raise a security alert. */
+/** What looks odd in the shop's traffic and is no attack: nothing of it may raise a security alert. */
 import { createJourney } from '../load/journeys.ts';
 import type { Persona } from '../load/population.ts';
 import { SOLD_OUT_EVERY } from '../shop/database/schema.ts';
 import type { Actor } from './actor.ts';
-import type { Scenario, Stage } from './scenario.ts';
+import { buyers, type Scenario, type Stage } from './scenario.ts';
 
 const NOTHING = { kinds: [], services: [] } as const;
 const PEAK_FACTOR = 3;
 const PEAK_MS = 10_000;
 const STORM_CLIENTS = 24;
 const ABORTING_CLIENTS = 12;
-
-/** Distinct clients of the population that buy. */
-function buyers(stage: Stage, count: number): Persona[] {
-  const all = stage.load.personas.filter(({ role }) => role === 'buyer' || role === 'mobile');
-  const from = stage.random.below(all.length);
-  return Array.from({ length: Math.min(count, all.length) }, (_, i) => all[(from + i) % all.length]!);
-}
 
 async function withCart(stage: Stage, persona: Persona, product: number): Promise<Actor> {
   const actor = stage.regular(persona);
@@ -30,8 +23,8 @@ const retryStorm: Scenario = {
   kind: 'oddity',
   title: `A busy bank: ${STORM_CLIENTS} clients' payments are tried up to five times`,
   expected: NOTHING,
-  run: (stage) =>
-    Promise.all(
+  run: async (stage) => ({
+    actors: await Promise.all(
       buyers(stage, STORM_CLIENTS).map(async (persona, i) => {
         await stage.wait(stage.random.below(4_000));
         const actor = await withCart(stage, persona, 1 + 2 * i);
@@ -45,6 +38,7 @@ const retryStorm: Scenario = {
         return actor;
       }),
     ),
+  }),
 };
 
 const peak: Scenario = {
@@ -56,7 +50,7 @@ const peak: Scenario = {
     stage.load.setMultiplier(PEAK_FACTOR);
     await stage.wait(PEAK_MS);
     stage.load.setMultiplier(1);
-    return [];
+    return { actors: [] };
   },
 };
 
@@ -87,7 +81,7 @@ const newcomer: Scenario = {
       journey.answered(intent, answer.status, answer.body);
       await stage.wait(stage.random.between(50, 250));
     }
-    return [actor];
+    return { actors: [actor] };
   },
 };
 
@@ -104,7 +98,7 @@ const rareRoute: Scenario = {
       actors.push(actor);
       await stage.wait(400);
     }
-    return actors;
+    return { actors };
   },
 };
 
@@ -113,8 +107,8 @@ const abortedCheckouts: Scenario = {
   kind: 'oddity',
   title: `${ABORTING_CLIENTS} checkouts that end early: empty cart, declined card, sold out, client gone`,
   expected: NOTHING,
-  run: (stage) =>
-    Promise.all(
+  run: async (stage) => ({
+    actors: await Promise.all(
       buyers(stage, ABORTING_CLIENTS).map(async (persona, i) => {
         await stage.wait(stage.random.below(3_000));
         const product = i % 4 === 2 ? SOLD_OUT_EVERY : 1 + 2 * i;
@@ -125,6 +119,7 @@ const abortedCheckouts: Scenario = {
         return actor;
       }),
     ),
+  }),
 };
 
-export const ODDITIES: readonly Scenario[] = [retryStorm, peak, newcomer, rareRoute, abortedCheckouts];
+export const TRAFFIC_ODDITIES: readonly Scenario[] = [retryStorm, peak, newcomer, rareRoute, abortedCheckouts];

@@ -1,20 +1,20 @@
-/** Runs the scenarios one after the other under continuing traffic, in an order the seed decides; gives the ground truth. */
-import { createServer } from 'node:net';
+/**
+ * Runs the scenarios under continuing traffic, in an order the seed decides, and gives the ground truth. Those of one client
+ * and a few requests come one after the other; those that take their time run beside them, in lanes of their own.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Load } from '../load/generator.ts';
-import { publicAddress, SPARE_CUSTOMERS, SPARE_STAFF } from '../load/population.ts';
 import { createRandom, type Random } from '../load/random.ts';
 import type { Shop } from '../shop/supervisor.ts';
-import { createActor } from './actor.ts';
-import { ATTACKS } from './attacks.ts';
-import { ODDITIES } from './oddities.ts';
-import type { Scenario, Stage } from './scenario.ts';
+import { SCENARIOS } from './all.ts';
+import type { Outcome, Scenario } from './scenario.ts';
+import { createStages } from './stage.ts';
 import type { GroundTruth, TruthEvent } from './truth.ts';
 
 export interface Progress {
   readonly scenario: Pick<Scenario, 'name' | 'kind' | 'title'>;
   readonly state: 'started' | 'done';
-  /** Of how many. */
+  /** As it started. */
   readonly number: number;
   readonly total: number;
   /** Once done. */
@@ -26,88 +26,70 @@ export interface ScenarioOptions {
   readonly load: Load;
   readonly seed: number;
   onProgress?(progress: Progress): void;
-  /** Quiet time between two scenarios. */
+  /** Quiet time between two scenarios of a lane. */
   readonly gapMs?: number;
   readonly scenarios?: readonly Scenario[];
   readonly signal?: AbortSignal;
 }
 
 const GAP_MS = 3_000;
+/** Lanes for what runs beside the others. */
+const LANES_BESIDE = 2;
 
 export async function runScenarios(options: ScenarioOptions): Promise<GroundTruth> {
   const { seed, signal } = options;
   const random = createRandom(seed, 'scenarios');
-  const scenarios = shuffled(options.scenarios ?? [...ATTACKS, ...ODDITIES], random);
+  const scenarios = shuffled(options.scenarios ?? SCENARIOS, random);
+  const stages = createStages(options);
   const startMs = Date.now();
   const events: TruthEvent[] = [];
-  const stage = createStage(options, random);
-  for (const [i, scenario] of scenarios.entries()) {
-    const { name, kind, title, expected } = scenario;
-    const at = { scenario: { name, kind, title }, number: i + 1, total: scenarios.length };
+  let started = 0;
+
+  async function runOne(scenario: Scenario): Promise<void> {
+    const { name, kind, title } = scenario;
+    const at = { scenario: { name, kind, title }, number: ++started, total: scenarios.length };
     options.onProgress?.({ ...at, state: 'started' });
     const begunMs = Date.now();
-    const actors = await scenario.run(stage);
-    const times = actors.filter(({ firstMs }) => firstMs > 0);
-    const event: TruthEvent = {
-      name,
-      kind,
-      title,
-      clients: actors.map(({ address }) => address),
-      startMs: times.length === 0 ? begunMs : Math.min(...times.map(({ firstMs }) => firstMs)),
-      endMs: times.length === 0 ? Date.now() : Math.max(...times.map(({ lastMs }) => lastMs)),
-      requests: actors.reduce((sum, { requests }) => sum + requests, 0),
-      traceIds: actors.flatMap(({ traceIds }) => traceIds),
-      expected,
-    };
-    for (const actor of actors) actor.close();
+    const outcome = await scenario.run(stages.stageOf(random.fork(name)));
+    const event = eventOf(scenario, outcome, begunMs);
+    for (const actor of outcome.actors) actor.close();
     events.push(event);
     options.onProgress?.({ ...at, state: 'done', event });
-    await delay(options.gapMs ?? GAP_MS, undefined, signal === undefined ? {} : { signal });
   }
+
+  async function runLane(lane: readonly Scenario[]): Promise<void> {
+    for (const scenario of lane) {
+      await runOne(scenario);
+      await delay(options.gapMs ?? GAP_MS, undefined, signal === undefined ? {} : { signal });
+    }
+  }
+
+  const beside = scenarios.filter((scenario) => scenario.beside);
+  await Promise.all([
+    runLane(scenarios.filter((scenario) => !scenario.beside)),
+    ...Array.from({ length: LANES_BESIDE }, (_, lane) => runLane(beside.filter((_s, i) => i % LANES_BESIDE === lane))),
+  ]);
   return { seed, startMs, endMs: Date.now(), events };
 }
 
-function createStage({ shop, load, signal }: ScenarioOptions, random: Random): Stage {
-  const taken = new Set(load.personas.map(({ address }) => address));
-  const edgePort = shop.ports.edge!;
-  const nowMs = (): number => Date.now();
-  const used = new Set(Object.values(shop.ports));
-  let customer: number = SPARE_CUSTOMERS.from;
-  let staff: number = SPARE_STAFF.from;
+function eventOf({ name, kind, title, expected }: Scenario, outcome: Outcome, begunMs: number): TruthEvent {
+  const { actors, companions = [], never = [] } = outcome;
+  const times = actors.filter(({ firstMs }) => firstMs > 0);
+  const clients = [...new Set(actors.map(({ address }) => address))];
   return {
-    random,
-    load,
-    stranger() {
-      const address = publicAddress(random, taken);
-      // Forged: it claims to be somebody of the population.
-      const claimed = random.pick(load.personas).address;
-      return createActor({ edgePort, address, headers: { 'x-forwarded-for': claimed }, nowMs });
-    },
-    regular: ({ address, userAgent, channel }) =>
-      createActor({ edgePort, address, headers: { 'user-agent': userAgent, 'x-channel': channel }, nowMs }),
-    customer: () => customer++,
-    staff: () => staff++,
-    async unusedPort() {
-      for (;;) {
-        const port = await freePort();
-        if (!used.has(port)) return port;
-      }
-    },
-    wait: (ms) => delay(ms, undefined, signal === undefined ? {} : { signal }),
+    name,
+    kind,
+    title,
+    clients,
+    named: outcome.named ?? { by: 'client', key: clients[0] ?? '' },
+    companions: companions.filter((address) => !clients.includes(address)),
+    never: never.filter((address) => !clients.includes(address)),
+    startMs: times.length === 0 ? begunMs : Math.min(...times.map(({ firstMs }) => firstMs)),
+    endMs: times.length === 0 ? Date.now() : Math.max(...times.map(({ lastMs }) => lastMs)),
+    requests: actors.reduce((sum, { requests }) => sum + requests, 0),
+    traceIds: [...new Set(actors.flatMap(({ traceIds }) => traceIds))],
+    expected,
   };
-}
-
-/** A port the system just gave and took back: nothing listens there. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function shuffled(scenarios: readonly Scenario[], random: Random): Scenario[] {

@@ -76,8 +76,12 @@ function send(response: ServerResponse, { status, body }: Answer): void {
     'content-length': Buffer.byteLength(text),
   };
   // Which trace to look at when something is reported; the demo's ground truth uses it.
-  const traceId = trace.getActiveSpan()?.spanContext().traceId;
-  if (traceId !== undefined) headers['x-trace-id'] = traceId;
+  const context = trace.getActiveSpan()?.spanContext();
+  if (context !== undefined) {
+    headers['x-trace-id'] = context.traceId;
+    // As many services do, so that a browser's traces join theirs; who sees an answer may claim to be part of its trace.
+    headers['server-timing'] = `traceparent;desc="00-${context.traceId}-${context.spanId}-01"`;
+  }
   response.writeHead(status, headers);
   response.end(text);
 }

@@ -11,6 +11,9 @@ export interface Telemetry {
   stop(): Promise<void>;
 }
 
+/** All that proxies of this world use: what is captured is not what is believed. */
+const WHO_ASKS = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'true-client-ip', 'cf-connecting-ip'] as const;
+
 /** Service name, endpoint and export delay come from the standard OTEL_ variables, which the SDK reads itself. */
 export function startTelemetry(options: { readonly edge: boolean }): Telemetry {
   const sdk = new NodeSDK({
@@ -18,7 +21,7 @@ export function startTelemetry(options: { readonly edge: boolean }): Telemetry {
     instrumentations: [
       new HttpInstrumentation(
         // Header capture is opt-in: without it nobody behind a proxy can tell who the client is.
-        options.edge ? { headersToSpanAttributes: { server: { requestHeaders: ['x-forwarded-for'] } } } : {},
+        options.edge ? { headersToSpanAttributes: { server: { requestHeaders: [...WHO_ASKS] } } } : {},
       ),
       new GrpcInstrumentation(),
       new KafkaJsInstrumentation(),

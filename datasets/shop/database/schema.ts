@@ -5,6 +5,10 @@ export const ACCOUNTS = 500;
 /** Accounts from this number on belong to the back office. */
 export const STAFF_FROM = 460;
 export const CATEGORIES = ['garden', 'kitchen', 'books', 'tools', 'toys', 'sports', 'music', 'gifts'] as const;
+/** A customer whom the shop does not sell to any more. */
+export const BLOCKED_ACCOUNT = 459;
+/** Coupons SAVE1, SAVE2, … */
+export const COUPONS = 60;
 /** Every product with a number divisible by this one is sold out. */
 export const SOLD_OUT_EVERY = 97;
 
@@ -71,12 +75,15 @@ create table payments (id serial primary key, order_key text not null, account_i
 create index payments_account on payments (account_id);
 create table mails (id serial primary key, order_id int not null, sent timestamptz not null default now());
 create unique index mails_order on mails (order_id);
+create table coupons (code text primary key, percent int not null);
+create table wishes (id serial primary key, account_id int not null, batch text not null, url text not null);
 create table jobs (id serial primary key, queue text not null, payload jsonb not null, traceparent text not null, state text not null default 'ready');
 create index jobs_ready on jobs (id) where state = 'ready';
 insert into products values ${rows(PRODUCTS, (i) => `${i}, ${quoted(productName(i))}, '${productCategory(i)}', ${500 + ((i * 37) % 9000)}, ${i % 50 !== 49}`)};
 insert into stock values ${rows(PRODUCTS, (i) => `${i}, ${i % SOLD_OUT_EVERY === 0 ? 0 : 1_000_000}`)};
-insert into accounts values ${rows(ACCOUNTS, (i) => `${i}, '${accountEmail(i)}', '${accountPassword(i)}', '${i >= STAFF_FROM ? 'staff' : 'customer'}', false, 'tok_visa_${4000 + i}', null`)};
+insert into accounts values ${rows(ACCOUNTS, (i) => `${i}, '${accountEmail(i)}', '${accountPassword(i)}', '${i >= STAFF_FROM ? 'staff' : 'customer'}', ${i === BLOCKED_ACCOUNT}, 'tok_visa_${4000 + i}', null`)};
 insert into orders (account_id, cents, state) select 1 + (n % ${ACCOUNTS}), 1000 + n, 'paid' from generate_series(1, 1000) n;
+insert into coupons select 'SAVE' || n, 5 * (n % 8 + 1) from generate_series(1, ${COUPONS}) n;
 insert into order_lines select n, 1 + (n * 13) % ${PRODUCTS}, 1 + n % 3 from generate_series(1, 1000) n;
 analyze;
 `;

@@ -19,5 +19,5 @@ export interface JobConsumer {
   stop(): Promise<void>;
 }
 
-/** Does a job; one that rejects was tried once and is given up. */
-export type JobHandler = (job: Job) => Promise<void>;
+/** Does a job; one that rejects was tried once and is given up. `batch` names those that were taken together. */
+export type JobHandler = (job: Job, batch: string) => Promise<void>;

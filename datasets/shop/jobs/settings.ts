@@ -1,8 +1,11 @@
 /** How jobs travel from the services to the worker, as the shop is started; plain JSON, handed to each service. */
 
 /** The shop's queues. On Kafka each is a topic. */
-export const QUEUES = ['avatars', 'confirmations'] as const;
+export const QUEUES = ['avatars', 'confirmations', 'wishlists'] as const;
 export type Queue = (typeof QUEUES)[number];
+
+/** On the jobs table, the queue whose jobs wait for each other and are worked on together. */
+export const BATCHED: Queue = 'wishlists';
 
 /** kafkajs hands over messages one by one, or by the batch: users have both, and the spans differ. */
 export const CONSUMERS = ['eachMessage', 'eachBatch'] as const;

@@ -1,7 +1,8 @@
 /**
  * The jobs table as a queue. Nobody instruments home-made queues, so the PRODUCER and CONSUMER spans are made here, after
  * the messaging conventions: the job carries `traceparent`, its processing is a root that links to the producer
- * (OpenTelemetry semantic conventions, "Messaging spans").
+ * (OpenTelemetry semantic conventions, "Messaging spans"). Jobs of one queue wait for each other: one root that links to all
+ * their producers, as the conventions have it for batches.
  */
 import {
   context,
@@ -15,7 +16,7 @@ import {
 } from '@opentelemetry/api';
 import type { Database } from '../database.ts';
 import type { JobConsumer, JobHandler, JobPublisher, Payload } from './port.ts';
-import type { Queue } from './settings.ts';
+import { BATCHED, type Queue } from './settings.ts';
 
 interface StoredJob {
   readonly id: number;
@@ -25,7 +26,9 @@ interface StoredJob {
 }
 
 const POLL_MS = 120;
-const BATCH = 8;
+const TAKEN_AT_ONCE = 8;
+const BATCH_EVERY_MS = 700;
+const LARGEST_BATCH = 16;
 
 const tracer = trace.getTracer('shop-jobs');
 
@@ -67,55 +70,68 @@ export function createTablePublisher(database: Promise<Database>): JobPublisher 
 
 export function startTableConsumer(database: Promise<Database>, handler: JobHandler): JobConsumer {
   let stopped = false;
-  const poll = async (): Promise<void> => {
+  const poll = async (
+    batched: boolean,
+    limit: number,
+    everyMs: number,
+    work: (jobs: readonly StoredJob[]) => Promise<unknown>,
+  ): Promise<void> => {
     const db = await database;
     for (;;) {
       const last = stopped;
-      const jobs = await take(db, BATCH).catch(() => [] as StoredJob[]);
-      await Promise.all(jobs.map((job) => work(job, handler)));
+      const jobs = await take(db, batched, limit).catch(() => [] as StoredJob[]);
+      if (jobs.length > 0) await work(jobs);
       if (last && jobs.length === 0) return;
-      if (jobs.length < BATCH && !stopped) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      if (jobs.length < limit && !stopped) await new Promise((resolve) => setTimeout(resolve, everyMs));
     }
   };
-  const polling = poll();
+  const polling = [
+    poll(false, TAKEN_AT_ONCE, POLL_MS, (jobs) => Promise.all(jobs.map((job) => work([job], handler)))),
+    poll(true, LARGEST_BATCH, BATCH_EVERY_MS, (jobs) => work(jobs, handler)),
+  ];
   return {
     async stop() {
       stopped = true;
-      await polling;
+      await Promise.all(polling);
     },
   };
 }
 
 /** Takes up to `limit` jobs; idle polling has no parent span and so leaves none. */
-async function take(database: Database, limit: number): Promise<StoredJob[]> {
+async function take(database: Database, batched: boolean, limit: number): Promise<StoredJob[]> {
   const { rows } = await database.query<StoredJob>(
-    `update jobs set state = 'taken' where id in (select id from jobs where state = 'ready' order by id limit $1)
+    `update jobs set state = 'taken' where id in (select id from jobs where state = 'ready' and (queue = $1) = $2 order by id limit $3)
      returning id, queue, payload, traceparent`,
-    [limit],
+    [BATCHED, batched, limit],
   );
   return rows;
 }
 
-/** Works on a job under a CONSUMER root that links to the producer; a failure is recorded and kept. */
-function work(job: StoredJob, handler: JobHandler): Promise<void> {
-  const producer = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, { traceparent: job.traceparent }));
-  const links: Link[] = producer === undefined ? [] : [{ context: producer }];
+/** Works on jobs of one queue under a CONSUMER root that links to their producers; a failure is recorded and kept. */
+function work(jobs: readonly StoredJob[], handler: JobHandler): Promise<void> {
+  const [first] = jobs;
+  if (first === undefined) return Promise.resolve();
+  const links: Link[] = [];
+  for (const { traceparent } of jobs) {
+    const context = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, { traceparent }));
+    if (context !== undefined) links.push({ context });
+  }
+  const message =
+    first.queue === BATCHED
+      ? { 'messaging.batch.message_count': jobs.length }
+      : { 'messaging.message.id': String(first.id) };
   return tracer.startActiveSpan(
-    `process ${job.queue}`,
-    {
-      root: true,
-      kind: SpanKind.CONSUMER,
-      links,
-      attributes: { ...attributesOf(job.queue, 'process'), 'messaging.message.id': String(job.id) },
-    },
+    `process ${first.queue}`,
+    { root: true, kind: SpanKind.CONSUMER, links, attributes: { ...attributesOf(first.queue, 'process'), ...message } },
     async (span) => {
-      try {
-        await handler(job);
-      } catch (error) {
-        span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : 'failed' });
-      } finally {
-        span.end();
+      for (const job of jobs) {
+        try {
+          await handler(job, String(first.id));
+        } catch (error) {
+          span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : 'failed' });
+        }
       }
+      span.end();
     },
   );
 }

@@ -1,4 +1,7 @@
-/** The shop's front door (HTTP): checks sessions and hands requests on. Stands behind the edge proxy. */
+/**
+ * The shop's front door (HTTP): checks sessions and hands requests on. Stands behind the edge proxy. A hole, on purpose: a
+ * receipt is shown to whoever is signed in.
+ */
 import { trace } from '@opentelemetry/api';
 import { createHttpCaller } from '../http-call.ts';
 import { grpc } from '../instrumented.ts';
@@ -65,9 +68,12 @@ export const startService: StartService = async ({ others }) => {
       '/login',
       async ({ body }) => {
         const email = String(body.email ?? '');
+        // Whom an attempt is about, as operators capture it to see attacks on sign-in; the password never.
+        trace.getActiveSpan()?.setAttribute('http.request.body.email', email);
         const session = await (await calls)
           .auth('Login', { email, password: String(body.password ?? '') })
           .catch(toHttp);
+        trace.getActiveSpan()?.setAttribute('enduser.id', String(session.account));
         return { status: 200, body: session };
       },
     ],
@@ -95,6 +101,24 @@ export const startService: StartService = async ({ others }) => {
       async (request) => {
         const { account } = await sessionOf(request, true);
         return (await calls).orders.call('GET', `/carts/${account}`);
+      },
+    ],
+    [
+      'POST',
+      '/account/wishlist',
+      async (request) => {
+        const { account } = await sessionOf(request, false);
+        const url = String(request.body.url ?? '');
+        if (!URL.canParse(url)) throw new HttpFailure(400, 'no such list');
+        return (await calls).orders.call('POST', '/wishlists', { body: { account, url } });
+      },
+    ],
+    [
+      'GET',
+      '/cart/coupon',
+      async (request) => {
+        await sessionOf(request, true);
+        return (await calls).orders.call('GET', withQuery('/coupons', request.query));
       },
     ],
     [
@@ -140,6 +164,14 @@ export const startService: StartService = async ({ others }) => {
         return (await calls).orders.call('GET', `/orders/${Number(request.params.id)}?account=${account}`, {
           headers: channelOf(request),
         });
+      },
+    ],
+    [
+      'GET',
+      '/orders/:id/receipt',
+      async (request) => {
+        await sessionOf(request, true); // the hole: somebody is signed in; nobody asks whose order it is
+        return (await calls).orders.call('GET', `/receipts/${Number(request.params.id)}`);
       },
     ],
     [

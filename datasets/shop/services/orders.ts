@@ -1,6 +1,6 @@
 /**
- * Carts and orders (HTTP). Two holes, on purpose: the old point-of-sale channel is exempt from authorisation, and an order
- * that says it is prepaid is believed.
+ * Carts, coupons, orders and wish lists (HTTP). Three holes, on purpose: the old point-of-sale channel is exempt from
+ * authorisation, an order that says it is prepaid is believed, and a coupon's code goes into the statement as it is.
  */
 import { randomUUID } from 'node:crypto';
 import { openDatabase } from '../database.ts';
@@ -79,6 +79,25 @@ export const startService: StartService = async ({ others, kafka }) => {
       },
     ],
     [
+      'GET',
+      '/coupons',
+      async ({ query }) => {
+        const code = query.get('code') ?? ''; // the hole: not a parameter of the statement
+        const { rows } = await (await database).query(`select code, percent from coupons where code = '${code}'`);
+        if (rows.length === 0) throw new HttpFailure(404, 'no such coupon');
+        return { status: 200, body: rows };
+      },
+    ],
+    [
+      'POST',
+      '/wishlists',
+      async ({ body }) => {
+        const account = Number(body.account);
+        const job = await jobs.publish('wishlists', account, { account, url: String(body.url) });
+        return { status: 202, body: { job } };
+      },
+    ],
+    [
       'POST',
       '/availability',
       async ({ body }) => {
@@ -143,6 +162,18 @@ export const startService: StartService = async ({ others, kafka }) => {
         );
         if (rows.length === 0) throw new HttpFailure(404, 'no such order');
         return { status: 200, body: rows };
+      },
+    ],
+    [
+      'GET',
+      '/receipts/:id',
+      async ({ params }) => {
+        const { rows } = await (await database).query(
+          'select o.id, o.cents, o.placed, a.email, a.card from orders o join accounts a on a.id = o.account_id where o.id = $1',
+          [Number(params.id)],
+        );
+        if (rows[0] === undefined) throw new HttpFailure(404, 'no such order');
+        return { status: 200, body: rows[0] };
       },
     ],
   ]);

@@ -1,6 +1,7 @@
 /**
- * Works on the queues: fetches avatars, sends confirmations. The hole: it fetches whatever address a customer gave.
- * Names under `.example` are answered by the demo's stand-in for the internet, as if a resolver said so.
+ * Works on the queues: fetches avatars and wish lists, sends confirmations. The hole: it fetches whatever address a customer
+ * gave. Names under `.example` (RFC 2606) and addresses for documentation (RFC 5737) are answered by the demo's stand-in for
+ * the internet, as if a resolver and a route led there.
  */
 import { connect } from 'node:net';
 import { openDatabase } from '../database.ts';
@@ -10,12 +11,14 @@ import type { JobHandler } from '../jobs/port.ts';
 import type { StartService } from '../main.ts';
 
 const FETCH_TIMEOUT_MS = 4_000;
+/** Networks that no host on the internet has: TEST-NET-1, -2 and -3. */
+const DOCUMENTATION = /^(192\.0\.2|198\.51\.100|203\.0\.113)\.\d{1,3}$/;
 
 export const startService: StartService = async ({ others, kafka }) => {
   const database = others.then((ports) => openDatabase(ports, 'shop'));
   const agent = others.then((ports) => createAgent(ports.internet!));
 
-  const fetchImage = async (address: string): Promise<number> => {
+  const fetchFrom = async (address: string): Promise<number> => {
     const url = new URL(address);
     if (url.protocol !== 'http:') throw new Error('only http');
     const through = await agent;
@@ -37,12 +40,17 @@ export const startService: StartService = async ({ others, kafka }) => {
     });
   };
 
-  const handle: JobHandler = async (job) => {
+  const handle: JobHandler = async (job, batch) => {
     const db = await database;
     if (job.queue === 'avatars') {
       const url = String(job.payload.url);
-      await fetchImage(url);
+      await fetchFrom(url);
       await db.query('update accounts set avatar = $2 where id = $1', [Number(job.payload.account), url]);
+    } else if (job.queue === 'wishlists') {
+      const url = String(job.payload.url);
+      const account = Number(job.payload.account);
+      await db.query('insert into wishes (account_id, batch, url) values ($1, $2, $3)', [account, batch, url]);
+      await fetchFrom(url);
     } else {
       await db.query('select account_id, cents from orders where id = $1', [Number(job.payload.order)]);
       // A queue may hand a job over twice: nobody gets two mails.
@@ -60,7 +68,7 @@ function createAgent(internetPort: number): InstanceType<typeof http.Agent> {
   const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 4 });
   const direct = agent.createConnection.bind(agent);
   agent.createConnection = (options, callback) =>
-    String(options.host).endsWith('.example')
+    String(options.host).endsWith('.example') || DOCUMENTATION.test(String(options.host))
       ? connect({ host: '127.0.0.1', port: internetPort })
       : direct(options, callback);
   return agent;

@@ -1,8 +1,9 @@
 import ipaddr from 'ipaddr.js';
 import { describe, expect, it } from 'vitest';
-import { createJourney, type Intent, MAX_CART } from '../../../datasets/load/journeys.ts';
+import { createJourney, type Intent, MAX_CART, mistype } from '../../../datasets/load/journeys.ts';
 import { createPopulation, type Persona } from '../../../datasets/load/population.ts';
 import { createRandom } from '../../../datasets/load/random.ts';
+import { accountEmail, accountPassword, firstOrderOf } from '../../../datasets/shop/database/schema.ts';
 import { readProxyHeader, writeProxyHeader } from '../../../datasets/shop/edge/proxy-protocol.ts';
 
 const people = (seed: number) => createPopulation(createRandom(seed, 'population'), { clients: 200 });
@@ -76,7 +77,8 @@ describe('journeys', () => {
         counts[name] = (counts[name] ?? 0) + 1;
       }
     }
-    for (const name of ['search', 'order', 'checkout', 'product', 'avatar', 'availability', 'sales']) {
+    const attacked = 'search order receipt checkout product list coupon login avatar wishlist availability sales';
+    for (const name of attacked.split(' ')) {
       expect(counts[name], name).toBeGreaterThanOrEqual(200);
     }
   });
@@ -85,9 +87,36 @@ describe('journeys', () => {
     for (const persona of people(7)) {
       for (const { path, body } of requests(persona, persona.account, 60)) {
         expect(path).not.toMatch(/include=(?!stock|none)|union.*select.*from|pace=\d{3}/);
-        expect(JSON.stringify(body ?? {})).not.toMatch(/prepaid|127\.0\.0\.1/);
+        expect(path).not.toMatch(/code=(?!SAVE\d+$)/);
+        expect(JSON.stringify(body ?? {})).not.toMatch(/prepaid|127\.0\.0\.1|203\.0\.113/);
         expect((body?.products as number[] | undefined)?.length ?? 0).toBeLessThanOrEqual(20);
       }
+    }
+  });
+
+  it('mistype when they sign in, now and then, and read only their own orders unless they are staff', () => {
+    let logins = 0;
+    let wrong = 0;
+    for (const persona of people(7)) {
+      const own = new Set([firstOrderOf(persona.account), firstOrderOf(persona.account) + 1, 1_001, 1_002]);
+      for (const { name, path, body } of requests(persona, persona.account + 1, 120)) {
+        if (name === 'login') {
+          logins++;
+          const right = accountEmail(persona.account) === body?.email;
+          if (!right || accountPassword(persona.account) !== body?.password) wrong++;
+        }
+        const order = /^\/orders\/(\d+)/.exec(path)?.[1];
+        if (order !== undefined && persona.role !== 'staff') expect(own).toContain(Number(order));
+      }
+    }
+    expect(wrong / logins).toBeGreaterThan(0.02);
+    expect(wrong / logins).toBeLessThan(0.1);
+  });
+
+  it('mistype into something else', () => {
+    const random = createRandom(4);
+    for (const text of ['ab', 'aaaa', 'pass-7919', 'customer1@mail.example']) {
+      for (let i = 0; i < 200; i++) expect(mistype(random, text)).not.toBe(text);
     }
   });
 
