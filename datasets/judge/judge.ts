@@ -1,7 +1,7 @@
 /**
  * Holds the alerts that reached the webhook against the ground truth. Pure. An alert belongs to an attack when it shows one
- * of its traces, names who did it at its time, goes on with its incident, or, failing these, explains it rightly at its time; then the attack is
- * detected, and who it names is right or wrong. What belongs to no attack is a false alert.
+ * of its traces, names who did it at its time, goes on with an incident that did, or, failing these, explains it rightly at
+ * its time; then the attack is detected, and who it names is right or wrong. What belongs to no attack is a false alert.
  */
 import type { Stage } from '../../schemas/log/kill-chain.ts';
 import { attacksOf, type GroundTruth, type TruthEvent } from '../scenarios/truth.ts';

@@ -31,7 +31,7 @@ const alertOf = (
   receivedMs: T + receivedS * 1000,
   type: 'incident.opened',
   incident: {
-    id: '0123456789abcdef',
+    id: `of second ${startS}`,
     state: 'open',
     mergedInto: '',
     entity: '',
@@ -194,7 +194,7 @@ describe('one story', () => {
 
   it('has its stages in order, others between them', () => {
     const judged = (...stages: ReceivedAlert['incident']['stages']) =>
-      judge(truthOf(staged), [alertOf(10), alertOf(12, { stages, risk: 80 })]).attacks[0];
+      judge(truthOf(staged), [alertOf(10), alertOf(12, { id: 'of second 10', stages, risk: 80 })]).attacks[0];
     expect(judged('reconnaissance', 'probing', 'exploitation', 'access', 'exfiltration')).toMatchObject({
       stagesRight: true,
       risk: 80,
@@ -204,12 +204,12 @@ describe('one story', () => {
   });
 
   it('is one incident, after merging', () => {
-    const second = alertOf(12, { id: 'fedcba9876543210' });
+    const second = alertOf(12);
     expect(judge(truthOf(injection), [alertOf(10), second])).toMatchObject({ passed: false, incidents: 2 });
     const merged: ReceivedAlert = {
       ...second,
       type: 'incident.closed',
-      incident: { ...second.incident, state: 'merged', mergedInto: '0123456789abcdef' },
+      incident: { ...second.incident, state: 'merged', mergedInto: 'of second 10' },
     };
     expect(judge(truthOf(injection), [alertOf(10), second, merged])).toMatchObject({ passed: true, incidents: 1 });
   });
