@@ -31,6 +31,7 @@ export const abstainingStructure = (): StructureModel => ({
     out.script = '';
     out.thresholdCeiling = 0.5;
   },
+  chains: () => ({ expected: [], seen: [] }),
   isEntry: () => false,
   leaveOneOut: () => [],
 });

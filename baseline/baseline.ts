@@ -33,6 +33,7 @@ import {
 import type { GroupLearners, GroupModels } from './learners.ts';
 import {
   type BaselineEntry,
+  type Chains,
   type CoverageRow,
   createEvidence,
   createStructureMatch,
@@ -111,6 +112,8 @@ export interface Baseline {
   withEdits(documents: readonly EditDocument[]): Baseline;
   /** Judges one segment. The result is the caller's to keep. */
   judge(segment: Segment, stage: JudgementStage): Judgement;
+  /** Calls of the best match and of the segment judged last, at that stage; `about`: label ids that findings are about. */
+  chains(segment: Segment, stage: JudgementStage, about: ReadonlySet<number>): Chains;
   /** 95 % interval of the p of the segment judged last. */
   interval(): readonly [number, number];
   entries(): Iterable<BaselineEntry>;
@@ -240,6 +243,7 @@ export function createBaseline(
       return createBaseline(models, calibrated, { version: id, ...edited }, entries);
     },
     judge,
+    chains: (segment, stage, about) => models.structure.chains(segment, stage, about),
     interval: () => finalInterval(calibration, lastFused),
     entries: () => entriesOf(models, calibrated, manifest, extra),
     coverage: () => GROUPS.flatMap((group) => [...models[group].coverage()]),

@@ -2,7 +2,7 @@
  * The contract of the model groups. Learning counts into partials that merge exactly; publishing compiles merged partials
  * into an immutable model; scoring reads a segment and gives evidence. No I/O, no clock, no dice: all of it comes in.
  */
-import type { Finding, Group } from '../schemas/log/verdict.ts';
+import type { Finding, Group, VerdictStory } from '../schemas/log/verdict.ts';
 import type { Segment, Symbols } from '../traces/segment.ts';
 
 export const JudgementStage = {
@@ -63,6 +63,9 @@ export interface StructureMatch {
   thresholdCeiling: number;
 }
 
+/** Calls of a best match and of a segment, side by side. */
+export type Chains = Pick<VerdictStory, 'expected' | 'seen'>;
+
 export const createStructureMatch = (): StructureMatch => ({
   familyKey: '',
   family: '',
@@ -115,6 +118,11 @@ export interface StructureModel extends Model {
   isEntry(label: number): boolean;
   /** Best match of the segment; called after score() on the same segment. */
   match(segment: Segment, out: StructureMatch): void;
+  /**
+   * Calls of the best match and of the segment side by side; called after score() on the same segment. `about`: label ids that
+   * findings are about.
+   */
+  chains(segment: Segment, stage: JudgementStage, about: ReadonlySet<number>): Chains;
   /** Leave-one-signature-out similarities of a family, ascending: input of the structure threshold. */
   leaveOneOut(familyKey: string): readonly number[];
 }
@@ -165,6 +173,8 @@ export interface CompileOptions {
   readonly createdMs?: number;
   /** Services of which a release was learned that the version before did not know. */
   readonly deployed?: ReadonlySet<string>;
+  /** Hashes of clients without which the version is made (learning/few-clients.ts). */
+  readonly without?: readonly number[];
 }
 
 /** Learning side of one group. `P` is its partial: raw counters of one (log partition, block of time). */

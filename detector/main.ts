@@ -9,6 +9,7 @@ import type { Platform } from '../runtime/platform.ts';
 import { observeAssembly, observeReading } from '../runtime/telemetry/observed.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
 import { createReadingKit } from '../traces/kit.ts';
+import { createSensitiveTest } from '../traces/redaction/names.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
 import { createActorEvents } from './core/actor-events.ts';
@@ -59,6 +60,7 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
         observeAssembly(metrics, 'detector', createAssembler(config.assembly, { sink, isEdge })),
       segment,
       read: reader.read,
+      isSensitive: createSensitiveTest(config.redaction),
       logger,
       metrics,
       now: Date.now,

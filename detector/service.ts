@@ -184,7 +184,13 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     const { originWaitMs, maxRemembered } = config.detector;
     return createCore(
       { assembly: config.assembly, originWaitMs, maxRemembered },
-      { createAssembler: deps.createAssembler, segment: deps.segment, read: deps.read, versionAt: versions.at },
+      {
+        createAssembler: deps.createAssembler,
+        segment: deps.segment,
+        read: deps.read,
+        isSensitive: deps.isSensitive,
+        versionAt: versions.at,
+      },
       effects,
     );
   }

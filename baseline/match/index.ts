@@ -1,6 +1,6 @@
 /** Best match of a segment: the signature it is, or the one it is most similar to and what differs (DETECTION §0, §1). */
 import type { Segment } from '../../traces/segment.ts';
-import type { StructureMatch } from '../model.ts';
+import type { Chains, StructureMatch } from '../model.ts';
 import { type SignatureLine, signatureKey } from '../structure/entries.ts';
 import { mix } from '../structure/hash.ts';
 import { createNumberTable, insert, lookUp } from '../structure/number-table.ts';
@@ -8,6 +8,7 @@ import { edgeOf, type Tables } from '../structure/tables.ts';
 import type { Tree } from '../structure/tree.ts';
 import { familyKey } from '../structure/tree-table.ts';
 import { type Candidate, createCandidates } from './candidates.ts';
+import { chainsOf } from './chains.ts';
 import { type CountedTree, countedFromLine, countedFromTree, flatFromTree, withFailedCosts } from './counted-tree.ts';
 import { treeEdit } from './edit-distance.ts';
 import { editScript } from './script.ts';
@@ -29,6 +30,8 @@ export interface Matcher {
   describe(tree: Tree, matched: Matched, out: StructureMatch): void;
   /** p of a segment that hit a signature, by its exact counts: 1 where they were learned. */
   countedP(tree: Tree, signature: number): number;
+  /** The tree beside that of a signature; −1 when none was learned. `about` as in `chainsOf`. */
+  chains(tree: Tree, signature: number, absence: boolean, about: ReadonlySet<number>): Chains;
   /** Collapsed nodes of a signature. */
   size(signature: number): number;
   leaveOneOut(familyKey: string): readonly number[];
@@ -202,6 +205,14 @@ export function createMatcher(tables: Tables, signatures: readonly SignatureLine
     countedP(tree, signature) {
       const { counted, countedP } = learned[signature]!;
       return counted.has(tree.countKey[0]!) ? 1 : countedP;
+    },
+    chains(tree, signature, absence, about) {
+      const failed = tree.failed[0] === 1;
+      const counted = countedFromTree(tables, tree, failed);
+      const own = learned[signature];
+      const other = own === undefined ? null : failed ? own.failedTree : own.tree;
+      const edits = counted === null || other === null ? null : treeEdit(counted, other, absence, { cells: CELLS });
+      return chainsOf(tables, tree, { counted, signature: other, edits, absence }, about);
     },
     size: (signature) => (signature < 0 ? 1 : learned[signature]!.tree.size),
     leaveOneOut(familyKey) {

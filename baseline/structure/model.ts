@@ -165,6 +165,13 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
       matcher.describe(now, lastMatch, out);
     },
 
+    chains(segment, stage, about) {
+      const now = read(segment);
+      keyTree(now);
+      const absence = stage === JudgementStage.absence && !now.cut;
+      return matcher.chains(now, lastMatch?.signature ?? -1, absence, about);
+    },
+
     isEntry: (label) => entries.has(label),
     leaveOneOut: (familyKey) => matcher.leaveOneOut(familyKey),
     entries: () => kept,

@@ -17,6 +17,7 @@ import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } fr
 import { createGathering, type Gathering, type Producer } from './gathering.ts';
 import { createJudgedCounter } from './judged-counts.ts';
 import { createOriginAnswerer } from './origins.ts';
+import { type StoryDeps, storyOf } from './story.ts';
 import { createWindows } from './windows.ts';
 
 const PRODUCER = 4;
@@ -48,7 +49,7 @@ export interface CoreEffects {
   seen(segment: Segment, verdict: Verdict): void;
 }
 
-export interface CoreDeps {
+export interface CoreDeps extends StoryDeps {
   createAssembler(sink: AssemblerSink): SegmentAssembler;
   readonly segment: Segment;
   /** Decodes, with the path templates of the version that judges; false when nothing of the segment can be read. */
@@ -140,7 +141,8 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       unreadable++;
       return;
     }
-    const judged = baseline?.judge(segment, absent ? JudgementStage.absence : JudgementStage.closed) ?? null;
+    const judgedAt = absent ? JudgementStage.absence : JudgementStage.closed;
+    const judged = baseline?.judge(segment, judgedAt) ?? null;
     const verdictStage = absent ? VerdictStage.absenceJudged : VerdictStage.closed;
     const asks = segment.producers.length > 0;
     const key = keyOf(spans.traceId, spans.entrySpanId);
@@ -150,6 +152,9 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     let verdict = toVerdict(spans, segment, judged, baseline?.version ?? '', verdictStage, originState);
     if (before !== undefined && before.verdict.originState !== 'pending')
       verdict = withOrigins(verdict, before.gathering.clients, before.gathering.complete);
+    const finding = isFinding(verdict);
+    if (finding && baseline !== null)
+      verdict = { ...verdict, story: storyOf(segment, verdict, baseline, judgedAt, deps) };
     const told = toldOf(spans.partition);
     const saidBefore = told.get(key);
     const first = saidBefore === undefined;
@@ -164,7 +169,6 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     }
     const settles = absent && (first || stage === 'absence') && verdict.state === 'scored';
     if (settles && isFresh(spans)) judgedCounts.add(verdict, baseline?.manifest.segmentsPerDay ?? 0);
-    const finding = isFinding(verdict);
     // a clean segment's row says nothing new when only the absence grace has passed, unless an origin may yet amend it,
     // or spans were turned away since it closed
     if (first || stage === 'late' || finding || saidBefore === true || asks || spans.truncated) {

@@ -4,6 +4,8 @@ import { Sensitivity } from '../../schemas/clickhouse/redactor.ts';
 import type { RedactionConfig } from '../../schemas/config/redaction.ts';
 import { isHarmlessName } from './harmless.ts';
 
+const MEMO_LIMIT = 8_192;
+
 const escapeRegExp = (text: string): string => text.replace(/[\\^$.|?+(){}[\]]/g, '\\$&');
 
 /** One expression for all patterns; never matches when there are none. */
@@ -34,5 +36,20 @@ export function createNameJudge(config: RedactionConfig): (name: string) => Sens
     const plain = name.toLowerCase().replaceAll('_', '-');
     if (matches(secret, plain) && !matches(allowed, plain)) return Sensitivity.secret;
     return isHarmlessName(name) ? Sensitivity.harmless : Sensitivity.look;
+  };
+}
+
+/** Whether a value under this name is a secret by the name's patterns, in every mode of redaction; memoised. */
+export function createSensitiveTest(config: RedactionConfig): (name: string) => boolean {
+  const judge = createNameJudge(config);
+  const memo = new Map<string, boolean>();
+  return (name) => {
+    let known = memo.get(name);
+    if (known === undefined) {
+      known = judge(name) === Sensitivity.secret;
+      if (memo.size >= MEMO_LIMIT) memo.clear();
+      memo.set(name, known);
+    }
+    return known;
   };
 }

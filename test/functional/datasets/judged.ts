@@ -34,6 +34,7 @@ export function createJudged(trustedProxies: readonly string[]): Judged {
       createAssembler: (sink) => createAssembler(assembly, { sink }),
       segment: kit.segment,
       read: (spans, into, templates) => kit.reader.read(spans, into, templates),
+      isSensitive: () => false,
       versionAt: () => null,
     },
     {

@@ -47,6 +47,7 @@ function detect(exports: readonly string[]) {
       createAssembler: (sink) => createAssembler(assembly, { sink }),
       segment: kit.segment,
       read: (spans, into) => kit.reader.read(spans, into),
+      isSensitive: () => false,
       versionAt: () => null,
     },
     {

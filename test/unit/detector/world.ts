@@ -28,6 +28,7 @@ import type { Verdict } from '../../../schemas/log/verdict.ts';
 import { createSpanHead, readSpanHead } from '../../../schemas/otlp/read-span.ts';
 import { hexOfPair } from '../../../schemas/otlp/text.ts';
 import { createAssembler } from '../../../traces/assembly/assembler.ts';
+import { createSensitiveTest } from '../../../traces/redaction/names.ts';
 import { createRedactor } from '../../../traces/redaction/redactor.ts';
 import { PLACE_STRIDE, type SegmentSpans } from '../../../traces/segment.ts';
 import { EPOCH_MS, tracesData, type WireSpan } from '../traces/otlp.ts';
@@ -244,6 +245,7 @@ export async function createWorld(options: WorldOptions) {
         createAssembler: (sink) => createAssembler(ASSEMBLY, { sink }),
         segment: kit.segment,
         read: kit.reader.read,
+        isSensitive: createSensitiveTest(redactionSection.parse({})),
         logger,
         metrics,
         now,

@@ -40,6 +40,7 @@ function setUp() {
       createAssembler: (sink) => observeAssembly(metrics, 'detector', createAssembler(assembly, { sink })),
       segment: kit.segment,
       read: kit.reader.read,
+      isSensitive: () => false,
       versionAt: () => null,
     },
     {
