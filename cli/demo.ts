@@ -13,11 +13,12 @@ usage: spanwarden demo [--once] [--seed N] [--report FILE] [--data DIR] [--expor
                        [--grpc-port N] [--http-port N] [--clickhouse-port N] [--metrics-port N]
 
 Starts an embedded ClickHouse, an embedded log, all roles and an instrumented shop of ten processes; learns from live
-traffic, then attacks the shop under continuing traffic, and shows which attacks were detected, which client was named,
-and what was alerted falsely. Takes about four minutes on two cores.
+traffic, then attacks the shop under continuing traffic, and shows which attacks were detected, who was named, how far they
+got, and what was alerted falsely. Takes about four minutes on two cores.
 
---once               exit when the table is there: 0 if all attacks were detected and rightly attributed and nothing
-                     benign alerted, else 3; without it everything stays up, with addresses and queries to try
+--once               exit when the table is there: 0 if every attack was detected, rightly attributed and told as one
+                     incident with its stages in order, and nothing benign alerted, else 3; without it everything
+                     stays up, with addresses and queries to try
 --seed N             another population and another order of events (default 1)
 --report FILE        the result as JSON
 --data DIR           where data is kept (default: a temporary directory, removed at exit)

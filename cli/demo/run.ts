@@ -1,7 +1,8 @@
 /** The course of a demo: start, learn, attack, judge; then stay or go. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type DemoReport, judge } from '../../datasets/judge/judge.ts';
+import type { ReceivedAlert } from '../../datasets/judge/alert.ts';
+import { type DemoReport, isRight, judge } from '../../datasets/judge/judge.ts';
 import { type Receiver, startReceiver } from '../../datasets/judge/receiver.ts';
 import { tableOf } from '../../datasets/judge/table.ts';
 import { type Load, startLoad } from '../../datasets/load/generator.ts';
@@ -102,7 +103,7 @@ async function course(
   parts.receiver = await startReceiver({
     secret,
     nowMs: Date.now,
-    onAlert: ({ incident }) => narrator.say(`ALERT  ${incident.title} (client ${incident.client ?? 'unknown'})`),
+    onAlert: ({ type, incident }) => narrator.say(`ALERT  ${alertLine(type, incident)}`),
   });
   const { kafka } = options;
   const prefix = `spanwarden-demo-${randomUUID().slice(0, 8)}-`;
@@ -188,6 +189,13 @@ async function course(
   return { report, passed: judgement.passed };
 }
 
+function alertLine(type: string, { title, client, clients, stages, risk }: ReceivedAlert['incident']): string {
+  const told = type === 'incident.opened' ? '' : `${type.replace('incident.', '')}: `;
+  const others = clients.length > 1 ? ` and ${clients.length - 1} more` : '';
+  const reached = stages.length === 0 ? '' : `, ${stages.at(-1)}, risk ${Math.round(risk)}`;
+  return `${told}${title} (client ${client ?? 'unknown'}${others}${reached})`;
+}
+
 /** Resolves when a version that can raise alerts is in effect; rejects naming what is still learning. */
 async function learn(roles: RunningRoles, narrator: Narrator, signal: AbortSignal): Promise<void> {
   const startMs = Date.now();
@@ -214,7 +222,7 @@ async function settle(truth: GroundTruth, receiver: Receiver, atMostMs: number, 
   const endMs = Date.now() + atMostMs;
   const complete = (): boolean => {
     const { attacks } = judge(truth, receiver.alerts);
-    return attacks.every(({ detected }) => detected) && Date.now() > endMs - atMostMs / 2;
+    return attacks.every(isRight) && Date.now() > endMs - atMostMs / 2;
   };
   while (attacksOf(truth).length > 0 && Date.now() < endMs && !complete()) await delay(POLL_MS, undefined, { signal });
 }

@@ -123,7 +123,7 @@ export function judge(truth: GroundTruth, received: readonly ReceivedAlert[]): J
   };
 }
 
-const isRight = ({ detected, namedRight, incidents, stagesRight }: AttackResult): boolean =>
+export const isRight = ({ detected, namedRight, incidents, stagesRight }: AttackResult): boolean =>
   detected && namedRight && incidents === 1 && stagesRight;
 
 const incidentsOf = (alerts: readonly ReceivedAlert[], mergedIds: ReadonlySet<string>): number =>

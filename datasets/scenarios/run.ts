@@ -29,6 +29,8 @@ export interface ScenarioOptions {
   /** Quiet time between two scenarios of a lane. */
   readonly gapMs?: number;
   readonly scenarios?: readonly Scenario[];
+  /** By what the scenarios' own pauses are multiplied; 1 unless said otherwise. */
+  readonly pace?: number;
   readonly signal?: AbortSignal;
 }
 

@@ -13,7 +13,7 @@ export interface Stage {
   /** A client never seen before that forges nothing. */
   newcomer(): Actor;
   /** A client at this address, which nobody in the population has. */
-  at(address: string): Actor;
+  at(address: string, userAgent?: string): Actor;
   /** Addresses nobody has, of one IPv4 network of 256. */
   network(count: number): readonly string[];
   /** A client of the population, on a connection of its own. */

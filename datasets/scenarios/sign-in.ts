@@ -28,15 +28,14 @@ export const distributedCredentialStuffing: Scenario = {
   beside: true,
   async run(stage) {
     const addresses = stage.network(ADDRESSES);
-    const bots = addresses.map((address) => stage.at(address));
+    const bots = addresses.map((address) => stage.at(address, stage.random.pick(AGENTS)));
     const list = leakedList(stage, ADDRESSES * TRIES_EACH);
-    const agents = bots.map(() => stage.random.pick(AGENTS));
     let entered = 0;
     for (const [turn, { email, password }] of list.entries()) {
       const bot = turn % ADDRESSES;
       if (await bots[bot]!.tryPassword(email, password)) {
         entered++;
-        await bots[bot]!.act({ method: 'GET', path: '/account', headers: { 'user-agent': agents[bot]! } });
+        await bots[bot]!.act({ method: 'GET', path: '/account' });
       }
       await stage.wait(stage.random.between(...PAUSE_MS));
     }

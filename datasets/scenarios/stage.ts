@@ -18,18 +18,20 @@ export interface StagesOptions {
   readonly shop: Pick<Shop, 'ports'>;
   readonly load: Load;
   readonly signal?: AbortSignal;
+  /** By what pauses are multiplied: 1, below it for those in a hurry. */
+  readonly pace?: number;
 }
 
 /** Work that was queued is done by then. */
 const BATCH_WITHIN_MS = 15_000;
 const LOOK_EVERY_MS = 300;
 
-export function createStages({ shop, load, signal }: StagesOptions): Stages {
+export function createStages({ shop, load, signal, pace = 1 }: StagesOptions): Stages {
   const taken = new Set(load.personas.map(({ address }) => address));
   const edgePort = shop.ports.edge!;
   const nowMs = (): number => Date.now();
   const used = new Set(Object.values(shop.ports));
-  const wait = (ms: number): Promise<void> => delay(ms, undefined, signal === undefined ? {} : { signal });
+  const wait = (ms: number): Promise<void> => delay(ms * pace, undefined, signal === undefined ? {} : { signal });
   const addressesOf = new Map<number, Set<string>>();
   const signedIn = (account: number, address: string): void => {
     const known = addressesOf.get(account) ?? new Set();
@@ -75,7 +77,7 @@ export function createStages({ shop, load, signal }: StagesOptions): Stages {
       // Forged: it claims to be somebody of the population.
       stranger: () => actorAt(publicAddress(random, taken), { 'x-forwarded-for': random.pick(load.personas).address }),
       newcomer: () => actorAt(publicAddress(random, taken)),
-      at: (address) => actorAt(address),
+      at: (address, userAgent) => actorAt(address, userAgent === undefined ? undefined : { 'user-agent': userAgent }),
       network: (count) => freeNetwork(random, taken, count),
       regular: ({ address, userAgent, channel }) => actorAt(address, { 'user-agent': userAgent, 'x-channel': channel }),
       customer: () => customer++,

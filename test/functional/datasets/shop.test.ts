@@ -127,6 +127,45 @@ describe('spans of the shop', () => {
     expect(statement.attributes['db.query.text']).toContain("'' union select");
   });
 
+  it('show a receipt to whoever is signed in', async () => {
+    const foreign = firstOrderOf(CUSTOMER) + 3;
+    const read = await ask('GET', `/orders/${foreign}/receipt`);
+    expect(read.status).toBe(200);
+    expect((read.body as { email: string }).email).not.toBe(accountEmail(CUSTOMER));
+    const spans = await traceOf(read, 4);
+    expect(callsOf(spans, find(spans, 'orders', 'GET /receipts/:id'))).toEqual(['orders pg.query:SELECT shop']);
+    expect((await client.send({ method: 'GET', path: `/orders/${foreign}/receipt` })).status).toBe(401);
+  });
+
+  it('carry the statement that a coupon became', async () => {
+    expect((await ask('GET', '/cart/coupon?code=SAVE7')).body).toEqual([{ code: 'SAVE7', percent: 40 }]);
+    expect((await ask('GET', '/cart/coupon?code=SAVE777')).status).toBe(404);
+    const code = "x' union select email, id from accounts where id = 9 -- ";
+    const injected = await ask('GET', `/cart/coupon?${new URLSearchParams({ code })}`);
+    expect(injected.body).toEqual([{ code: accountEmail(9), percent: 9 }]);
+    const statement = find(await traceOf(injected, 4), 'orders', 'pg.query:SELECT shop');
+    expect(statement.attributes['db.query.text']).toContain("'x' union select");
+  });
+
+  it('say which account somebody tried to sign in with, and who it was once that is sure', async () => {
+    const tried = await client.send({
+      method: 'POST',
+      path: '/login',
+      body: { email: accountEmail(11), password: 'pass-1' },
+    });
+    expect(tried.status).toBe(401);
+    const failed = find(await traceOf(tried, 4), 'gateway', 'POST /login');
+    expect(failed.attributes).toMatchObject({ 'http.request.body.email': accountEmail(11) });
+    expect(failed.attributes['enduser.id']).toBeUndefined();
+    expect(JSON.stringify(book.spans)).not.toContain('pass-1');
+  });
+
+  it('say of which trace an answer is', async () => {
+    const answer = await ask('GET', '/products/12');
+    const entry = find(await traceOf(answer, 4), 'gateway', 'GET /products/:id');
+    expect(answer.headers['server-timing']).toBe(`traceparent;desc="00-${entry.traceId}-${entry.spanId}-01"`);
+  });
+
   it('show a service asking another one that it never calls', async () => {
     const spans = await traceOf(await ask('GET', '/products/14?include=payment.ListCards&account=7'), 7);
     const server = find(spans, 'payment', 'grpc.shop.payment.v1.Payment/ListCards');
@@ -145,6 +184,31 @@ describe('spans of the shop', () => {
     const work = await book.trace(job.traceId, 3);
     expect(find(work, 'worker', 'GET').attributes['server.address']).toBe('img1.photos.example');
     expect(callsOf(work, job)).toEqual(['worker GET', 'worker pg.query:UPDATE shop']);
+  });
+
+  it('lead from wish lists that were taken together back to each of their requests', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, (_, i) =>
+        ask('POST', '/account/wishlist', { url: `http://lists1.shops.example/l/${i}` }),
+      ),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
+    const producers = await Promise.all(
+      answers.map(async (answer) => find(await traceOf(answer, 6), 'orders', 'send wishlists').spanId),
+    );
+    const batches: SeenSpan[] = [];
+    for (const spanId of producers) {
+      const batch = await book.find(({ links }) => links.some((link) => link.spanId === spanId));
+      expect(batch).toMatchObject({ service: 'worker', name: 'process wishlists', kind: CONSUMER, parentSpanId: '' });
+      expect(Number(batch.attributes['messaging.batch.message_count'])).toBe(batch.links.length);
+      if (!batches.includes(batch)) batches.push(batch);
+    }
+    expect(batches.length).toBeLessThan(5);
+    for (const batch of batches) {
+      const work = await book.trace(batch.traceId, 1 + 2 * batch.links.length);
+      const each = batch.links.flatMap(() => ['worker pg.query:INSERT shop', 'worker GET']);
+      expect(callsOf(work, batch)).toEqual(each);
+    }
   });
 
   it('keep every query under its own request when many wait for a connection', async () => {
