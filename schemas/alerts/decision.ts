@@ -18,6 +18,8 @@ export interface Decision {
   readonly scope: DecisionScope;
   readonly value: string;
   readonly target: DecisionTarget;
+  /** What CrowdSec bouncers are told to do. */
+  readonly type: 'ban' | 'captcha';
   /** Operations it is about, for target `operations`: `POST /checkout`. */
   readonly operations: readonly string[];
   /** `simulated` ones enforce nothing: they are counted. `refused`: a rail stood against it. */

@@ -1,0 +1,128 @@
+/** The decisions there are: those in force, and for a while those that were, with how many were made within the hour. Pure. */
+import { createHash } from 'node:crypto';
+import type { Decision } from '../../schemas/alerts/decision.ts';
+
+/** What makes a decision the same one: an incident decides once about one subject and target, until it is over. */
+export interface DecisionKey {
+  readonly incidentId: string;
+  readonly scope: Decision['scope'];
+  readonly value: string;
+  readonly target: Decision['target'];
+  readonly operations: readonly string[];
+}
+
+export interface Book {
+  /** The newest occurrence under this key. */
+  newest(key: DecisionKey): Decision | undefined;
+  /** Another incident's, in force, about the same. */
+  standing(key: DecisionKey): Decision | undefined;
+  put(decision: Decision): void;
+  inForce(): readonly Decision[];
+  /** In force, the first to end. */
+  nextDue(): Decision | undefined;
+  /** Made within the hour before. */
+  madeSince(nowMs: number): number;
+  countMade(atMs: number): void;
+  id(key: DecisionKey, occurrence: number): string;
+  number(id: string): number;
+  occurrenceOf(key: DecisionKey): number;
+  forget(nowMs: number): void;
+  snapshot(): BookSnapshot;
+}
+
+export interface BookSnapshot {
+  readonly decisions: readonly (readonly [key: string, occurrence: number, Decision])[];
+  readonly made: readonly number[];
+}
+
+const HOUR_MS = 3_600_000;
+/** Ended ones are remembered so long, as closed incidents are. */
+const KEPT_MS = 7 * 86_400_000;
+const MOST_ENDED = 10_000;
+
+export const isInForce = ({ state }: Decision): boolean => state === 'simulated' || state === 'enforced';
+
+const textOf = ({ incidentId, scope, value, target, operations }: DecisionKey): string =>
+  JSON.stringify([incidentId, scope, value, target, operations]);
+const subjectOf = ({ scope, value, target, operations }: DecisionKey): string =>
+  JSON.stringify([scope, value, target, operations]);
+
+interface Entry {
+  readonly occurrence: number;
+  readonly decision: Decision;
+}
+
+export function createBook(snapshot?: BookSnapshot): Book {
+  const entries = new Map<string, Entry>();
+  /** In force by subject: at most one, whichever incident made it. */
+  const standing = new Map<string, Decision>();
+  const numbers = new Set<number>();
+  let made: number[] = [...(snapshot?.made ?? [])];
+
+  function put(decision: Decision, occurrence: number): void {
+    const key = textOf(decision);
+    entries.delete(key); // the newest last
+    entries.set(key, { occurrence, decision });
+    const subject = subjectOf(decision);
+    if (isInForce(decision)) {
+      standing.set(subject, decision);
+      numbers.add(decision.number);
+    } else if (standing.get(subject)?.id === decision.id) {
+      standing.delete(subject);
+      numbers.delete(decision.number);
+    }
+  }
+  for (const [, occurrence, decision] of snapshot?.decisions ?? []) put(decision, occurrence);
+
+  const idOf = (key: DecisionKey, occurrence: number): string =>
+    createHash('sha256')
+      .update(`${textOf(key)} ${occurrence}`)
+      .digest('hex')
+      .slice(0, 16);
+
+  return {
+    newest: (key) => entries.get(textOf(key))?.decision,
+    standing: (key) => standing.get(subjectOf(key)),
+    put(decision) {
+      const known = entries.get(textOf(decision));
+      const same = known?.decision.id === decision.id;
+      put(decision, same ? known.occurrence : (known?.occurrence ?? 0) + 1);
+    },
+    inForce: () => [...standing.values()],
+    nextDue() {
+      let first: Decision | undefined;
+      for (const one of standing.values()) {
+        const isEarlier =
+          first === undefined ||
+          one.expiresMs < first.expiresMs ||
+          (one.expiresMs === first.expiresMs && one.id < first.id);
+        if (isEarlier) first = one;
+      }
+      return first;
+    },
+    madeSince(nowMs) {
+      made = made.filter((atMs) => atMs > nowMs - HOUR_MS);
+      return made.length;
+    },
+    countMade: (atMs) => void made.push(atMs),
+    id: idOf,
+    number(id) {
+      // 31 bits of the id; the next free one where two meet
+      let number = Number.parseInt(id.slice(0, 8), 16) & 0x7fffffff || 1;
+      while (numbers.has(number)) number = number === 0x7fffffff ? 1 : number + 1;
+      return number;
+    },
+    occurrenceOf: (key) => entries.get(textOf(key))?.occurrence ?? 0,
+    forget(nowMs) {
+      for (const [key, { decision }] of entries) {
+        if (isInForce(decision)) continue;
+        const endedMs = Math.max(decision.undoneMs, Math.min(decision.expiresMs, nowMs));
+        if (endedMs < nowMs - KEPT_MS || entries.size - standing.size > MOST_ENDED) entries.delete(key);
+      }
+    },
+    snapshot: () => ({
+      decisions: [...entries].map(([key, { occurrence, decision }]) => [key, occurrence, decision] as const),
+      made,
+    }),
+  };
+}

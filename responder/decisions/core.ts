@@ -1,0 +1,338 @@
+/**
+ * Decides (docs/response.md): incidents that meet a rule become decisions, unless a rail stands against it; every decision ends.
+ * A pure function of the records of `findings` in their order, with log time as its only clock: a replay decides the same, under
+ * the same ids.
+ */
+import type { Decision } from '../../schemas/alerts/decision.ts';
+import type { Incident } from '../../schemas/alerts/incident.ts';
+import type { AttributionConfig } from '../../schemas/config/attribution.ts';
+import type { ResponseConfig, ResponseRule } from '../../schemas/config/response.ts';
+import type { ActorRecord } from '../../schemas/log/actor-record.ts';
+import type { DecisionAction } from '../../schemas/log/decision-action.ts';
+import { STAGES } from '../../schemas/log/kill-chain.ts';
+import type { ClientRecord } from '../../schemas/log/verdict.ts';
+import { type BookSnapshot, createBook, type DecisionKey, isInForce } from './book.ts';
+import { createCases } from './cases.ts';
+import { createKnown, type Known, type KnownSnapshot } from './known.ts';
+import { covers, parseNetwork } from './network.ts';
+import { createRails, RAILS, type Rail } from './rails.ts';
+import { type Case, caseOf, concerns, meets } from './rules.ts';
+
+export interface DecisionCoreConfig {
+  readonly response: Pick<
+    ResponseConfig,
+    | 'mode'
+    | 'rules'
+    | 'allow'
+    | 'allowUsers'
+    | 'ownInfrastructure'
+    | 'allowPrivate'
+    | 'maxUsersPerAddress'
+    | 'maxDecisionsPerHour'
+    | 'maxDurationMs'
+    | 'factsWaitMs'
+  >;
+  readonly attribution: Pick<AttributionConfig, 'trustedProxies' | 'services' | 'singleValueHeaders'>;
+}
+
+export interface DecisionCore {
+  /**
+   * An incident changed. `atMs`: log time of what changed it. `withdrawn`: it is closed because nothing of it is left.
+   */
+  incident(incident: Incident, atMs: number, withdrawn?: boolean): void;
+  actor(record: ActorRecord, atMs: number): void;
+  /** The client of a verdict with findings. */
+  client(client: ClientRecord, atMs: number): void;
+  /** An operator's word; how many decisions it ended. */
+  action(action: DecisionAction, atMs: number): number;
+  /** Log time went on. */
+  advance(nowMs: number): void;
+  inForce(): readonly Decision[];
+  snapshot(): DecisionSnapshot;
+}
+
+export interface DecisionSnapshot {
+  readonly known: KnownSnapshot;
+  readonly book: BookSnapshot;
+  readonly cases: readonly Case[];
+  readonly waiting: readonly (readonly [string, number])[];
+  readonly pardons: readonly (readonly [string, number])[];
+  readonly refused: readonly number[];
+  readonly nowMs: number;
+}
+
+const MOST_PARDONS = 10_000;
+const PARDON_MS = 7 * 86_400_000;
+/** Refusals that are kept as rows within an hour; the others are counted alone. */
+const MOST_REFUSALS_AN_HOUR = 1_000;
+const HOUR_MS = 3_600_000;
+const MOST_TEXT = 300;
+/** Who undoes where no operator does. */
+const SELF = 'spanwarden';
+
+/** One line without control characters: texts come from telemetry. */
+const clean = (text: string, most = MOST_TEXT): string =>
+  text
+    .slice(0, 4 * most)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ')
+    .slice(0, most);
+
+export function createDecisionCore(
+  { response, attribution }: DecisionCoreConfig,
+  /** What became of a decision, also of one that was refused: its newest row. */
+  emit: (decision: Decision) => void,
+  snapshot?: DecisionSnapshot,
+): DecisionCore {
+  const known: Known = createKnown(snapshot?.known);
+  const rails = createRails(response, attribution, known);
+  const book = createBook(snapshot?.book);
+  const cases = createCases(snapshot?.cases);
+  /** Decisions that wait for facts, by key: until when. */
+  const waiting = new Map<string, number>(snapshot?.waiting);
+  /** Subjects an operator set free, and when: incidents opened before may not decide about them again. */
+  const pardons = new Map<string, number>(snapshot?.pardons);
+  let refusedAt: number[] = [...(snapshot?.refused ?? [])];
+  let nowMs = snapshot?.nowMs ?? 0;
+  let lastForgottenMs = nowMs;
+  /** Nothing falls due before. */
+  let nextDueMs = 0;
+
+  function put(decision: Decision): void {
+    book.put(decision);
+    emit(decision);
+  }
+
+  const end = (decision: Decision, state: 'undone' | 'expired', by: string, atMs: number, why = ''): void =>
+    put({
+      ...decision,
+      revision: decision.revision + 1,
+      state,
+      ...(why !== '' && { reason: clean(`${decision.reason}; ${why}`) }),
+      ...(state === 'undone' && { undoneBy: by, undoneMs: atMs }),
+    });
+
+  /** What is known of the actor may be more than the incident tells yet. */
+  function whole(one: Case, atMs: number): Case {
+    const { address, user } = one.client;
+    const actors = [
+      address === null ? undefined : known.address(address, atMs),
+      user === null ? undefined : known.user(user, atMs),
+    ].filter((actor) => actor !== undefined);
+    if (actors.length === 0) return one;
+    return {
+      ...one,
+      risk: Math.max(one.risk, ...actors.map(({ risk }) => risk)),
+      stages: STAGES.filter(
+        (stage) => one.stages.includes(stage) || actors.some(({ stages }) => stages.includes(stage)),
+      ),
+    };
+  }
+
+  function valueFor(rule: ResponseRule, { client: { address, user } }: Case, atMs: number): string | null {
+    if (rule.scope === 'user') return user;
+    const network = address === null ? null : parseNetwork(address);
+    if (rule.scope === 'ip' || network === null) return network?.text ?? null;
+    // a range only where the abuse was seen to be the range's
+    return known.abusing(network, atMs)[0]?.text ?? null;
+  }
+
+  function consider(one: Case, atMs: number): void {
+    const seen = whole(one, atMs);
+    const done = new Set<string>();
+    for (const rule of response.rules) {
+      if (!meets(rule, seen)) continue;
+      const value = valueFor(rule, seen, atMs);
+      if (value === null || value.length > 256) continue;
+      const { scope, target, operations } = rule;
+      const key = { incidentId: one.id, scope, value, target, operations };
+      const about = JSON.stringify([scope, value, target, operations]);
+      if (done.has(about)) continue;
+      done.add(about);
+      propose(rule, key, seen, atMs);
+    }
+  }
+
+  function propose(rule: ResponseRule, key: DecisionKey, one: Case, atMs: number): void {
+    const pardonedMs = pardons.get(`${key.scope} ${key.value}`);
+    if (pardonedMs !== undefined && one.openedMs <= pardonedMs) return;
+    const before = book.newest(key);
+    if (before !== undefined && (isInForce(before) || before.state === 'undone')) return;
+    if (before?.state === 'expired' && one.hitMs <= before.expiresMs) return;
+    if (book.standing(key) !== undefined) return;
+    const waits = JSON.stringify(key);
+    const rail = rails.against(key, { is: one.client.confidence, least: rule.minConfidence }, atMs);
+    if (rail === 'no-facts') {
+      if (before?.state === 'refused') return; // waited before; facts that come late are looked at when they come
+      if (!waiting.has(waits)) waiting.set(waits, atMs + response.factsWaitMs);
+      nextDueMs = Math.min(nextDueMs, waiting.get(waits)!);
+      if (waiting.get(waits)! > nowMs) return;
+    }
+    waiting.delete(waits);
+    if (rail !== null) refuse(rail, rule, key, one, atMs);
+    else if (book.madeSince(atMs) >= response.maxDecisionsPerHour) refuse('cap', rule, key, one, atMs);
+    else make(rule, key, one, atMs);
+  }
+
+  function make(rule: ResponseRule, key: DecisionKey, one: Case, atMs: number): void {
+    book.countMade(atMs);
+    const decision = draft(rule, key, one, atMs);
+    nextDueMs = Math.min(nextDueMs, decision.expiresMs);
+    put({
+      ...decision,
+      state: response.mode === 'enforce' ? 'enforced' : 'simulated',
+      reason: clean(`${rule.name}: ${one.title}`),
+    });
+  }
+
+  function refuse(rail: Rail, rule: ResponseRule, key: DecisionKey, one: Case, atMs: number): void {
+    const decision: Decision = {
+      ...draft(rule, key, one, atMs),
+      state: 'refused',
+      reason: `${rail}: ${RAILS[rail]}`,
+    };
+    const before = book.newest(key);
+    if (before?.state === 'refused' && before.reason === decision.reason) return;
+    refusedAt = refusedAt.filter((at) => at > atMs - HOUR_MS);
+    refusedAt.push(atMs);
+    if (refusedAt.length <= MOST_REFUSALS_AN_HOUR) put(decision);
+    else book.put(decision);
+  }
+
+  /** What is refused and made later is the same decision, with a higher revision. */
+  function draft(rule: ResponseRule, key: DecisionKey, one: Case, atMs: number): Omit<Decision, 'state' | 'reason'> {
+    const before = book.newest(key);
+    const same = before?.state === 'refused' ? before : undefined;
+    const id = same?.id ?? book.id(key, book.occurrenceOf(key) + 1);
+    return {
+      ...key,
+      id,
+      number: same?.number ?? book.number(id),
+      revision: (same?.revision ?? 0) + 1,
+      type: rule.type,
+      scenario: one.kind,
+      risk: Math.round(one.risk),
+      createdMs: atMs,
+      expiresMs: atMs + Math.min(rule.durationMs, response.maxDurationMs),
+      undoneBy: '',
+      undoneMs: 0,
+      matched: 0,
+      matchedOrdinary: 0,
+    };
+  }
+
+  /** More is known of these: what is in force may not be any more, and what waited may be decided. */
+  function lookAgain(touched: readonly string[], atMs: number): void {
+    if (touched.length === 0) return;
+    const networks = touched.map(parseNetwork).filter((one) => one !== null);
+    for (const decision of book.inForce()) {
+      if (decision.scope === 'user') continue;
+      const subject = parseNetwork(decision.value);
+      if (subject === null || !networks.some((one) => covers(one, subject) || covers(subject, one))) continue;
+      const rail = rails.against(decision, { is: 'high', least: 'high' }, atMs);
+      if (rail !== null && rail !== 'no-facts') end(decision, 'undone', SELF, atMs, `lifted: ${RAILS[rail]}`);
+    }
+    for (const one of cases.about(touched, networks)) consider(one, atMs);
+  }
+
+  function advance(toMs: number): void {
+    if (toMs <= nowMs) return;
+    if (toMs >= nextDueMs) endWhatIsDue(toMs);
+    nowMs = toMs;
+    if (nowMs - lastForgottenMs < HOUR_MS) return;
+    lastForgottenMs = nowMs;
+    book.forget(nowMs);
+    for (const [subject, atMs] of pardons) if (atMs < nowMs - PARDON_MS) pardons.delete(subject);
+  }
+
+  /** One after the other at its own time, as if the clock had been looked at then. */
+  function endWhatIsDue(toMs: number): void {
+    for (;;) {
+      const ending = book.nextDue();
+      const wait = [...waiting].reduce<readonly [string, number] | undefined>(
+        (first, one) => (first === undefined || one[1] < first[1] ? one : first),
+        undefined,
+      );
+      nextDueMs = Math.min(ending?.expiresMs ?? Number.POSITIVE_INFINITY, wait?.[1] ?? Number.POSITIVE_INFINITY);
+      if (nextDueMs > toMs) return;
+      nowMs = Math.max(nowMs, nextDueMs);
+      if (ending?.expiresMs === nextDueMs) end(ending, 'expired', '', nextDueMs);
+      else stopWaiting(wait![0], nextDueMs);
+    }
+  }
+
+  function stopWaiting(waits: string, dueMs: number): void {
+    const one = cases.get((JSON.parse(waits) as DecisionKey).incidentId);
+    if (one !== undefined) consider(one, dueMs); // facts that came in time would have ended the wait
+    waiting.delete(waits);
+  }
+
+  function pardon(scope: string, value: string, atMs: number): void {
+    pardons.delete(`${scope} ${value}`);
+    pardons.set(`${scope} ${value}`, atMs);
+    if (pardons.size > MOST_PARDONS) pardons.delete(pardons.keys().next().value!);
+  }
+
+  return {
+    incident(incident, atMs, withdrawn = false) {
+      advance(atMs);
+      if (incident.kind === 'attribution' && incident.state === 'open') {
+        const covered = [incident.entity, incident.client.address ?? '', ...incident.clients];
+        lookAgain(known.notice(covered, atMs), atMs);
+        return;
+      }
+      if (incident.state !== 'open') {
+        cases.delete(incident.id);
+        if (incident.state !== 'expected' && !withdrawn) return;
+        const why = withdrawn ? 'lifted: nothing of the incident is left' : 'lifted: the incident was expected';
+        for (const decision of book.inForce())
+          if (decision.incidentId === incident.id) end(decision, 'undone', SELF, atMs, why);
+        return;
+      }
+      const one = caseOf(incident, atMs);
+      if (!response.rules.some((rule) => concerns(rule, one))) return;
+      cases.set(one);
+      consider(one, atMs);
+    },
+    actor(record, atMs) {
+      advance(atMs);
+      lookAgain(known.actor(record), atMs);
+    },
+    client(client, atMs) {
+      const found = known.client(client);
+      if (found.length > 0) lookAgain(found, atMs);
+    },
+    action(action, atMs) {
+      advance(atMs);
+      const about = parseNetwork(action.about);
+      const named = about?.text ?? action.about;
+      let ended = 0;
+      for (const decision of book.inForce()) {
+        const subject = decision.scope === 'user' ? null : parseNetwork(decision.value);
+        const isMeant =
+          decision.id === action.about ||
+          decision.value === named ||
+          (about !== null && subject !== null && covers(subject, about));
+        if (!isMeant) continue;
+        end(decision, 'undone', clean(action.by, 256), atMs, action.comment === '' ? '' : `undone: ${action.comment}`);
+        pardon(decision.scope, decision.value, atMs);
+        ended++;
+      }
+      // also what was to be decided about it
+      if (about !== null) pardon(about.single ? 'ip' : 'range', about.text, atMs);
+      else if (ended === 0) pardon('user', action.about, atMs);
+      return ended;
+    },
+    advance,
+    inForce: book.inForce,
+    snapshot: () => ({
+      known: known.snapshot(),
+      book: book.snapshot(),
+      cases: cases.all(),
+      waiting: [...waiting],
+      pardons: [...pardons],
+      refused: refusedAt,
+      nowMs,
+    }),
+  };
+}

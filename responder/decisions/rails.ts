@@ -1,0 +1,91 @@
+/** What stands against a decision, whatever an incident says. The first that does is its reason. Pure. */
+
+import type { DecisionScope } from '../../schemas/alerts/decision.ts';
+import type { AttributionConfig } from '../../schemas/config/attribution.ts';
+import type { ResponseConfig } from '../../schemas/config/response.ts';
+import type { ClientRecord } from '../../schemas/log/verdict.ts';
+import { MASK } from '../../traces/redaction/redactor.ts';
+import type { Known } from './known.ts';
+import { type Network, networksOf, overlap, parseNetwork } from './network.ts';
+
+/** Why nothing is decided; the key is counted, the text shown. */
+export const RAILS = {
+  'not-an-address': 'no address or range',
+  'no-user': 'nobody, or one whose name redaction hides',
+  confidence: 'the client is not known well enough',
+  special: 'no address of a client: loopback, link-local or special',
+  private: 'a private address (response.allowPrivate)',
+  infrastructure: 'our own (response.ownInfrastructure)',
+  proxy: 'a trusted proxy, or seen to forward for others',
+  'allow-list': 'on the allow-list',
+  notice: 'a notice says that clients there cannot be told apart',
+  'too-wide': 'a range wider than /24 (IPv6 /64)',
+  'no-facts': 'not known how many share it',
+  shared: 'shared by more users than response.maxUsersPerAddress',
+  cap: 'more decisions in an hour than response.maxDecisionsPerHour',
+} as const;
+export type Rail = keyof typeof RAILS;
+
+export interface Subject {
+  readonly scope: DecisionScope;
+  readonly value: string;
+}
+
+/** How sure a client's address is, and has to be. */
+export interface Sure {
+  readonly is: ClientRecord['confidence'];
+  readonly least: 'medium' | 'high';
+}
+
+export interface Rails {
+  /** Null: nothing stands against it. `no-facts` may pass, as what is known grows. */
+  against(subject: Subject, sure: Sure, nowMs: number): Rail | null;
+}
+
+/** Widest range there may be a decision about. */
+const WIDEST = { 4: 24, 16: 64 } as const;
+
+export function createRails(
+  config: Pick<ResponseConfig, 'allow' | 'allowUsers' | 'ownInfrastructure' | 'allowPrivate' | 'maxUsersPerAddress'>,
+  attribution: Pick<AttributionConfig, 'trustedProxies' | 'services' | 'singleValueHeaders'>,
+  known: Known,
+): Rails {
+  const allowed = networksOf(config.allow);
+  const allowedUsers = new Set(config.allowUsers);
+  const own = networksOf(config.ownInfrastructure);
+  const services = Object.values(attribution.services);
+  const proxies = networksOf([
+    ...attribution.trustedProxies,
+    ...attribution.singleValueHeaders.flatMap((one) => one.proxies),
+    ...services.flatMap((one) => one.trustedProxies ?? []),
+    ...services.flatMap((one) => (one.singleValueHeaders ?? []).flatMap((single) => single.proxies)),
+  ]);
+  const meets = (networks: readonly Network[], network: Network): boolean =>
+    networks.some((one) => overlap(one, network));
+
+  function againstNetwork(network: Network, nowMs: number): Rail | null {
+    if (!network.single && network.bits < WIDEST[network.bytes.length as 4 | 16]) return 'too-wide';
+    if (network.reach === 'loopback' || network.reach === 'link-local' || network.reach === 'special') return 'special';
+    if (meets(allowed, network)) return 'allow-list';
+    if (meets(proxies, network) || known.isProxy(network)) return 'proxy';
+    if (meets(own, network)) return 'infrastructure';
+    if (network.reach === 'private' && !config.allowPrivate) return 'private';
+    if (known.isNoticed(network, nowMs)) return 'notice';
+    const actor = network.single ? known.address(network.text, nowMs) : known.network(network.text, nowMs);
+    if (actor === undefined) return 'no-facts';
+    return actor.users > config.maxUsersPerAddress ? 'shared' : null;
+  }
+
+  return {
+    against({ scope, value }, { is, least }, nowMs) {
+      if (is !== 'high' && (is !== 'medium' || least === 'high')) return 'confidence';
+      if (scope === 'user') {
+        if (value === '' || value.includes(MASK)) return 'no-user';
+        return allowedUsers.has(value) ? 'allow-list' : null;
+      }
+      const network = parseNetwork(value);
+      if (network === null || network.single !== (scope === 'ip')) return 'not-an-address';
+      return againstNetwork(network, nowMs);
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/** Which rules an incident meets: by class, kind, stage, risk and how sure its client is. Pure. */
+import type { Incident } from '../../schemas/alerts/incident.ts';
+import type { ResponseRule } from '../../schemas/config/response.ts';
+import { STAGES, type Stage } from '../../schemas/log/kill-chain.ts';
+import type { ClientRecord } from '../../schemas/log/verdict.ts';
+
+/** What of an incident decides: small, as it is kept while the incident is open. */
+export interface Case {
+  readonly id: string;
+  readonly class: Incident['class'];
+  readonly kind: Incident['kind'];
+  readonly hard: boolean;
+  readonly title: string;
+  readonly risk: number;
+  readonly stages: readonly Stage[];
+  readonly client: Pick<ClientRecord, 'address' | 'confidence' | 'user'>;
+  readonly openedMs: number;
+  /** Log time of its last hit. */
+  readonly hitMs: number;
+}
+
+export const caseOf = (incident: Incident, atMs: number): Case => ({
+  id: incident.id,
+  class: incident.class,
+  kind: incident.kind,
+  hard: incident.hard,
+  title: incident.title,
+  risk: incident.story.risk,
+  stages: STAGES.filter((stage) => incident.story.stages.some((mark) => mark.stage === stage)),
+  client: {
+    address: incident.client.address,
+    confidence: incident.client.confidence,
+    user: incident.client.user,
+  },
+  openedMs: incident.openedMs,
+  hitMs: incident.lastHitMs ?? atMs,
+});
+
+/** Whether it may ever be for incidents of this class, kind and certainty: what is left may still grow. */
+export const concerns = (rule: ResponseRule, { class: incidentClass, kind, hard }: Case): boolean =>
+  kind !== 'release' && // what a new version of ours brought is no matter of a client's
+  rule.classes.includes(incidentClass) &&
+  (rule.kinds.length === 0 || rule.kinds.some((one) => one === kind)) &&
+  (hard || !rule.hard);
+
+/** All but how sure its client is: that is a rail, so that people hear of it. */
+export const meets = (rule: ResponseRule, one: Case): boolean =>
+  concerns(rule, one) &&
+  one.risk >= rule.minRisk &&
+  (rule.minStage === '' || one.stages.some((stage) => STAGES.indexOf(stage) >= STAGES.indexOf(rule.minStage as Stage)));
