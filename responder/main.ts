@@ -3,6 +3,7 @@ import { createStore } from '../runtime/clickhouse/store.ts';
 import type { Platform } from '../runtime/platform.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
+import { recentDays } from './alert-desk.ts';
 import { createResponder, type Responder, type ResponderDeps } from './service.ts';
 
 const SNAPSHOT = 'responder';
@@ -28,7 +29,7 @@ export function createResponderRole(
       log,
       store: {
         ...store,
-        recentDeliveries: () => store.recentDeliveries(),
+        recentDeliveries: () => store.recentDeliveries(recentDays(config.alerts)),
         saveSnapshot: (nextOffset, state) => store.saveSnapshot(SNAPSHOT, { nextOffset, state }),
         loadSnapshot: () => store.loadSnapshot(SNAPSHOT),
       },

@@ -9,13 +9,12 @@ import type { Assignment, Consumer, Log, LogRecord } from '../runtime/log/port.t
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { BudgetState } from '../schemas/alerts/budget.ts';
-import type { DayDigest } from '../schemas/alerts/digest.ts';
-import type { Alert, Delivery } from '../schemas/alerts/incident.ts';
-import type { AlertsConfig, IncidentsConfig } from '../schemas/config/responder.ts';
-import { createAlert } from './alerts/body.ts';
-import { createDigestAlert } from './alerts/digest-body.ts';
-import { createOutbox, type Outbox } from './alerts/outbox.ts';
-import { postAlert } from './alerts/webhook.ts';
+import type { Alert, Delivery, IncidentWord } from '../schemas/alerts/incident.ts';
+import type { AlertsConfig } from '../schemas/config/alerts.ts';
+import type { IncidentsConfig } from '../schemas/config/responder.ts';
+import { decodeAlertReplay } from '../schemas/log/codecs.ts';
+import { RecordKind } from '../schemas/log/topics.ts';
+import { createAlertDesk } from './alert-desk.ts';
 import { createBudgetMetrics } from './budget-metrics.ts';
 import { type CollectiveJudge, createFindings, type Findings } from './findings.ts';
 import type { KeeperSink } from './incidents/lifecycle.ts';
@@ -74,16 +73,11 @@ const MAX_DRAIN_MS = 2_000;
 
 export function createResponder(config: ResponderConfig, deps: ResponderDeps): Responder {
   const { log, store, logger, metrics } = deps;
-  const alertsMade = metrics.counter('responder_alerts_total', 'Alerts made, by event and class');
-  const attempts = metrics.counter('responder_delivery_attempts_total', 'Attempts to deliver an alert, by result');
-
   const untilReached = createUntilReached({ role: 'responder', logger, isStopping: () => stopping });
   const rows = createWaitingRows();
   let findings: Findings | undefined;
-  let outbox: Outbox | undefined;
   let assignment: Assignment | undefined;
   let nextOffset = 0;
-  let lastAlertMs = 0;
   let lastRowsMs = 0;
   let lastSnapshotMs = 0;
   let snapshotEveryMs = SNAPSHOT_MS;
@@ -94,78 +88,34 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   let consumer: Consumer | undefined;
 
   const budgetMetrics = createBudgetMetrics(metrics, () => findings?.budget() ?? null);
-  const context = { traceLink: config.alerts.traceLink, database: config.database };
+  const desk = createAlertDesk(
+    { ...config.alerts, database: config.database },
+    { rows, logger, metrics, now: deps.now, random: deps.random },
+  );
 
   const sink: KeeperSink = {
     incident(incident) {
       rows.incident(incident);
       dirty = true;
+      if (incident.state === 'merged') desk.merged(incident);
     },
-    alert(event, incident, sequence, atMs, members) {
-      if (event === 'closed' && !config.alerts.resolve) return;
-      const alert = createAlert(event, incident, sequence, members, atMs, context);
-      rows.alert(alert);
-      lastAlertMs = deps.now();
-      alertsMade.add(1, { event, class: incident.class });
-      logger.info(
-        { incident: incident.id, event, class: incident.class, kind: incident.kind, title: incident.title },
-        'alert',
-      );
-      outbox?.add(alert, incident.class);
-    },
+    alert: desk.tell,
   };
 
-  /** To those destinations that want it. */
-  const digest = config.alerts.destinations.some((destination) => destination.digest)
-    ? {
-        afterMs: config.alerts.digestHour * 3_600_000,
-        tell(day: DayDigest, budget: BudgetState, atMs: number) {
-          const alert = createDigestAlert(day, budget, atMs, context);
-          rows.alert(alert);
-          outbox?.add(alert, 'digest');
-        },
-      }
-    : null;
-
-  function newOutbox(): Outbox {
-    const destinations = config.alerts.destinations.map(({ name, url, secret, classes, digest }) => ({
-      name,
-      classes,
-      digest,
-      post: (alert: Alert, signal: AbortSignal) =>
-        postAlert({ url, secret, timeoutMs: config.alerts.timeoutMs }, alert, deps.now, signal),
-    }));
-    return createOutbox(config.alerts, destinations, {
-      now: deps.now,
-      random: deps.random,
-      record(delivery) {
-        rows.delivery(delivery);
-        if (delivery.state === 'pending') return;
-        attempts.add(1, { destination: delivery.destination, result: delivery.state });
-        if (delivery.state === 'failed') logger.warn({ ...delivery }, 'delivery failed, will be tried again');
-      },
-      onDead(alert, destination, error) {
-        logger.error(
-          { alert: alert.id, incident: alert.incidentId, destination, error },
-          'alert given up: dead letter',
-        );
-      },
-    });
+  function word(said: IncidentWord): void {
+    rows.word(said);
+    desk.word(said);
   }
 
   async function assigned(given: Assignment): Promise<number> {
     const [snapshot, recent] = await untilReached(() => Promise.all([store.loadSnapshot(), store.recentDeliveries()]));
     const { latest } = await untilReached(() => log.offsets('findings'));
     assignment = given;
-    outbox = newOutbox();
-    for (const { alert, delivery } of recent) {
-      if (delivery.state === 'failed' || delivery.state === 'pending') outbox.restore(alert, delivery);
-      else outbox.markDone(alert.id, delivery.destination);
-    }
+    desk.open(recent);
     const { createCollective } = deps;
     findings = createFindings(
       { ...config.incidents, sensitiveTables: config.sensitiveTables ?? [] },
-      { sink, createCollective, metrics, logger, word: rows.word, judged: budgetMetrics.judged, digest },
+      { sink, createCollective, metrics, logger, word, judged: budgetMetrics.judged, digest: desk.digest },
       snapshot?.state ?? null,
     );
     nextOffset = snapshot?.nextOffset ?? given.committed;
@@ -182,6 +132,10 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   function take(record: LogRecord): void {
     if (findings === undefined) return;
     findings.take(record);
+    if (record.kind === RecordKind.alertReplay) {
+      const replay = decodeAlertReplay(record.value);
+      if (replay !== null) desk.replay(replay);
+    }
     nextOffset = record.offset + 1;
     dirty = true;
   }
@@ -242,10 +196,9 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
         handler: {
           assigned,
           revoked() {
-            void outbox?.stop(0);
+            void desk.close(0);
             assignment = undefined;
             findings = undefined;
-            outbox = undefined;
             rows.clear();
           },
           async batch(_partition, records) {
@@ -268,7 +221,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       budgetMetrics.stop();
       const endMs = deps.now() + deadlineMs;
       if (assignment !== undefined) consumer?.pause(assignment.partition);
-      await outbox?.stop(Math.min(MAX_DRAIN_MS, deadlineMs / 2));
+      await desk.close(Math.min(MAX_DRAIN_MS, deadlineMs / 2));
       const saved = (async () => {
         await saving;
         await save(true);
@@ -284,8 +237,8 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       const lag = await consumer?.lag();
       return {
         openIncidents: findings?.openIncidents ?? 0,
-        pendingDeliveries: outbox?.pending() ?? 0,
-        lastAlertMs,
+        pendingDeliveries: desk.pending(),
+        lastAlertMs: desk.lastAlertMs,
         lag: lag === undefined ? 0 : [...lag.values()].reduce((a, b) => a + b, 0),
         budget: findings?.budget() ?? null,
       };

@@ -1,11 +1,17 @@
 /** The body of an alert, as schemas/alerts/alert.schema.json declares it, and its id. */
 import { createHash } from 'node:crypto';
-import type { Alert, Incident } from '../../schemas/alerts/incident.ts';
+import type { Alert, Incident, IncidentStory, IncidentWord } from '../../schemas/alerts/incident.ts';
 import type { Match } from '../../schemas/log/verdict.ts';
 import type { IncidentEvent } from '../incidents/lifecycle.ts';
+import type { AlertBody, AlertData, BodyStory } from './alert-body.ts';
+import { cut, plain } from './text.ts';
 
 const MAX_TITLE = 1024;
-const iso = (ms: number): string => new Date(ms).toISOString();
+/** The last ones: what happened since people last looked. */
+const MAX_TIMELINE = 16;
+/** Spans may claim any time: one that no calendar holds is the nearest it does. */
+const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
+const iso = (ms: number): string => new Date(Math.min(Math.max(ms || 0, 0), LAST_MS)).toISOString();
 
 export interface AlertContext {
   /** `https://…/{traceId}`, or '' for no links. */
@@ -26,16 +32,34 @@ export function createAlert(
   context: AlertContext,
 ): Alert {
   const type = event === 'storm' ? 'storm' : (`incident.${event}` as const);
+  const body: AlertBody = { type, timestamp: iso(atMs), data: alertData(incident, members, context) };
   return {
     id: alertId(event, incident.id, sequence),
     type,
     incidentId: incident.id,
     createdMs: atMs,
-    body: JSON.stringify({ type, timestamp: iso(atMs), data: alertData(incident, members, context) }),
+    body: JSON.stringify(body),
   };
 }
 
-function alertData(incident: Incident, members: readonly Incident[], context: AlertContext): object {
+/** That somebody looks at it: for destinations that can show it, no webhook. */
+export function createAcknowledgement(word: IncidentWord): Alert {
+  const { incidentId, by, comment, takenMs } = word;
+  const title = cut(plain(by === '' ? 'acknowledged' : `acknowledged by ${by}`), MAX_TITLE);
+  const type = 'incident.acknowledged';
+  const said = createHash('sha256')
+    .update(JSON.stringify([incidentId, word.occurrence, by, word.atMs]))
+    .digest('hex');
+  return {
+    id: `msg_${said.slice(0, 32)}`,
+    type,
+    incidentId,
+    createdMs: takenMs,
+    body: JSON.stringify({ type, timestamp: iso(takenMs), data: { title, by, comment: plain(comment), sql: '' } }),
+  };
+}
+
+function alertData(incident: Incident, members: readonly Incident[], context: AlertContext): AlertData {
   const { client } = incident;
   return {
     incident: {
@@ -48,15 +72,17 @@ function alertData(incident: Incident, members: readonly Incident[], context: Al
       operation: incident.operation,
       severity: incident.severity,
       p: incident.p,
+      hard: incident.hard,
       start: iso(incident.startMs),
       end: iso(incident.endMs),
       traceCount: incident.traceCount,
       occurrences: incident.occurrences,
       baselineVersion: incident.version,
       ...(incident.release !== '' && { release: incident.release }),
+      ...(incident.mergedInto !== '' && { mergedInto: incident.mergedInto }),
     },
-    title: incident.title.slice(0, MAX_TITLE),
-    why: incident.matchText,
+    title: cut(plain(incident.title), MAX_TITLE),
+    why: plain(incident.matchText),
     ...(incident.match && { match: matchData(incident.match) }),
     client: {
       address: client.address,
@@ -75,15 +101,59 @@ function alertData(incident: Incident, members: readonly Incident[], context: Al
       seen,
       count,
     })),
-    traces: incident.traceIds.map((id) => ({ id, link: context.traceLink.replaceAll('{traceId}', id) })),
+    traces: incident.traceIds.map((id) => ({ id, link: linkTo(id, context) })),
+    story: storyData(incident.story, context),
     sql: sqlFor(incident, context.database),
     ...(members.length > 0 && {
       members: members.map(({ id, title, client: by }) => ({
         id,
-        title: title.slice(0, MAX_TITLE),
+        title: cut(plain(title), MAX_TITLE),
         client: by.address,
       })),
     }),
+  };
+}
+
+const linkTo = (traceId: string, { traceLink }: AlertContext): string => traceLink.replaceAll('{traceId}', traceId);
+
+/** What happened, how far it got, whom and what it reached: sentences fit for eyes, names as they are. */
+function storyData(story: IncidentStory, context: AlertContext): BodyStory {
+  const { timeline } = story;
+  return {
+    stages: story.stages.map(({ stage, technique, by, firstMs, lastMs, count }) => ({
+      stage,
+      technique,
+      by,
+      first: iso(firstMs),
+      last: iso(lastMs),
+      count,
+    })),
+    risk: story.risk,
+    reasons: story.reasons.map(plain),
+    timeline: timeline.slice(-MAX_TIMELINE).map(({ atMs, what, text, traceId, client }) => ({
+      at: iso(atMs),
+      what,
+      text: plain(text),
+      traceId,
+      client,
+    })),
+    timelineLeftOut: Math.max(0, timeline.length - MAX_TIMELINE),
+    expected: story.expected,
+    seen: story.seen,
+    evidence: story.evidence.map(({ traceId, spanId, kind, service, operation, client, atMs }) => ({
+      traceId,
+      spanId,
+      kind,
+      service,
+      operation,
+      client,
+      at: iso(atMs),
+      link: linkTo(traceId, context),
+    })),
+    reached: story.reached,
+    tables: story.tables,
+    fields: story.fields,
+    similar: story.similar,
   };
 }
 

@@ -4,14 +4,24 @@ const WAITS_MS = [1_000, 5_000, 30_000, 120_000, 600_000, 1_800_000, 7_200_000, 
 
 export type AttemptOutcome =
   | { readonly kind: 'delivered'; readonly httpStatus: number }
-  | { readonly kind: 'gone'; readonly httpStatus: number; readonly error: string }
+  /** `gone`: nothing more is sent there. `refused`: the same again would be refused again. */
+  | { readonly kind: 'gone' | 'refused'; readonly httpStatus: number; readonly error: string }
   | { readonly kind: 'failed'; readonly httpStatus: number; readonly error: string; readonly retryAfterMs: number };
 
-/** 2xx is success, 410 means never again, everything else (3xx included) is a failure worth another try. */
-export function outcomeOf(status: number, retryAfter: string | undefined, nowMs: number): AttemptOutcome {
+/**
+ * 2xx is success, 410 means never again, one of `refusals` that this alert is not taken as it is; everything else (3xx included) is
+ * a failure worth another try.
+ */
+export function outcomeOf(
+  status: number,
+  retryAfter: string | undefined,
+  nowMs: number,
+  refusals: readonly number[] = [],
+): AttemptOutcome {
   if (status >= 200 && status < 300) return { kind: 'delivered', httpStatus: status };
   if (status === 410) return { kind: 'gone', httpStatus: status, error: 'receiver answered 410 Gone' };
   const error = status >= 300 && status < 400 ? `redirect ${status} is not followed` : `receiver answered ${status}`;
+  if (refusals.includes(status)) return { kind: 'refused', httpStatus: status, error };
   return { kind: 'failed', httpStatus: status, error, retryAfterMs: parseRetryAfter(retryAfter, nowMs) };
 }
 

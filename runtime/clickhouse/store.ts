@@ -12,18 +12,22 @@ import { type Batch, createBatch } from './batch.ts';
 import type { ClickHouse } from './client.ts';
 import { deduplicateDay } from './closed-days.ts';
 import {
-  type AlertedDelivery,
   type IncidentFilter,
   insertAlerts,
-  insertDeliveries,
   insertIncidents,
   insertSnapshot,
-  readDeliveries,
   readIncidents,
   readSnapshot,
   type Snapshot,
 } from './stored-alerts.ts';
 import { insertBudget, insertDigest, insertIncidentActions, insertJudgedHours } from './stored-budget.ts';
+import {
+  type AlertedDelivery,
+  type DeadLetterFilter,
+  insertDeliveries,
+  readDeadLetters,
+  readDeliveries,
+} from './stored-deliveries.ts';
 import { type EditFilter, insertEdit, readEdits, type StoredEdit } from './stored-edits.ts';
 import { readCallCounts, upsertInventory } from './stored-inventory.ts';
 import { answerRequest, insertImported, insertRequest, type RequestFilter, readRequests } from './stored-requests.ts';
@@ -48,7 +52,8 @@ import {
 } from './stored-versions.ts';
 
 export type { Batch } from './batch.ts';
-export type { AlertedDelivery, IncidentFilter, Snapshot } from './stored-alerts.ts';
+export type { IncidentFilter, Snapshot } from './stored-alerts.ts';
+export type { AlertedDelivery, DeadLetterFilter } from './stored-deliveries.ts';
 export type { EditFilter, StoredEdit } from './stored-edits.ts';
 export type { RequestFilter } from './stored-requests.ts';
 export type { StoredSegment, StoredVerdict } from './stored-verdicts.ts';
@@ -80,10 +85,12 @@ export interface Store {
   insertBudget(rows: readonly BudgetState[]): Promise<void>;
   incidents(filter?: IncidentFilter): Promise<readonly Incident[]>;
   openIncidents(): Promise<readonly Incident[]>;
-  /** Alerts made in the last `days` (default 3: retries end after 24 h) with their newest delivery by destination. */
+  /** Alerts made or tried in the last `days` (default 3: retries end after 24 h) with their newest delivery by destination. */
   recentDeliveries(days?: number): Promise<readonly AlertedDelivery[]>;
   /** The same, of those that are still to be sent. */
   undelivered(days?: number): Promise<readonly AlertedDelivery[]>;
+  /** What was given up, the newest first. */
+  deadLetters(filter?: DeadLetterFilter): Promise<readonly AlertedDelivery[]>;
   saveSnapshot(owner: string, snapshot: Snapshot): Promise<void>;
   loadSnapshot(owner: string): Promise<Snapshot | null>;
 
@@ -144,6 +151,7 @@ export function createStore(clickhouse: ClickHouse, deps: StoreDeps): Store {
     recentDeliveries: (days = 3) => recent(days),
     undelivered: async (days = 3) =>
       (await recent(days)).filter(({ delivery }) => delivery.state === 'pending' || delivery.state === 'failed'),
+    deadLetters: (filter) => readDeadLetters(clickhouse, filter),
     saveSnapshot: (owner, snapshot) => insertSnapshot(clickhouse, owner, snapshot, deps.now()),
     loadSnapshot: (owner) => readSnapshot(clickhouse, owner),
 

@@ -1,5 +1,5 @@
-/** Incidents, alerts, deliveries and the responder's snapshot: rows of little traffic, the newest revision stands. */
-import type { Alert, Delivery, Incident } from '../../schemas/alerts/incident.ts';
+/** Incidents, alerts and the responder's snapshot: rows of little traffic, the newest revision stands. */
+import type { Alert, Incident } from '../../schemas/alerts/incident.ts';
 import type { ClickHouse } from './client.ts';
 import { dateTime, insertRows, queryRows, table } from './statements.ts';
 
@@ -7,11 +7,6 @@ export interface Snapshot {
   /** First offset that is not in the state. */
   readonly nextOffset: number;
   readonly state: string;
-}
-
-export interface AlertedDelivery {
-  readonly alert: Alert;
-  readonly delivery: Delivery;
 }
 
 export const insertIncidents = (clickhouse: ClickHouse, incidents: readonly Incident[]): Promise<void> =>
@@ -109,69 +104,6 @@ export const insertAlerts = (clickhouse: ClickHouse, alerts: readonly Alert[]): 
       body: alert.body,
     })),
   );
-
-export const insertDeliveries = (clickhouse: ClickHouse, deliveries: readonly Delivery[]): Promise<void> =>
-  insertRows(
-    clickhouse,
-    'deliveries',
-    deliveries.map((delivery) => ({
-      alert_id: delivery.alertId,
-      destination: delivery.destination,
-      revision: delivery.revision,
-      attempt: delivery.attempt,
-      state: delivery.state,
-      http_status: delivery.httpStatus,
-      error: delivery.error,
-      next_attempt: dateTime(delivery.nextAttemptMs),
-      updated: dateTime(delivery.updatedMs),
-    })),
-  );
-
-interface DeliveryRow {
-  id: string;
-  type: Alert['type'];
-  incidentId: string;
-  createdMs: string;
-  body: string;
-  destination: string;
-  revision: string;
-  attempt: number;
-  state: Delivery['state'];
-  httpStatus: number;
-  error: string;
-  nextAttemptMs: string;
-  updatedMs: string;
-}
-
-/** Alerts made since `sinceMs` with their newest delivery by destination, oldest first. */
-export async function readDeliveries(clickhouse: ClickHouse, sinceMs: number): Promise<AlertedDelivery[]> {
-  const rows = await queryRows<DeliveryRow>(
-    clickhouse,
-    'deliveries',
-    `SELECT a.id AS id, a.type AS type, a.incident_id AS incidentId, toUnixTimestamp64Milli(a.created) AS createdMs, a.body AS body,
-            d.destination AS destination, toString(d.revision) AS revision, d.attempt AS attempt, d.state AS state,
-            d.http_status AS httpStatus, d.error AS error, toUnixTimestamp64Milli(d.next_attempt) AS nextAttemptMs,
-            toUnixTimestamp64Milli(d.updated) AS updatedMs
-     FROM (SELECT * FROM ${table(clickhouse, 'alerts')} FINAL WHERE created >= fromUnixTimestamp64Milli({since:Int64})) AS a
-     INNER JOIN (SELECT * FROM ${table(clickhouse, 'deliveries')} FINAL) AS d ON d.alert_id = a.id
-     ORDER BY a.created, a.id, d.destination`,
-    { since: Math.floor(sinceMs) },
-  );
-  return rows.map((row) => ({
-    alert: { id: row.id, type: row.type, incidentId: row.incidentId, createdMs: Number(row.createdMs), body: row.body },
-    delivery: {
-      alertId: row.id,
-      destination: row.destination,
-      revision: Number(row.revision),
-      attempt: row.attempt,
-      state: row.state,
-      httpStatus: row.httpStatus,
-      error: row.error,
-      nextAttemptMs: Number(row.nextAttemptMs),
-      updatedMs: Number(row.updatedMs),
-    },
-  }));
-}
 
 export const insertSnapshot = (
   clickhouse: ClickHouse,

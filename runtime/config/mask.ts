@@ -18,6 +18,18 @@ const maskText = (text: string): string => {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(shown) ? shown.replace(QUERY_VALUE, `$1${MASKED}`) : shown;
 };
 
+/** Of several shapes of an object the one that its constant properties name, as `type: slack` does; absent ones are the default. */
+function shapeOf(schema: SettingSchema | undefined, value: object): SettingSchema | undefined {
+  const shapes = schema?.oneOf ?? schema?.anyOf;
+  if (shapes === undefined) return schema;
+  const given = value as Readonly<Record<string, unknown>>;
+  const fits = ({ properties = {} }: SettingSchema): boolean =>
+    Object.entries(properties).every(
+      ([key, inner]) => inner.const === undefined || (given[key] ?? inner.default) === inner.const,
+    );
+  return shapes.find((shape) => shape.properties !== undefined && fits(shape)) ?? schema;
+}
+
 function propertyOf(schema: SettingSchema | undefined, key: string): SettingSchema | undefined {
   if (!schema) return undefined;
   const direct = schema.properties?.[key];
@@ -47,7 +59,8 @@ function mask(value: unknown, schema: SettingSchema | undefined, name: string): 
   if (Array.isArray(value)) return value.map((item) => mask(item, itemOf(schema), ''));
   if (typeof value === 'object' && value !== null) {
     const shown: Record<string, unknown> = {};
-    for (const [key, inner] of Object.entries(value)) shown[key] = mask(inner, propertyOf(schema, key), key);
+    const shape = shapeOf(schema, value);
+    for (const [key, inner] of Object.entries(value)) shown[key] = mask(inner, propertyOf(shape, key), key);
     return shown;
   }
   return value;

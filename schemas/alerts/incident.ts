@@ -56,6 +56,8 @@ export interface Incident {
   /** Log-append time of the first finding. */
   readonly openedMs: number;
   readonly closedMs: number;
+  /** Log time of the last hit, while the incident is held. */
+  readonly lastHitMs?: number;
   /** Distinct traces, and up to 20 ids of them. */
   readonly traceCount: number;
   readonly traceIds: readonly string[];
@@ -156,7 +158,14 @@ export interface IncidentWord {
 export interface Alert {
   /** Also the `webhook-id`: the same on every attempt. */
   readonly id: string;
-  readonly type: 'incident.opened' | 'incident.updated' | 'incident.closed' | 'storm' | 'digest';
+  readonly type:
+    | 'incident.opened'
+    | 'incident.updated'
+    | 'incident.closed'
+    /** An operator looks at it: told only where that can be shown (PagerDuty). */
+    | 'incident.acknowledged'
+    | 'storm'
+    | 'digest';
   /** '' of a digest. */
   readonly incidentId: string;
   readonly createdMs: number;
@@ -176,4 +185,6 @@ export interface Delivery {
   readonly error: string;
   readonly nextAttemptMs: number;
   readonly updatedMs: number;
+  /** When it was queued, or replayed: giving up counts from here. Absent in rows of before: from the alert. */
+  readonly queuedMs?: number;
 }

@@ -1,6 +1,7 @@
 /** The whole configuration, assembled once from one file a section; the order is that of the documents. */
 import { z } from 'zod';
 import { actorsSection } from './actors.ts';
+import { alertsSection } from './alerts.ts';
 import { assemblySection } from './assembly.ts';
 import { attributionSection } from './attribution.ts';
 import { clickhouseSection } from './clickhouse.ts';
@@ -13,7 +14,8 @@ import { learningSection } from './learning.ts';
 import { logSection } from './log.ts';
 import { readingSection } from './reading.ts';
 import { redactionSection } from './redaction.ts';
-import { alertsSection, incidentsSection } from './responder.ts';
+import { incidentsSection } from './responder.ts';
+import { responseSection } from './response.ts';
 import { telemetrySection } from './telemetry.ts';
 import { trainerSection } from './trainer.ts';
 
@@ -30,6 +32,7 @@ export const configSchema = z.strictObject({
   actors: actorsSection,
   incidents: incidentsSection,
   alerts: alertsSection,
+  response: responseSection,
   console: consoleSection,
   redaction: redactionSection,
   clickhouse: clickhouseSection,

@@ -1,4 +1,4 @@
-/** Configuration of the responder: incidents (DETECTION §6) and alert destinations (CONVENTIONS "Alerts out"). */
+/** Configuration of incidents (DETECTION §6). */
 import { z } from 'zod';
 
 const ms = (text: string, byDefault: number, max = 86_400_000) =>
@@ -42,45 +42,4 @@ export const incidentsSection = z
   })
   .prefault({});
 
-const destination = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/)
-    .describe('Name of the destination, in deliveries and metrics'),
-  url: z.url({ protocol: /^https?$/ }).describe('Where alerts are posted; redirects are not followed'),
-  secret: z
-    .string()
-    .regex(/^whsec_[A-Za-z0-9+/=]{24,}$/)
-    .describe('Signing secret of Standard Webhooks: whsec_ and base64')
-    .meta({ secret: true }),
-  classes: z
-    .array(z.enum(['security', 'operational', 'telemetry', 'inventory']))
-    .default(['security'])
-    .describe('Incident classes sent here'),
-  digest: z.boolean().default(false).describe('Whether the digest of each day is sent here too'),
-});
-
-export const alertsSection = z
-  .strictObject({
-    destinations: z.array(destination).default([]).describe('Signed webhooks (Standard Webhooks 1.0)'),
-    timeoutMs: ms('How long one attempt may take', 15_000, 60_000),
-    giveUpAfterMs: ms('After so long without success an alert becomes a dead letter', 86_400_000, 604_800_000),
-    maxInFlight: z.number().int().min(1).max(100).default(4).describe('Attempts at once for one destination'),
-    traceLink: z
-      .string()
-      .default('')
-      .describe('Link to a trace in your tracing tool, with {traceId}; put into every alert'),
-    digestHour: z
-      .number()
-      .int()
-      .min(0)
-      .max(23)
-      .default(6)
-      .describe('Hour (UTC) at which the digest of the day before is sent to destinations that want it'),
-    resolve: z.boolean().default(false).describe('Also say when an incident was closed'),
-  })
-  .prefault({});
-
 export type IncidentsConfig = z.infer<typeof incidentsSection>;
-export type AlertsConfig = z.infer<typeof alertsSection>;
-export type AlertDestination = z.infer<typeof destination>;

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { ActorEvent } from './actor-event.ts';
 import { ABUSE_KINDS, type ActorRecord, SUBJECT_KINDS } from './actor-record.ts';
+import type { AlertReplay } from './alert-replay.ts';
 import type { CollectiveCounts } from './collective.ts';
 import type { DecisionAction } from './decision-action.ts';
 import { INCIDENT_ACTIONS, type IncidentAction } from './incident-action.ts';
@@ -258,6 +259,28 @@ const actor: z.ZodType<ActorRecord> = z.object({
   atMs: z.number(),
 });
 
+const alertReplay: z.ZodType<AlertReplay> = z.object({
+  alert: z.object({
+    id: text.min(1).max(128),
+    type: z.enum([
+      'incident.opened',
+      'incident.updated',
+      'incident.closed',
+      'incident.acknowledged',
+      'storm',
+      'digest',
+    ]),
+    incidentId: text,
+    createdMs: z.number(),
+    body: text,
+  }),
+  destination: text,
+  revision: count,
+  attempt: count,
+  by: text,
+  atMs: z.number(),
+});
+
 const decisionAction: z.ZodType<DecisionAction> = z.object({
   about: text.min(1),
   action: z.literal('undo'),
@@ -307,4 +330,5 @@ export const decodeVersionAnnouncement = (bytes: Uint8Array): VersionAnnouncemen
 export const decodeIncidentAction = (bytes: Uint8Array): IncidentAction | null => decodeJson(incidentAction, bytes);
 export const decodeActorEvents = (bytes: Uint8Array): ActorEvent[] | null => decodeJson(actorEvents, bytes);
 export const decodeActorRecord = (bytes: Uint8Array): ActorRecord | null => decodeJson(actor, bytes);
+export const decodeAlertReplay = (bytes: Uint8Array): AlertReplay | null => decodeJson(alertReplay, bytes);
 export const decodeDecisionAction = (bytes: Uint8Array): DecisionAction | null => decodeJson(decisionAction, bytes);

@@ -6,7 +6,7 @@ export type TopicName = (typeof TOPICS)[number];
 /**
  * What a record holds. Kept as a small integer in the embedded log and as header `sw-kind` in Kafka.
  * `spans` topic (key = 32-character lowercase hex trace id): spans, originAsk, originAnswer.
- * `findings` (one partition): verdict, collective, judged, incidentAction, actor, decisionAction. `actor-events` (one partition):
+ * `findings` (one partition): verdict, collective, judged, incidentAction, actor, decisionAction, alertReplay. `actor-events` (one partition):
  * actorEvents. `baselines`: version.
  */
 export const RecordKind = {
@@ -32,5 +32,7 @@ export const RecordKind = {
   actor: 9,
   /** schemas/log/decision-action.ts: what an operator says of a decision. */
   decisionAction: 10,
+  /** schemas/log/alert-replay.ts: a dead letter is to be sent once more. */
+  alertReplay: 11,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];

@@ -8,7 +8,8 @@ import { createMetrics, type Metrics } from '../../../runtime/telemetry/metrics.
 import type { BudgetState, RateHour } from '../../../schemas/alerts/budget.ts';
 import type { DigestEntry } from '../../../schemas/alerts/digest.ts';
 import type { Alert, Delivery, Incident, IncidentWord } from '../../../schemas/alerts/incident.ts';
-import { alertsSection, incidentsSection } from '../../../schemas/config/responder.ts';
+import { alertsSection } from '../../../schemas/config/alerts.ts';
+import { incidentsSection } from '../../../schemas/config/responder.ts';
 import { encodeJson } from '../../../schemas/log/codecs.ts';
 import type { CollectiveCounts } from '../../../schemas/log/collective.ts';
 import type { IncidentActionKind } from '../../../schemas/log/incident-action.ts';

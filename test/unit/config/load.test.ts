@@ -116,11 +116,47 @@ test('what is logged holds no secret', () => {
       ]),
     },
   });
-  expect(config.alerts.destinations[0]?.secret).toBe(secret);
+  expect(config.alerts.destinations[0]).toMatchObject({ type: 'webhook', secret });
   const shown = JSON.stringify(maskConfig(config));
   for (const raw of [secret, 'hunter2', 'tok123']) expect(shown).not.toContain(raw);
   expect(shown).toContain('hook.example');
   expect(shown).toContain('"graceMs":2000');
+});
+
+test('what is logged holds no secret of any kind of destination', () => {
+  const one = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+  const other = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';
+  const key = '0123456789abcdef0123456789ABCDEF';
+  const destinations = [
+    { name: 'rotating', url: 'https://hook.example/x', secret: [one, other], headers: { 'x-team': 'blue-key-1' } },
+    { name: 'am', type: 'alertmanager', url: 'https://am.example', headers: { authorization: 'Basic YTpi' } },
+    { name: 'v4', type: 'alertmanager-webhook', url: 'https://v4.example', secret: other },
+    { name: 'pd', type: 'pagerduty', routingKey: key },
+    { name: 'chat', type: 'slack', url: 'https://hooks.slack.com/services/T0/B0/sl4ckp4th' },
+  ];
+  const config = loadConfig({ env: { SPANWARDEN_ALERTS_DESTINATIONS: JSON.stringify(destinations) } });
+  const shown = JSON.stringify(maskConfig(config));
+  for (const raw of [one, other, key, 'blue-key-1', 'YTpi', 'sl4ckp4th']) expect(shown).not.toContain(raw);
+  for (const known of ['rotating', 'am.example', 'v4.example', 'events.pagerduty.com']) expect(shown).toContain(known);
+});
+
+test.each([
+  [{ name: 'a', url: 'https://a.example' }, 'secret'],
+  [{ name: 'a', type: 'pager', url: 'https://a.example' }, 'type'],
+  [{ name: 'a', type: 'slack', url: 'https://a.example', secret: 'x' }, 'destinations.0.secret is not a setting'],
+  [{ name: 'a', type: 'alertmanager', url: 'https://a.example', headers: { host: 'b' } }, 'headers'],
+  [{ name: 'a', type: 'alertmanager', url: 'https://a.example', headers: { 'x-a': 'b\r\nx-c: d' } }, 'headers'],
+  [{ name: 'a', type: 'alertmanager', url: 'https://a.example', minStage: 'late' }, 'minStage'],
+])('a destination that cannot be is refused: %j', (destination, where) => {
+  const env = { SPANWARDEN_ALERTS_DESTINATIONS: JSON.stringify([destination]) };
+  expect(() => loadConfig({ env })).toThrow(where);
+});
+
+test('two destinations of one name are refused: deliveries are kept by it', () => {
+  const twice = { name: 'a', type: 'slack', url: 'https://hooks.slack.com/services/x' };
+  expect(() => loadConfig({ env: { SPANWARDEN_ALERTS_DESTINATIONS: JSON.stringify([twice, twice]) } })).toThrow(
+    'the same name',
+  );
 });
 
 test('every setting has a text, and every number a unit or a plain meaning', () => {

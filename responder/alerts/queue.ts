@@ -1,0 +1,190 @@
+/** The alerts that wait for one destination, and their attempts: at most so many at once, each again until it is done or given up. */
+import type { Alert, Delivery } from '../../schemas/alerts/incident.ts';
+import { type AttemptOutcome, waitAfter } from './retry.ts';
+
+export interface QueueConfig {
+  readonly giveUpAfterMs: number;
+  readonly maxInFlight: number;
+}
+
+export interface QueueDeps {
+  readonly now: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Calls back after `ms`; gives what takes that back. */
+  readonly after: (ms: number, call: () => void) => () => void;
+  /** Keeps that an alert is queued, and each attempt's result; may fail while ClickHouse is away, and then is called again. */
+  readonly record: (delivery: Delivery) => void;
+  readonly onDead: (alert: Alert, destination: string, error: string) => void;
+}
+
+interface Pending {
+  readonly alert: Alert;
+  /** When it was queued: giving up counts from here, or from when the alert was made if that is later. */
+  readonly queuedMs: number;
+  attempt: number;
+  revision: number;
+  dueMs: number;
+}
+
+export interface Queue {
+  /** Alerts that it does not know yet. */
+  add(alert: Alert): void;
+  /** What an earlier run left: queued again, or known as done. */
+  restore(alert: Alert, delivery: Delivery): void;
+  /** A dead letter of revision `of` once more; false when something newer is known of it. */
+  replay(alert: Alert, of: Pick<Delivery, 'revision' | 'attempt'>): boolean;
+  size(): number;
+  /** Resolves when nothing is in flight any more; attempts under way are cut off at the deadline. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+const MAX_REMEMBERED = 100_000;
+/** Bodies are held in memory; what comes beyond is a dead letter, which ClickHouse holds and `alerts replay` sends. */
+export const MAX_WAITING = 10_000;
+
+export function createQueue(
+  config: QueueConfig,
+  destination: string,
+  post: (alert: Alert, signal: AbortSignal) => Promise<AttemptOutcome>,
+  deps: QueueDeps,
+): Queue {
+  const waiting: Pending[] = [];
+  /** Newest revision by alert. */
+  const known = new Map<string, number>();
+  const inFlight = new Set<Promise<void>>();
+  const abort = new AbortController();
+  let cancel: (() => void) | undefined;
+  let stopped = false;
+  let disabled = false;
+
+  function schedule(): void {
+    cancel?.();
+    cancel = undefined;
+    if (stopped || waiting.length === 0 || inFlight.size >= config.maxInFlight) return;
+    let dueMs = Infinity;
+    for (const one of waiting) dueMs = Math.min(dueMs, one.dueMs);
+    cancel = deps.after(Math.max(0, Math.min(dueMs - deps.now(), 2 ** 31 - 1)), pump);
+  }
+
+  /** The one that is due longest. */
+  function takeDue(): Pending | undefined {
+    let first = -1;
+    for (let i = 0; i < waiting.length; i++) {
+      if (waiting[i]!.dueMs <= deps.now() && (first < 0 || waiting[i]!.dueMs < waiting[first]!.dueMs)) first = i;
+    }
+    return first < 0 ? undefined : waiting.splice(first, 1)[0];
+  }
+
+  function pump(): void {
+    cancel = undefined;
+    while (!stopped && inFlight.size < config.maxInFlight) {
+      const due = takeDue();
+      if (due === undefined) break;
+      const flight: Promise<void> = attempt(due).finally(() => {
+        inFlight.delete(flight);
+        schedule();
+      });
+      inFlight.add(flight);
+    }
+    schedule();
+  }
+
+  async function attempt(pending: Pending): Promise<void> {
+    pending.attempt++;
+    const outcome: AttemptOutcome = disabled
+      ? { kind: 'gone', httpStatus: 410, error: 'destination disabled by an earlier 410 Gone' }
+      : await post(pending.alert, abort.signal);
+    if (abort.signal.aborted && outcome.kind === 'failed') return; // cut off by stop: a later run tries again
+    settle(pending, outcome);
+  }
+
+  function settle(pending: Pending, outcome: AttemptOutcome): void {
+    const nowMs = deps.now();
+    if (outcome.kind === 'gone') disabled = true;
+    if (outcome.kind === 'delivered') record(pending, 'delivered', outcome.httpStatus, '', 0);
+    else if (outcome.kind !== 'failed') giveUp(pending, outcome.httpStatus, outcome.error);
+    else {
+      const { httpStatus, error, retryAfterMs } = outcome;
+      pending.dueMs = nowMs + waitAfter(pending.attempt, httpStatus, retryAfterMs, deps.random());
+      const sinceMs = Math.max(pending.queuedMs, pending.alert.createdMs);
+      if (pending.dueMs - sinceMs > config.giveUpAfterMs) giveUp(pending, httpStatus, error);
+      else {
+        record(pending, 'failed', httpStatus, error, pending.dueMs);
+        waiting.push(pending);
+      }
+    }
+  }
+
+  function giveUp(pending: Pending, httpStatus: number, error: string): void {
+    record(pending, 'dead', httpStatus, error, 0);
+    deps.onDead(pending.alert, destination, error);
+  }
+
+  function record(
+    pending: Pending,
+    state: Delivery['state'],
+    httpStatus: number,
+    error: string,
+    nextAttemptMs: number,
+  ): void {
+    remember(pending.alert.id, ++pending.revision);
+    deps.record({
+      alertId: pending.alert.id,
+      destination,
+      revision: pending.revision,
+      attempt: pending.attempt,
+      state,
+      httpStatus,
+      error,
+      nextAttemptMs,
+      updatedMs: deps.now(),
+      queuedMs: pending.queuedMs,
+    });
+  }
+
+  function remember(alertId: string, revision: number): void {
+    known.delete(alertId);
+    known.set(alertId, revision);
+    if (known.size > MAX_REMEMBERED) known.delete(known.keys().next().value!);
+  }
+
+  function queue(alert: Alert, attempt: number, revision: number): void {
+    const nowMs = deps.now();
+    const pending: Pending = { alert, queuedMs: nowMs, attempt, revision, dueMs: nowMs };
+    if (waiting.length >= MAX_WAITING) {
+      giveUp(pending, 0, `${MAX_WAITING.toLocaleString('en-US')} alerts wait already`);
+      return;
+    }
+    record(pending, 'pending', 0, '', nowMs);
+    waiting.push(pending);
+    schedule();
+  }
+
+  return {
+    add(alert) {
+      if (!stopped && !known.has(alert.id)) queue(alert, 0, -1);
+    },
+    restore(alert, { state, attempt, revision, nextAttemptMs, queuedMs }) {
+      if (known.has(alert.id)) return;
+      remember(alert.id, revision);
+      if (state !== 'pending' && state !== 'failed') return;
+      waiting.push({ alert, queuedMs: queuedMs ?? alert.createdMs, attempt, revision, dueMs: nextAttemptMs });
+      schedule();
+    },
+    replay(alert, of) {
+      if (stopped || (known.get(alert.id) ?? -1) > of.revision) return false;
+      disabled = false; // who asks for it says that there is somebody again
+      queue(alert, of.attempt, of.revision);
+      return true;
+    },
+    size: () => waiting.length + inFlight.size,
+    async stop(deadlineMs) {
+      stopped = true;
+      cancel?.();
+      const cut = setTimeout(() => abort.abort(), deadlineMs);
+      await Promise.all(inFlight);
+      clearTimeout(cut);
+    },
+  };
+}
