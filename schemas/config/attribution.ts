@@ -1,10 +1,30 @@
 /** Configuration of client attribution: which proxies may say who the client is (CONVENTIONS "Who the client is"). */
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
 const cidrs = (text: string) =>
   z
-    .array(z.string().regex(/^[0-9a-fA-F:.]+(\/\d{1,3})?$/, 'must be an address or a range like 10.0.0.0/8'))
+    .array(
+      z
+        .string()
+        .refine(isRange, 'must be an address, a range like 10.0.0.0/8, or unix: for sockets of the own host')
+        .refine(
+          (range) => !/\/0+$/.test(range),
+          'trusts everybody, so that a client could name any other: use trustedHops',
+        ),
+    )
     .describe(text);
+
+/** IPv4 in four decimal parts, IPv6, each with or without the length of a prefix. */
+function isRange(text: string): boolean {
+  if (text === 'unix:') return true;
+  const [, address, bits] = /^([0-9a-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  if (address === undefined) return false;
+  const most = ipaddr.IPv4.isValidFourPartDecimal(address) ? 32 : ipaddr.IPv6.isValid(address) ? 128 : -1;
+  const least = address.includes(':') && address.includes('.') ? 96 : 0; // ::ffff:10.0.0.0/104 is 10.0.0.0/8
+  return most > 0 && (bits === undefined || (Number(bits) >= least && Number(bits) <= most));
+}
+
 const hops = (text: string) => z.number().int().min(0).max(32).describe(text).meta({ unit: 'hops' });
 const singleValueHeaders = (text: string) =>
   z
@@ -19,7 +39,9 @@ const forwarding = (text: string) => z.enum(['auto', 'x-forwarded-for', 'forward
 
 export const attributionSection = z
   .strictObject({
-    trustedProxies: cidrs('Addresses and ranges of your own proxies and load balancers').default([]),
+    trustedProxies: cidrs(
+      'Addresses and ranges of your own proxies and load balancers; unix: for one on the same host',
+    ).default([]),
     trustedHops: hops('Number of nearest hops that are your own proxies whatever their address').default(0),
     singleValueHeaders: singleValueHeaders('Headers that name the client alone, and who may set them').default([]),
     forwarding: forwarding(
@@ -37,6 +59,16 @@ export const attributionSection = z
       )
       .default({})
       .describe('Other values for requests that enter at these services'),
+    attributeLengthLimit: z
+      .number()
+      .int()
+      .min(0)
+      .max(10_000_000)
+      .default(0)
+      .describe(
+        'OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT of the services at your edge, 0 = none: a list of proxies that was cut lost its right end, which alone can be believed',
+      )
+      .meta({ unit: 'characters' }),
     memoEntries: z
       .number()
       .int()

@@ -1,54 +1,110 @@
-/** The list headers proxies append to: X-Forwarded-For, and Forwarded (RFC 7239). Elements in the order of the header. */
+/**
+ * The list headers proxies append to: X-Forwarded-For, and Forwarded (RFC 7239). Read from the right, one element at a
+ * time: the walk ends where the client's own writing begins, and nothing left of that costs anything or changes anything.
+ */
+import { withoutBlanks } from './address.ts';
 
-/** A longer header is cut from the left: the walk begins at the right. */
-const MAX_BYTES = 8192;
-const MAX_ELEMENTS = 64;
+/** Elements of a header looked at: more proxies than this stand in no row. */
+export const MAX_ELEMENTS = 64;
+/** Stands at the left end of a header that was cut to what may be looked at: a piece of an address is none. */
+export const CUT = '…';
+/** Ends a header that an SDK cut: its right end, which alone can be believed, is lost. */
+export const LOST_END = '…lost';
 
-const lastOf = (elements: string[]): string[] =>
-  elements.length > MAX_ELEMENTS ? elements.slice(elements.length - MAX_ELEMENTS) : elements;
+export interface Elements {
+  /** The next one to the left; undefined when there is none. */
+  previous(): string | undefined;
+}
 
-/** All values of X-Forwarded-For as one list. */
-export function forwardedForElements(values: readonly string[]): string[] {
-  const joined = values.join(',');
-  return lastOf(
-    (joined.length > MAX_BYTES ? joined.slice(joined.length - MAX_BYTES) : joined)
-      .split(',')
-      .map((text) => text.trim()),
+/** All values of X-Forwarded-For as one list. An empty element is one: skipped, it would let the client name who stands left of it. */
+export function forwardedForElements(values: readonly string[]): Elements {
+  return fromRight(
+    values,
+    (value, end) => {
+      const comma = value.lastIndexOf(',', end - 1);
+      return end === 0 ? -1 : comma;
+    },
+    withoutBlanks,
   );
 }
 
-/** The `for` node of every element of all Forwarded values; '' where an element has none. */
-export function forwardedElements(values: readonly string[]): string[] {
-  const joined = values.join(',');
-  const text = joined.length > MAX_BYTES ? joined.slice(joined.length - MAX_BYTES) : joined;
-  return lastOf(splitOutsideQuotes(text, ',').map(nodeOf));
+/** The `for` node of every element of all Forwarded values; '' where an element has none, or more than one. */
+export function forwardedElements(values: readonly string[]): Elements {
+  return fromRight(values, elementStart, nodeOf);
 }
 
-function nodeOf(element: string): string {
-  for (const pair of splitOutsideQuotes(element, ';')) {
-    const equals = pair.indexOf('=');
-    if (equals < 0 || pair.slice(0, equals).trim().toLowerCase() !== 'for') continue;
-    const value = pair.slice(equals + 1).trim();
-    if (!value.startsWith('"')) return value;
-    return value.length >= 2 && value.endsWith('"') ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : '';
+/** `commaBefore`: where the comma left of the element that ends at `end` stands; −1 when there is none. */
+function fromRight(
+  values: readonly string[],
+  commaBefore: (value: string, end: number) => number,
+  read: (element: string) => string,
+): Elements {
+  let at = values.length - 1;
+  let end = at >= 0 ? values[at]!.length : 0;
+  let left = MAX_ELEMENTS;
+  return {
+    previous() {
+      if (at < 0) return undefined;
+      if (left-- === 0) return CUT;
+      const value = values[at]!;
+      const comma = commaBefore(value, end);
+      const element = value.slice(comma + 1, end);
+      if (comma < 0) {
+        at--;
+        if (at >= 0) end = values[at]!.length;
+      } else end = comma;
+      return read(element);
+    },
+  };
+}
+
+/**
+ * A comma inside quotes separates nothing. From the right, an element reaches as far as its quotes are in pairs: a quote
+ * that a client left open stands left of what proxies appended, and must not swallow that.
+ */
+function elementStart(value: string, end: number): number {
+  let quotes = 0;
+  for (let i = end - 1; i >= 0; i--) {
+    const character = value[i];
+    if (character === '"' && !isEscaped(value, i)) quotes++;
+    else if (character === ',' && quotes % 2 === 0) return i;
   }
-  return '';
+  return -1;
 }
 
-function splitOutsideQuotes(text: string, separator: string): string[] {
+function isEscaped(value: string, at: number): boolean {
+  let backslashes = 0;
+  while (value[at - 1 - backslashes] === '\\') backslashes++;
+  return backslashes % 2 === 1;
+}
+
+/** One parameter of a name at most (RFC 7239 §4): two `for` in an element say nothing. */
+function nodeOf(element: string): string {
+  let node: string | undefined;
+  for (const pair of splitPairs(element)) {
+    const equals = pair.indexOf('=');
+    if (equals < 0 || withoutBlanks(pair.slice(0, equals)).toLowerCase() !== 'for') continue;
+    if (node !== undefined) return '';
+    node = withoutBlanks(pair.slice(equals + 1));
+  }
+  if (node === undefined) return element.endsWith(LOST_END) ? LOST_END : '';
+  if (!node.startsWith('"')) return node;
+  return node.length >= 2 && node.endsWith('"') ? node.slice(1, -1).replaceAll(/\\(.)/g, '$1') : '';
+}
+
+function splitPairs(element: string): string[] {
   const parts: string[] = [];
   let quoted = false;
   let from = 0;
-  for (let i = 0; i < text.length; i++) {
-    const character = text[i];
+  for (let i = 0; i < element.length; i++) {
+    const character = element[i];
     if (quoted && character === '\\') i++;
     else if (character === '"') quoted = !quoted;
-    else if (character === separator && !quoted) {
-      parts.push(text.slice(from, i));
+    else if (character === ';' && !quoted) {
+      parts.push(element.slice(from, i));
       from = i + 1;
     }
   }
-  parts.push(text.slice(from));
-  // A quote left open hides separators that may be real: nothing of such a header can be told apart.
-  return quoted ? parts.map(() => '') : parts;
+  parts.push(element.slice(from));
+  return quoted ? [] : parts;
 }

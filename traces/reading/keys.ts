@@ -55,16 +55,18 @@ export const Attribute = {
   networkPeerPort: 43,
   /** Name or mail address of a user. */
   account: 44,
+  /** The socket peer as Envoy names it. */
+  peerAddress: 45,
   /** Prefix families: the rest of the key names the parameter. */
-  header: 45,
-  body: 46,
-  rpcArgument: 47,
-  messageHeader: 48,
-  graphqlVariable: 49,
-  responseHeader: 50,
+  header: 46,
+  body: 47,
+  rpcArgument: 48,
+  messageHeader: 49,
+  graphqlVariable: 50,
+  responseHeader: 51,
 } as const;
 export type Attribute = (typeof Attribute)[keyof typeof Attribute];
-export const ATTRIBUTE_COUNT = 51;
+export const ATTRIBUTE_COUNT = 52;
 
 /** Key, slot, rank; of two names of one slot the higher rank wins. */
 const KEYS: readonly (readonly [string, Attribute, number])[] = [
@@ -86,11 +88,13 @@ const KEYS: readonly (readonly [string, Attribute, number])[] = [
   ['server.port', Attribute.serverPort, 1],
   ['net.host.port', Attribute.serverPort, 0],
   ['http.host', Attribute.httpHost, 0],
-  ['network.peer.address', Attribute.networkPeerAddress, 2],
+  ['network.peer.address', Attribute.networkPeerAddress, 3],
+  ['client.socket.address', Attribute.networkPeerAddress, 2],
   ['net.sock.peer.addr', Attribute.networkPeerAddress, 1],
   ['net.peer.ip', Attribute.networkPeerAddress, 0],
   ['network.peer.port', Attribute.networkPeerPort, 1],
   ['net.sock.peer.port', Attribute.networkPeerPort, 0],
+  ['peer.address', Attribute.peerAddress, 0],
   ['client.address', Attribute.clientAddress, 1],
   ['http.client_ip', Attribute.clientAddress, 0],
   ['net.peer.name', Attribute.netPeerName, 0],
@@ -149,6 +153,7 @@ const PREFIXES: readonly (readonly [string, Attribute])[] = [
   ['http.response.header.', Attribute.responseHeader],
   ['http.request.body.', Attribute.body],
   ['rpc.grpc.request.metadata.', Attribute.header],
+  ['rpc.connect_rpc.request.metadata.', Attribute.header],
   ['rpc.request.metadata.', Attribute.header],
   ['rpc.request.', Attribute.rpcArgument],
   ['messaging.header.', Attribute.messageHeader],

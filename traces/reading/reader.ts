@@ -100,6 +100,10 @@ function isException(bytes: Uint8Array, start: number): boolean {
   for (let i = 0; i < EXCEPTION.length; i++) if (bytes[start + i] !== EXCEPTION[i]) return false;
   return true;
 }
+/** Controls, and marks that change the direction of what follows: people read these texts. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const printable = (text: string): string => text.replace(UNPRINTABLE, '\ufffd');
 const MAX_PRODUCERS = 1024;
 const MAX_HASH = 0x7fffffff;
 
@@ -112,6 +116,11 @@ export function createReader(deps: ReaderDeps): Reader {
   });
   const parameters = createParameters(symbols, config);
   const evidence = createEvidence(symbols, attribution);
+  // Known before any request: names that clients make up must not crowd these out.
+  for (const name of evidence.names) {
+    const bytes = new TextEncoder().encode(symbols.text(name));
+    parameters.nameOf(bytes, 0, bytes.length, true);
+  }
   const head = createSpanHead();
   const view = createKeyValueView();
   const event = createEventView();
@@ -156,6 +165,9 @@ export function createReader(deps: ReaderDeps): Reader {
   let client: ResolvedClient | null = null;
   let user: string | null = null;
   let session: string | null = null;
+  /** The one user that spans below the entry name: a gateway often does not know whom a service behind it will sign in. */
+  let userInside: string | null = null;
+  let usersInside = 0;
   let account: string | null = null;
   let accountIsName = false;
   let trie: PathTrie | null = null;
@@ -185,7 +197,7 @@ export function createReader(deps: ReaderDeps): Reader {
     const name = parameters.nameOf(bytes, keys.nameStart, view.keyEnd, header);
     if (slot === Attribute.header) {
       if (evidence.names.has(name)) {
-        if (isEntry) evidence.header(name, view);
+        if (isEntry) evidence.header(name, view, keys.nameStart);
       } else parameters.value(ParameterSource.header, name, view);
     } else if (slot === Attribute.responseHeader) {
       if (name === contentLength) parameters.value(ParameterSource.size, named.size, view);
@@ -283,10 +295,15 @@ export function createReader(deps: ReaderDeps): Reader {
       client = evidence.resolve(slots, service, kind);
       if (trie !== null && !handedOver && client.address !== null)
         pathClient = 1 + (hashText(client.address) % MAX_HASH);
-      user = hasText(slots, Attribute.user) ? textIn(Attribute.user) : null;
-      session = hasText(slots, Attribute.session) ? textIn(Attribute.session) : null;
+      user = hasText(slots, Attribute.user) ? printable(textIn(Attribute.user)) : null;
+      session = hasText(slots, Attribute.session) ? printable(textIn(Attribute.session)) : null;
       account = user;
-    } else if (account === null && hasText(slots, Attribute.user)) account = textIn(Attribute.user);
+    } else if (hasText(slots, Attribute.user)) {
+      const named = printable(textIn(Attribute.user));
+      if (named !== userInside) usersInside++;
+      userInside = named;
+      account ??= named;
+    }
     if (!accountIsName && hasText(slots, Attribute.account)) {
       account = textIn(Attribute.account);
       accountIsName = true;
@@ -319,6 +336,8 @@ export function createReader(deps: ReaderDeps): Reader {
     rawParameters.valueEnd = 0;
     producers = [];
     client = null;
+    userInside = null;
+    usersInside = 0;
     account = null;
     accountIsName = false;
     pathClient = 0;
@@ -387,8 +406,9 @@ export function createReader(deps: ReaderDeps): Reader {
       hops: known.hops,
       entrySpanId: spans.entrySpanId,
       entryTraceId: spans.traceId,
-      user,
+      user: user ?? (usersInside === 1 ? userInside : null),
       session,
+      ...(known.peer !== undefined && { peer: known.peer }),
     };
   }
 
