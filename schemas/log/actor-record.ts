@@ -28,6 +28,8 @@ export interface ActorFacts {
   /** Requests lately, weighted by sampling. */
   readonly requests: number;
   readonly firstSeenMs: number;
+  /** Our own configuration names the wrong client here (a proxy, a range that is nobody's own): neither to be blamed nor blocked. */
+  readonly misattributed?: boolean;
 }
 
 export interface ActorRecord {

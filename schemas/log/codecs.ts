@@ -4,7 +4,6 @@
  * Unknown fields are ignored, so that an older reader understands a newer writer.
  */
 import { z } from 'zod';
-import type { ActorEvent } from './actor-event.ts';
 import { ABUSE_KINDS, type ActorRecord, SUBJECT_KINDS } from './actor-record.ts';
 import type { AlertReplay } from './alert-replay.ts';
 import type { CollectiveCounts } from './collective.ts';
@@ -191,39 +190,6 @@ const incidentAction: z.ZodType<IncidentAction> = z.object({
   editId: text,
 });
 
-const actorEvents: z.ZodType<ActorEvent[]> = z.array(
-  z.object({
-    id: text.min(1),
-    part: z.enum(['request', 'findings']),
-    revision: count,
-    atMs: z.number(),
-    startMs: z.number(),
-    service: text,
-    operation: text,
-    asynchronous: z.boolean(),
-    client,
-    outcome: count.max(3),
-    httpStatus: count,
-    sampleWeight: z.number().positive(),
-    responseBytes: z.number(),
-    objects: z.array(z.object({ kind: text, hash: count, number: z.number().nullable() })),
-    login: z.object({ account: text, succeeded: z.boolean() }).nullable(),
-    anomalous: z.boolean(),
-    p: z.number().min(0).max(1),
-    findings: z.array(
-      z.object({
-        kind: z.enum(FINDING_KINDS),
-        explanationKey: text,
-        hard: z.boolean(),
-        service: text,
-        operation: text,
-        severity: z.number(),
-        startMs: z.number(),
-      }),
-    ),
-  }),
-);
-
 const actor: z.ZodType<ActorRecord> = z.object({
   id: text.min(1),
   revision: count,
@@ -248,7 +214,12 @@ const actor: z.ZodType<ActorRecord> = z.object({
       count,
     }),
   ),
-  facts: z.object({ users: z.number(), requests: z.number(), firstSeenMs: z.number() }),
+  facts: z.object({
+    users: z.number(),
+    requests: z.number(),
+    firstSeenMs: z.number(),
+    misattributed: z.boolean().exactOptional(),
+  }),
   service: text,
   operation: text,
   expected: text,
@@ -303,7 +274,6 @@ export const encodeJson = (
     | OriginAnswer
     | VersionAnnouncement
     | IncidentAction
-    | readonly ActorEvent[]
     | ActorRecord
     | DecisionAction,
 ): Uint8Array => encoder.encode(JSON.stringify(value));
@@ -328,7 +298,6 @@ export const decodeOriginAsk = (bytes: Uint8Array): OriginAsk | null => decodeJs
 export const decodeOriginAnswer = (bytes: Uint8Array): OriginAnswer | null => decodeJson(originAnswer, bytes);
 export const decodeVersionAnnouncement = (bytes: Uint8Array): VersionAnnouncement | null => decodeJson(version, bytes);
 export const decodeIncidentAction = (bytes: Uint8Array): IncidentAction | null => decodeJson(incidentAction, bytes);
-export const decodeActorEvents = (bytes: Uint8Array): ActorEvent[] | null => decodeJson(actorEvents, bytes);
 export const decodeActorRecord = (bytes: Uint8Array): ActorRecord | null => decodeJson(actor, bytes);
 export const decodeAlertReplay = (bytes: Uint8Array): AlertReplay | null => decodeJson(alertReplay, bytes);
 export const decodeDecisionAction = (bytes: Uint8Array): DecisionAction | null => decodeJson(decisionAction, bytes);
