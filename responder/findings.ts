@@ -9,6 +9,7 @@ import type { BudgetState } from '../schemas/alerts/budget.ts';
 import type { DayDigest } from '../schemas/alerts/digest.ts';
 import type { IncidentWord } from '../schemas/alerts/incident.ts';
 import {
+  decodeActorRecord,
   decodeCollectiveCounts,
   decodeFindingRecord,
   decodeIncidentAction,
@@ -127,6 +128,7 @@ export function createFindings(config: KeeperConfig, deps: FindingsDeps, stateTe
       if (kind === RecordKind.verdict) read(decodeFindingRecord(value), (found) => keeper.verdict(found, appendMs));
       else if (kind === RecordKind.collective) read(decodeCollectiveCounts(value), takeCounts);
       else if (kind === RecordKind.judged) read(decodeJudgedCounts(value), takeJudged);
+      else if (kind === RecordKind.actor) read(decodeActorRecord(value), (known) => keeper.actor(known, appendMs));
       else if (kind === RecordKind.incidentAction) {
         read(decodeIncidentAction(value), (action) => {
           const word = keeper.action(action, appendMs);

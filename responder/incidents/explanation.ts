@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { IncidentClass } from '../../schemas/alerts/incident.ts';
 import type { Finding, FindingKind, Verdict } from '../../schemas/log/verdict.ts';
+import { canBeBlamed } from './blame.ts';
 
 const CLASS: Record<FindingKind, IncidentClass> = {
   'unseen-operation': 'inventory',
@@ -31,12 +32,21 @@ const CLASS: Record<FindingKind, IncidentClass> = {
 /** Kinds whose incidents are one per client; the others are one per service and operation. */
 const BY_CLIENT: ReadonlySet<FindingKind> = new Set<FindingKind>(['attack-pattern', 'parameter']);
 
+/** A finding about an actor names its subject (actors.ts). */
+export type Subjected = Finding & { readonly subject?: string };
+
 export const classOf = (finding: Finding): IncidentClass =>
   finding.kind === 'self-time' && !finding.hard ? 'operational' : CLASS[finding.kind];
 
-/** Two findings with the same key are the same novelty, whoever sent it. Of missing telemetry there is one a service. */
-export const noveltyKey = ({ kind, explanationKey, service }: Finding): string =>
-  `${kind}|${kind === 'missing-telemetry' ? service : explanationKey}`;
+/**
+ * Two findings with the same key are the same novelty, whoever sent it. Of missing telemetry there is one a service, of our own
+ * misconfiguration one; abuse is somebody's: another's is another novelty.
+ */
+export const noveltyKey = ({ kind, explanationKey, service, subject }: Subjected): string => {
+  if (kind === 'missing-telemetry') return `${kind}|${service}`;
+  if (kind === 'attribution') return `${kind}|`;
+  return subject === undefined ? `${kind}|${explanationKey}` : `${kind}|${explanationKey}|${subject}`;
+};
 
 /** What an operator who expects an incident expects more of: what one client may do is not what any client may do. */
 export const expectationKey = (finding: Finding, verdict: Verdict): string =>
@@ -50,10 +60,13 @@ export const expectationKeys = (incident: { noveltyKeys: readonly string[]; clie
   });
 
 /** Whom or what the incident is held against: the client where the kind asks for it and one is known. */
-export function entityOf(finding: Finding, verdict: Verdict): string {
+export function entityOf(finding: Subjected, verdict: Verdict): string {
   if (finding.kind === 'missing-telemetry') return finding.service;
-  const { address } = verdict.client;
-  return BY_CLIENT.has(finding.kind) && address !== null ? address : `${finding.service} ${finding.operation}`;
+  if (finding.subject !== undefined) return finding.subject;
+  const { client } = verdict;
+  return BY_CLIENT.has(finding.kind) && canBeBlamed(client) && client.address !== null
+    ? client.address
+    : `${finding.service} ${finding.operation}`;
 }
 
 /** hash(kind, explanation key, entity, log-append day of the first finding): equal over replays. */
@@ -93,8 +106,10 @@ const TITLE: Record<FindingKind, string> = {
   attribution: 'Clients cannot be told apart',
 };
 
-export const titleOf = ({ kind, explanationKey, release }: Finding): string =>
-  `${TITLE[kind]}: ${explanationKey}${release === undefined ? '' : ` (release ${release})`}`;
+export const titleOf = ({ kind, explanationKey, release, subject }: Subjected): string =>
+  subject === undefined
+    ? `${TITLE[kind]}: ${explanationKey}${release === undefined ? '' : ` (release ${release})`}`
+    : `${TITLE[kind]}: ${explanationKey} by ${subject}`;
 
 /** The finding an incident is opened under: the most severe hard one, else the one with the largest share. */
 export function leadingFinding(findings: readonly Finding[]): Finding | undefined {

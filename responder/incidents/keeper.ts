@@ -5,23 +5,28 @@
 import type { BudgetState, RateHour } from '../../schemas/alerts/budget.ts';
 import type { DayDigest, DigestEntry } from '../../schemas/alerts/digest.ts';
 import type { Incident, IncidentWord } from '../../schemas/alerts/incident.ts';
+import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { CollectiveCounts } from '../../schemas/log/collective.ts';
 import type { IncidentAction } from '../../schemas/log/incident-action.ts';
 import type { JudgedCounts } from '../../schemas/log/judged.ts';
 import { type Finding, type FindingRecord, type Verdict, VerdictStage } from '../../schemas/log/verdict.ts';
 import { type AbsencesSnapshot, createAbsences, isAbsence } from './absences.ts';
+import { type ActorDay, abuseFinding, actorVerdict, attributionFinding, createActorBook } from './actors.ts';
+import { canBeBlamed, createNotices, type NoticesSnapshot } from './blame.ts';
 import { type BudgetSnapshot, createBudget } from './budget.ts';
 import { collectiveVerdict } from './collective.ts';
 import { createDigest, type DigestSnapshot } from './digest.ts';
 import { classOf, incidentId, leadingFinding, noveltyKey } from './explanation.ts';
 import { createLifecycle, type KeeperSink } from './lifecycle.ts';
 import { createLoadBook, type LoadSnapshot } from './load.ts';
+import { createPrelude, type PreludeSnapshot } from './prelude.ts';
 import { createRates, type RatesSnapshot } from './rates.ts';
 import { createRegistry, type RegistrySnapshot } from './registry.ts';
 import { createBundles, createStrands } from './releases.ts';
 import { type Candidate, createSlowNodes, isSlowNode } from './slow-nodes.ts';
 import { absorb, addDistinct, addFindings, type IncidentState, MAX_TRACES, toIncident } from './state.ts';
 import { createStorms, type StormsSnapshot } from './storms.ts';
+import { tellTraces, tellVerdict } from './story.ts';
 import { createVerdictBook, type TakenVerdict } from './verdict-book.ts';
 import { createWords, type WordsSnapshot } from './words.ts';
 
@@ -51,10 +56,15 @@ export interface KeeperSnapshot extends RegistrySnapshot {
   readonly budget?: BudgetSnapshot;
   readonly digest?: DigestSnapshot;
   readonly words?: WordsSnapshot;
+  readonly prelude?: PreludeSnapshot;
+  readonly notices?: NoticesSnapshot;
+  readonly actorDays?: readonly ActorDay[];
 }
 
 export interface IncidentKeeper {
   verdict(record: FindingRecord, appendMs: number): void;
+  /** What is known of an actor over many requests. */
+  actor(record: ActorRecord, appendMs: number): void;
   /** Counts of one second: attack or load? */
   load(counts: CollectiveCounts): void;
   /** An incident found over many segments (collective timing): one verdict-less finding with its traces. */
@@ -95,7 +105,10 @@ export function createIncidentKeeper(
   const rates = createRates(snapshot?.rates);
   const budget = createBudget(config.budgetPerDay, rates, snapshot?.budget);
   const digest = createDigest(snapshot?.digest);
-  const lifecycle = createLifecycle(config, { registry, verdicts, storms, budget, sink });
+  const prelude = createPrelude(snapshot?.prelude);
+  const notices = createNotices(snapshot?.notices);
+  const actors = createActorBook(snapshot?.actorDays);
+  const lifecycle = createLifecycle(config, { registry, verdicts, storms, budget, prelude, sink });
   const bundles = createBundles({ registry, lifecycle, sink });
   const words = createWords({ registry, lifecycle, budget, sink }, snapshot?.words);
   const strandsOf = createStrands(config.sensitiveTables ?? []);
@@ -113,18 +126,65 @@ export function createIncidentKeeper(
     const holder = lifecycle.holderOf(verdict);
     if (holder !== undefined && holder.state !== 'open' && (holder.hard || !hard)) {
       absorb(holder, verdict, findings, holder.lastHitMs); // an amendment is no new hit
+      tellVerdict(holder.story, { verdict, findings, lead, isNew: false }, lifecycle.limits());
       sink.incident(toIncident(holder));
       return;
     }
     const opensSoft = isSoftIncident(verdict, segmentsPerDay);
     const taken = { verdict, findings, lead, opensSoft, appendMs };
+    const opens = lead.hard || opensSoft;
     const joined = registry.joinable(verdict, findings, lead, holder);
+    const beside = joined.length === 0 && opens ? registry.besideOf(verdict, lead) : undefined;
     if (joined.length > 0) lifecycle.join(joined, taken);
-    else if (lead.hard || opensSoft) lifecycle.open(taken);
+    else if (beside !== undefined) lifecycle.joinBeside(beside, taken);
+    else if (opens) lifecycle.open(taken);
     const place = verdicts.digestPlaceOf(verdict.id);
     const told = lifecycle.holderOf(verdict) !== undefined;
     if (told && place !== '') digest.leave(place, appendMs);
     verdicts.place(verdict.id, told ? '' : digest.note(verdict, lead, place, appendMs));
+    if (!told && verdict.anomalous && canBeBlamed(verdict.client)) prelude.note(verdict, findings, lead, appendMs);
+  }
+
+  /** Abuse is a finding about its subject: it joins what else is open about it. */
+  function takeAbuse(record: ActorRecord, appendMs: number): void {
+    const finding = abuseFinding(record);
+    const verdict = notices.verdict(actorVerdict(record, finding, actors.dayOf(record), appendMs), appendMs);
+    if (verdicts.take(verdict.id, record.revision) === 'old') return;
+    if (countExpected(verdict, [finding], appendMs).length === 0) return;
+    const holder = lifecycle.holderOf(verdict);
+    if (holder !== undefined && holder.state !== 'open' && record.endMs <= holder.closedMs) {
+      lifecycle.amend(holder, record, appendMs); // nothing that came after its end
+      return;
+    }
+    const taken = { verdict, findings: [finding], lead: finding, opensSoft: false, appendMs, actor: record };
+    const joined = registry.joinableBy({ ...record, client: verdict.client }, noveltyKey(finding), holder);
+    if (joined.length > 0) lifecycle.join(joined, taken);
+    else lifecycle.open(taken);
+  }
+
+  /** Stages, risk and reasons of one with findings: its incident's, or the start of the one to come. */
+  function takeFacts(record: ActorRecord, appendMs: number): void {
+    const client = notices.shown(record.client, appendMs);
+    const [state] = registry.joinableBy({ ...record, client }, '');
+    if (state !== undefined) lifecycle.amend(state, record, appendMs);
+    else if (canBeBlamed(client)) prelude.actor(record, appendMs);
+  }
+
+  /** Our own configuration names a client that is many: one notice, and nothing is held against it. */
+  function takeAttribution(record: ActorRecord, appendMs: number): void {
+    notices.take(record);
+    const finding = attributionFinding(record);
+    const of = actorVerdict(record, finding, actors.dayOf(record), appendMs);
+    if (verdicts.take(of.id, record.revision) === 'old') return;
+    bundles.notice(finding, of, appendMs);
+    for (const state of registry.all()) {
+      const client = notices.shown(state.client, appendMs);
+      if (state.state !== 'open' || client === state.client) continue;
+      Object.assign(state, { client, principals: state.principals.filter((one) => one !== client.address) });
+      state.revision++;
+      registry.index(state);
+      sink.incident(toIncident(state));
+    }
   }
 
   /** Amended to nothing, or to nothing that is told: it leaves what it was told of for something soft. */
@@ -203,6 +263,7 @@ export function createIncidentKeeper(
   }
 
   function withdraw(verdict: Verdict, appendMs: number): void {
+    prelude.withdraw(verdict);
     slowNodes.withdraw(verdict.id);
     absences.withdraw(verdict);
     const place = verdicts.digestPlaceOf(verdict.id);
@@ -212,8 +273,9 @@ export function createIncidentKeeper(
   }
 
   return {
-    verdict(record, appendMs) {
-      const { verdict } = record;
+    verdict(found, appendMs) {
+      const verdict = notices.verdict(found.verdict, appendMs);
+      const record = verdict === found.verdict ? found : { ...found, verdict };
       const taken = verdicts.take(verdict.id, verdict.revision);
       if (taken === 'old') return;
       if (verdict.stage === VerdictStage.withdrawn) {
@@ -239,6 +301,11 @@ export function createIncidentKeeper(
         hit(own, decided(own.verdict, rest.some(isQuietElsewhere), appendMs), appendMs);
       }
     },
+    actor(record, appendMs) {
+      if (record.abuse === 'attribution') takeAttribution(record, appendMs);
+      else if (record.abuse === '') takeFacts(record, appendMs);
+      else takeAbuse(record, appendMs);
+    },
     load: load.add,
     operational(finding, traceIds, version, appendMs) {
       const of = collectiveVerdict(finding, traceIds[0] ?? '', version, appendMs);
@@ -250,6 +317,9 @@ export function createIncidentKeeper(
       state.lastHitMs = Math.max(state.lastHitMs, appendMs);
       state.severity = Math.max(state.severity, finding.severity);
       addFindings(state, [finding]);
+      const told = { verdict: of, findings: [finding], lead: finding, isNew: known === undefined };
+      tellVerdict(state.story, told, lifecycle.limits());
+      tellTraces(state.story, traceIds, finding, '', lifecycle.limits());
       state.revision++;
       if (state.state === 'open') registry.index(state);
       sink.incident(toIncident(state));
@@ -286,6 +356,9 @@ export function createIncidentKeeper(
       budget: budget.snapshot(),
       digest: digest.snapshot(),
       words: words.snapshot(),
+      prelude: prelude.snapshot(),
+      notices: notices.snapshot(),
+      actorDays: actors.snapshot(),
     }),
   };
 }

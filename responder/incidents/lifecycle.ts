@@ -2,15 +2,21 @@
  * The life of an incident: opened, joined, merged, hardened, closed, reopened (DETECTION §6), and what people hear of each.
  */
 import type { Incident } from '../../schemas/alerts/incident.ts';
+import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { Finding, Verdict } from '../../schemas/log/verdict.ts';
+import { canBeBlamed } from './blame.ts';
 import type { Budget } from './budget.ts';
 import { classOf, incidentId, noveltyKey } from './explanation.ts';
+import type { Prelude } from './prelude.ts';
 import type { Registry } from './registry.ts';
+import { furthest } from './stages.ts';
 import {
   absorb,
   addDistinct,
   type IncidentState,
   leadFields,
+  MAX_CLIENTS,
+  MAX_TRACES,
   nameClient,
   newIncident,
   rankOf,
@@ -18,6 +24,19 @@ import {
   toIncident,
 } from './state.ts';
 import type { Storms } from './storms.ts';
+import {
+  FULL,
+  joinStories,
+  SHORT,
+  type StoryLimits,
+  stagesOf,
+  takeBack,
+  tellActor,
+  tellEvent,
+  tellTraces,
+  tellVerdict,
+} from './story.ts';
+import { entryOf } from './timeline.ts';
 import type { VerdictBook } from './verdict-book.ts';
 
 export type IncidentEvent = 'opened' | 'updated' | 'closed' | 'storm';
@@ -46,11 +65,15 @@ export interface Hit {
   /** Without a hard finding, but so improbable that it opens an incident. */
   readonly opensSoft: boolean;
   readonly appendMs: number;
+  /** Of a finding about an actor: what is known of it. */
+  readonly actor?: ActorRecord;
 }
 
 export interface Lifecycle {
   /** Open incidents it belongs to take it; the others become part of the oldest. */
   join(joined: readonly IncidentState[], hit: Hit): void;
+  /** One about a neighbouring service takes it: nobody knows either client. People hear of each novelty. */
+  joinBeside(state: IncidentState, hit: Hit): void;
   /** A new incident, or another occurrence of one that was closed. */
   open(hit: Hit): void;
   /** The state of this id, open: new, or again as another occurrence. */
@@ -62,10 +85,17 @@ export interface Lifecycle {
   holderOf(verdict: Verdict): IncidentState | undefined;
   /** Counts the verdict once; true when it is new to incidents. */
   claim(state: IncidentState, verdict: Verdict): boolean;
+  /** What is known of an actor by now, without a hit. */
+  amend(state: IncidentState, record: ActorRecord, appendMs: number): void;
+  /** How much of a story is kept at present. */
+  limits(): StoryLimits;
   withdraw(verdict: Verdict, appendMs: number): void;
   /** Closes what is quiet. */
   tick(nowMs: number): void;
 }
+
+/** Of more open incidents the stories are short. */
+const MANY_OPEN = 2_000;
 
 /** A release is open while it goes out. */
 const QUIET_RELEASE_MS = 86_400_000;
@@ -77,10 +107,13 @@ export function createLifecycle(
     readonly verdicts: VerdictBook;
     readonly storms: Storms;
     readonly budget: Budget;
+    readonly prelude: Prelude;
     readonly sink: KeeperSink;
   },
 ): Lifecycle {
-  const { registry, verdicts, storms, budget, sink } = deps;
+  const { registry, verdicts, storms, budget, prelude, sink } = deps;
+
+  const limits = (): StoryLimits => (registry.openCount > MANY_OPEN ? SHORT : FULL);
 
   const holderOf = (verdict: Verdict): IncidentState | undefined =>
     registry.holderOf(verdicts.incidentOf(verdict.id) ?? '');
@@ -95,35 +128,93 @@ export function createLifecycle(
     return isNew;
   }
 
-  function join([state, ...others]: readonly IncidentState[], hit: Hit): void {
+  function join([state, ...others]: readonly IncidentState[], hit: Hit, isBeside = false): void {
     if (state === undefined) return;
     const { verdict, findings, lead, appendMs } = hit;
     const isNew = claim(state, verdict);
     const namedBefore = state.client.address !== null;
     const suspectedBefore = state.suspects.length > 0;
     const victim = isVictim(state, lead);
+    const clientsBefore = state.clients.length;
     absorb(state, verdict, findings, appendMs);
     if (victim && lead.endMs < state.clientEvidenceEndMs) {
+      state.principals = state.principals.filter((address) => address !== state.client.address);
       state.client = verdict.client;
       state.clientEvidenceEndMs = lead.endMs;
     }
     nameClient(state, verdict, isNew); // a later origin amends the incident without a second alert
+    tell(state, hit, isNew);
+    if (clientsBefore > 0 && state.clients.length > clientsBefore && !victim) tellClient(state, hit);
     for (const other of others) mergeInto(state, other, appendMs);
-    registry.index(state);
     const event = graver(state, hit);
+    addPrincipal(state);
+    registry.index(state);
     sink.incident(toIncident(state));
     const told = clientsTold(state);
+    const further = furtherThanTold(state);
     if (event !== null) {
       const how = state.hard ? 'hard' : 'security';
       sink.alert(event, toIncident(state), `${state.occurrences}:${how}`, appendMs, []);
     } else if (
+      isBeside ||
       others.length > 0 ||
       (told > state.toldClients && isNew && namedBefore && !victim) ||
-      (suspectedBefore && !namedBefore && state.client.address !== null) // of several, now it is known who
+      (suspectedBefore && !namedBefore && state.client.address !== null) || // of several, now it is known who
+      (further && !victim)
     ) {
       tellUpdate(state, appendMs);
     }
     state.toldClients = Math.max(state.toldClients, told);
+  }
+
+  /** The story goes on: with this hit, and with what its client did before anything was certain. */
+  function tell(state: IncidentState, hit: Hit, isNew: boolean): void {
+    const { verdict, actor, appendMs } = hit;
+    const { story } = state;
+    if (actor === undefined) tellVerdict(story, { ...hit, isNew }, limits());
+    else addActor(state, actor, hit.lead);
+    if (!canBeBlamed(verdict.client)) return;
+    const before = prelude.take(verdict.client.address ?? '', appendMs - config.quietSecurityMs);
+    if (before === undefined) return;
+    for (const { verdict: early, findings } of before.verdicts) {
+      tellVerdict(story, { verdict: early, findings, lead: findings[0]!, isNew: true }, limits());
+      state.startMs = Math.min(state.startMs, findings[0]!.startMs);
+    }
+    for (const record of before.actors) tellActor(story, record, limits());
+  }
+
+  /** Who took part, and what of it can be looked at. */
+  function addActor(state: IncidentState, record: ActorRecord, lead: Finding): void {
+    const isBlamed = canBeBlamed(record.client);
+    for (const client of record.clients) {
+      addDistinct(state.clients, client, MAX_CLIENTS);
+      if (isBlamed) addDistinct(state.principals, client, MAX_CLIENTS);
+    }
+    for (const user of record.users) addDistinct(state.users, user, MAX_CLIENTS);
+    for (const trace of record.traceIds) if (addDistinct(state.traceIds, trace, MAX_TRACES)) state.traceCount++;
+    tellActor(state.story, record, limits());
+    tellTraces(state.story, record.traceIds, lead, record.client.address ?? '', limits());
+  }
+
+  function tellClient(state: IncidentState, { verdict, lead }: Hit): void {
+    const { traceId, client } = verdict;
+    const text = `another client: ${lead.kind} in ${lead.service}`;
+    const of = { traceId, client: client.address, key: verdict.id };
+    tellEvent(state.story, entryOf('client', lead.startMs, text, of), limits());
+  }
+
+  /** Whoever is named did what the incident is about. */
+  function addPrincipal({ principals, client }: IncidentState): void {
+    if (canBeBlamed(client)) addDistinct(principals, client.address, MAX_CLIENTS);
+  }
+
+  /** True when an attack got further than people know. */
+  function furtherThanTold(state: IncidentState): boolean {
+    if (state.class !== 'security') return false;
+    const reached = furthest(stagesOf(state.story));
+    if (reached <= state.toldStage) return false;
+    state.toldStage = reached;
+    return true;
   }
 
   /**
@@ -160,7 +251,11 @@ export function createLifecycle(
     claim(state, verdict);
     absorb(state, verdict, findings, appendMs);
     nameClient(state, verdict, true);
+    tell(state, hit, true);
+    addPrincipal(state);
+    state.story.similar = registry.similarTo(state);
     state.toldClients = clientsTold(state);
+    furtherThanTold(state);
     registry.index(state);
     if (!lead.hard && !state.hard) budget.opened(id, appendMs);
     sink.incident(toIncident(state));
@@ -173,12 +268,15 @@ export function createLifecycle(
     if (before === undefined) {
       const state = newIncident(id, verdict, lead, appendMs);
       registry.add(state);
+      tellEvent(state.story, entryOf('opened', appendMs, state.title), limits());
       return state;
     }
     if (!before.hard) Object.assign(before, leadFields(lead, verdict));
     registry.reopen(before);
     before.judged = '';
     before.occurrences++;
+    before.toldStage = -1;
+    tellEvent(before.story, entryOf('reopened', appendMs, `occurrence ${before.occurrences}`), limits());
     return before;
   }
 
@@ -193,11 +291,18 @@ export function createLifecycle(
     sink.incident(toIncident(other));
     budget.leave(other.id);
     takeIn(kept, other);
+    joinStories(kept.story, other.story, limits());
+    tellEvent(kept.story, entryOf('merged', appendMs, `${other.id} became part of it: ${other.title}`), limits());
     if (kept.hard) budget.leave(kept.id);
   }
 
   function close(state: IncidentState, atMs: number, as: 'closed' | 'expected' = 'closed'): void {
     const wasOpen = state.state === 'open';
+    if (wasOpen) {
+      const counts = `${state.traceCount} traces, ${state.occurrences} occurrences`;
+      tellEvent(state.story, entryOf('closed', atMs, as === 'expected' ? `expected: ${counts}` : counts), limits());
+      state.story.similar = registry.similarTo(state);
+    }
     registry.end(state, as, atMs);
     sink.incident(toIncident(state));
     if (wasOpen) sink.alert('closed', toIncident(state), `${state.occurrences}`, atMs, []);
@@ -221,6 +326,7 @@ export function createLifecycle(
 
   return {
     join,
+    joinBeside: (state, hit) => join([state], hit, true),
     open,
     opened,
     announce,
@@ -228,9 +334,18 @@ export function createLifecycle(
     close,
     holderOf,
     claim,
+    limits,
+    amend(state, record, appendMs) {
+      if (!tellActor(state.story, record, limits()).changed) return;
+      state.revision++;
+      const further = state.state === 'open' && furtherThanTold(state);
+      sink.incident(toIncident(state));
+      if (further) tellUpdate(state, appendMs);
+    },
     withdraw(verdict, appendMs) {
       const state = holderOf(verdict);
       if (state === undefined) return;
+      takeBack(state.story, verdict);
       state.liveVerdicts--;
       state.revision++;
       if (state.liveVerdicts <= 0 && state.state === 'open') close(state, appendMs);

@@ -3,9 +3,14 @@
  * are kept a while, since a later hit reopens them and an operator may still judge them. Bounded.
  */
 import type { Incident } from '../../schemas/alerts/incident.ts';
+import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { Finding, Verdict } from '../../schemas/log/verdict.ts';
-import { expectationKey, expectationKeys, noveltyKey } from './explanation.ts';
+import { canBeBlamed } from './blame.ts';
+import { classOf, expectationKey, expectationKeys, noveltyKey } from './explanation.ts';
+import { createManyIndex } from './many-index.ts';
+import { createSimilar } from './similar.ts';
 import { type IncidentState, readState, toIncident } from './state.ts';
+import { neighboursOf } from './story.ts';
 
 export interface Registry {
   get(id: string): IncidentState | undefined;
@@ -21,6 +26,13 @@ export interface Registry {
   index(state: IncidentState): void;
   /** Open incidents that the verdict belongs to, oldest first. */
   joinable(verdict: Verdict, findings: readonly Finding[], lead: Finding, holder?: IncidentState): IncidentState[];
+  /** Open incidents of this actor, oldest first: of the same client or user, or that showed the same abuse of it before. */
+  joinableBy(record: ActorRecord, novelty: string, holder?: IncidentState): IncidentState[];
+  /**
+   * Where nobody knows the client: an open incident about which nobody knows either, of the same service or one beside it in the
+   * call chain, whose evidence is as old. Undefined where there is none.
+   */
+  besideOf(verdict: Verdict, lead: Finding): IncidentState | undefined;
   openOf(novelty: string): IncidentState | undefined;
   /** The incident under which an operator expects more of this. */
   expectedOf(finding: Finding, verdict: Verdict): IncidentState | undefined;
@@ -31,6 +43,8 @@ export interface Registry {
   open(): readonly Incident[];
   /** Forgets what closed long ago. */
   forget(nowMs: number): void;
+  /** Past incidents like it. */
+  similarTo(state: IncidentState): IncidentState['story']['similar'];
   snapshot(): RegistrySnapshot;
 }
 
@@ -48,42 +62,75 @@ const KEPT_MS = 7 * 86_400_000;
 const MAX_CLOSED = 2_000;
 const MAX_RETIRED = 20_000;
 
+/** Evidence of neighbouring services is of one story only when it is so close in time. */
+const BESIDE_MS = 30_000;
+
 export function createRegistry(snapshot?: RegistrySnapshot): Registry {
   const incidents = new Map<string, IncidentState>();
-  const byTrace = new Map<string, string>();
-  const byNovelty = new Map<string, string>();
-  const byClient = new Map<string, string>();
+  const byTrace = createManyIndex();
+  const byNovelty = createManyIndex();
+  const byPrincipal = createManyIndex();
+  const byMember = createManyIndex();
+  const byUser = createManyIndex();
+  /** Of those whose client nobody knows. */
+  const byService = createManyIndex();
   const expected = new Map<string, string>();
   const retired = new Map<string, Retired>(snapshot?.retired.map((one) => [one[0], one]));
+  const similar = createSimilar((id) => incidents.get(id));
+  /** How much of each is found already: lists grow only. */
+  const found = new Map<string, string>();
   let openCount = 0;
+
+  const extent = ({ noveltyKeys, traceIds, clients, principals, services, client }: IncidentState): string =>
+    `${noveltyKeys.length} ${traceIds.length} ${clients.length} ${principals.length} ${services.length} ${client.user} ${client.address}`;
 
   /** What is slow for everybody, or came with a release, shares nothing by trace or client: it must not swallow what else these do. */
   function index(state: IncidentState): void {
     if (state.kind === 'release') return;
-    for (const key of state.noveltyKeys) byNovelty.set(key, state.id);
-    if (state.kind === 'collective' || state.kind === 'missing-telemetry') return;
-    for (const trace of state.traceIds) byTrace.set(trace, state.id);
-    for (const client of state.clients) byClient.set(client, state.id);
+    const now = extent(state);
+    if (found.get(state.id) === now) return;
+    if (found.has(state.id)) unindex(state);
+    found.set(state.id, now);
+    const { id } = state;
+    for (const key of state.noveltyKeys) byNovelty.add(key, id);
+    if (isApart(state)) return;
+    for (const trace of state.traceIds) byTrace.add(trace, id);
+    for (const client of state.clients) (state.principals.includes(client) ? byPrincipal : byMember).add(client, id);
+    if (state.client.user !== null && canBeBlamed(state.client)) byUser.add(state.client.user, id);
+    if (isUnattributed(state)) for (const service of state.services) byService.add(service, id);
   }
 
-  const without = (map: Map<string, string>, keys: readonly string[], id: string): void => {
-    for (const key of keys) if (map.get(key) === id) map.delete(key);
-  };
-
-  function unindex({ id, traceIds, noveltyKeys, clients }: IncidentState): void {
-    without(byTrace, traceIds, id);
-    without(byNovelty, noveltyKeys, id);
-    without(byClient, clients, id);
+  function unindex({ id, traceIds, noveltyKeys, clients, services, client }: IncidentState): void {
+    found.delete(id);
+    for (const key of noveltyKeys) byNovelty.remove(key, id);
+    for (const trace of traceIds) byTrace.remove(trace, id);
+    for (const address of clients) {
+      byPrincipal.remove(address, id);
+      byMember.remove(address, id);
+    }
+    if (client.user !== null) byUser.remove(client.user, id);
+    for (const service of services) byService.remove(service, id);
   }
 
   const isOpen = (state: IncidentState | undefined): state is IncidentState => state?.state === 'open';
   const expect = (state: IncidentState): void => {
     for (const key of expectationKeys(state)) expected.set(key, state.id);
   };
+  const oldestFirst = (a: IncidentState, b: IncidentState): number => a.openedMs - b.openedMs || (a.id < b.id ? -1 : 1);
+  const openOnes = (ids: Iterable<string>): IncidentState[] =>
+    [...ids]
+      .map((id) => incidents.get(id))
+      .filter(isOpen)
+      .sort(oldestFirst);
+
+  const without = (map: Map<string, string>, keys: readonly string[], id: string): void => {
+    for (const key of keys) if (map.get(key) === id) map.delete(key);
+  };
 
   for (const state of (snapshot?.incidents ?? []).map(readState)) {
     incidents.set(state.id, state);
     if (state.expecting) expect(state);
+    if (state.state === 'closed' || state.state === 'expected') similar.add(state);
     if (!isOpen(state)) continue;
     openCount++;
     index(state);
@@ -94,10 +141,16 @@ export function createRegistry(snapshot?: RegistrySnapshot): Registry {
     without(expected, expectationKeys(state), state.id);
   }
 
+  function drop(id: string): void {
+    const state = incidents.get(id);
+    if (state !== undefined) similar.remove(state);
+    incidents.delete(id);
+  }
+
   function forgetOldest(closed: IncidentState[]): void {
     closed.sort((a, b) => a.closedMs - b.closedMs || (a.id < b.id ? -1 : 1));
     for (const { id, revision, occurrences, updates } of closed.slice(0, closed.length - MAX_CLOSED)) {
-      incidents.delete(id);
+      drop(id);
       retired.set(id, [id, revision, occurrences, updates]);
       if (retired.size > MAX_RETIRED) retired.delete(retired.keys().next().value!);
     }
@@ -119,6 +172,7 @@ export function createRegistry(snapshot?: RegistrySnapshot): Registry {
     },
     reopen(state) {
       endExpecting(state);
+      similar.remove(state);
       Object.assign(state, { state: 'open', mergedInto: '', closedMs: 0 });
       openCount++;
     },
@@ -129,22 +183,55 @@ export function createRegistry(snapshot?: RegistrySnapshot): Registry {
       }
       Object.assign(state, { state: as, closedMs: atMs, expecting: as === 'expected' });
       if (state.expecting) expect(state);
+      if (as !== 'merged') similar.add(state);
       state.revision++;
     },
     index,
     joinable(verdict, findings, lead, holder) {
-      const ids = new Set<string | undefined>([holder?.id, byTrace.get(verdict.traceId)]);
-      for (const finding of findings) if (finding.hard) ids.add(byNovelty.get(noveltyKey(finding)));
-      ids.add(byNovelty.get(noveltyKey(lead)));
-      const { address } = verdict.client;
-      if (address !== null) ids.add(byClient.get(address));
-      const found = [...ids].map((id) => incidents.get(id ?? '')).filter(isOpen);
-      return found.sort((a, b) => a.openedMs - b.openedMs || (a.id < b.id ? -1 : 1));
+      const ids = new Set<string>(holder === undefined ? [] : [holder.id]);
+      const add = (found: Iterable<string>): void => {
+        for (const id of found) ids.add(id);
+      };
+      add(byTrace.of(verdict.traceId));
+      for (const finding of findings) if (finding.hard) add(byNovelty.of(noveltyKey(finding)));
+      add(byNovelty.of(noveltyKey(lead)));
+      const { address, user } = verdict.client;
+      if (address !== null && canBeBlamed(verdict.client)) {
+        add(byPrincipal.of(address));
+        // one that did what another did as well: what else it does is a story of its own
+        for (const id of byMember.of(address)) {
+          if (incidents.get(id)?.findings.some(({ kind }) => kind === lead.kind)) ids.add(id);
+        }
+        // a user who changes addresses
+        if (user !== null)
+          for (const id of byUser.of(user)) if (incidents.get(id)?.entity === `user ${user}`) ids.add(id);
+      }
+      return openOnes(ids);
     },
-    openOf(novelty) {
-      const state = incidents.get(byNovelty.get(novelty) ?? '');
-      return isOpen(state) ? state : undefined;
+    joinableBy({ subject, abuse, client, clients }, novelty, holder) {
+      const ids = new Set<string>(holder === undefined ? [] : [holder.id]);
+      const addresses = abuse === '' ? [] : [...clients];
+      if (subject.kind === 'client') addresses.push(subject.key);
+      if (client.address !== null) addresses.push(client.address);
+      if (canBeBlamed(client)) for (const address of addresses) for (const id of byPrincipal.of(address)) ids.add(id);
+      if (subject.kind === 'user')
+        for (const id of byUser.of(subject.key)) if (incidents.get(id)?.client.user === subject.key) ids.add(id);
+      if (novelty !== '') for (const id of byNovelty.of(novelty)) ids.add(id);
+      return openOnes(ids);
     },
+    besideOf(verdict, lead) {
+      if (verdict.client.address !== null || verdict.origins.length > 0) return undefined;
+      const ids = new Set<string>();
+      for (const service of [lead.service, ...neighboursOf(verdict.story?.seen ?? [], lead.service)])
+        for (const id of byService.of(service)) ids.add(id);
+      return openOnes(ids).find(
+        (state) =>
+          state.class === classOf(lead) &&
+          lead.startMs <= state.endMs + BESIDE_MS &&
+          lead.endMs >= state.startMs - BESIDE_MS,
+      );
+    },
+    openOf: (novelty) => openOnes(byNovelty.of(novelty))[0],
     expectedOf: (finding, verdict) => incidents.get(expected.get(expectationKey(finding, verdict)) ?? ''),
     endExpecting,
     get openCount() {
@@ -156,11 +243,19 @@ export function createRegistry(snapshot?: RegistrySnapshot): Registry {
       const closed: IncidentState[] = [];
       for (const state of incidents.values()) {
         if (state.state === 'open' || state.expecting) continue;
-        if (nowMs > state.closedMs + KEPT_MS) incidents.delete(state.id);
+        if (nowMs > state.closedMs + KEPT_MS) drop(state.id);
         else closed.push(state);
       }
       if (closed.length > MAX_CLOSED) forgetOldest(closed);
     },
+    similarTo: similar.to,
     snapshot: () => ({ incidents: [...incidents.values()], retired: [...retired.values()] }),
   };
 }
+
+/** About many requests, or about us: nobody's. */
+const isApart = ({ kind }: IncidentState): boolean =>
+  kind === 'collective' || kind === 'missing-telemetry' || kind === 'attribution';
+
+const isUnattributed = ({ client, clients, suspects }: IncidentState): boolean =>
+  client.address === null && clients.length === 0 && suspects.length === 0;

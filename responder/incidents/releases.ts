@@ -8,6 +8,7 @@ import { incidentId, noveltyKey, releaseIncidentId } from './explanation.ts';
 import type { KeeperSink, Lifecycle } from './lifecycle.ts';
 import type { Registry } from './registry.ts';
 import { absorb, type IncidentState, MAX_MEMBERS, MAX_TRACES, toIncident } from './state.ts';
+import { tellVerdict } from './story.ts';
 
 /** A verdict's findings by what becomes of them. */
 export interface Strands {
@@ -84,6 +85,8 @@ function createTableMatcher(patterns: readonly string[]): (explanationKey: strin
 export interface Bundles {
   /** `isNew`: not an amendment. */
   take(verdict: Verdict, strands: Strands, isNew: boolean, appendMs: number): void;
+  /** About our own configuration: one notice, whatever it says. */
+  notice(finding: Finding, of: Verdict, appendMs: number): void;
 }
 
 export function createBundles(deps: {
@@ -97,12 +100,16 @@ export function createBundles(deps: {
   const carrier = (finding: Finding, verdict: Verdict, appendMs: number): Verdict => ({
     ...collectiveVerdict(finding, verdict.traceId, verdict.version, appendMs),
     id: verdict.id,
+    entrySpanId: verdict.entrySpanId,
+    ...(verdict.story && { story: verdict.story }),
   });
 
   function add(state: IncidentState, findings: readonly Finding[], verdict: Verdict, isNew: boolean, appendMs: number) {
     const isListed = state.traceIds.includes(verdict.traceId);
     if (isNew || (!isListed && state.traceIds.length < MAX_TRACES)) state.traceCount++;
-    absorb(state, { ...carrier(findings[0]!, verdict, appendMs), p: verdict.p }, findings, appendMs);
+    const carried = { ...carrier(findings[0]!, verdict, appendMs), p: verdict.p };
+    absorb(state, carried, findings, appendMs);
+    tellVerdict(state.story, { verdict: carried, findings, lead: findings[0]!, isNew }, lifecycle.limits());
   }
 
   function takeRelease(
@@ -141,6 +148,7 @@ export function createBundles(deps: {
   }
 
   return {
+    notice: (finding, of, appendMs) => takeMissing(finding, of, true, appendMs),
     take(verdict, { released, missing, rest }, isNew, appendMs) {
       const told = rest.filter(({ release, hard, kind }) => release !== undefined && hard && NEVER_ADMITTED.has(kind));
       const members = [...released, ...told];

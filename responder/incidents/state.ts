@@ -1,13 +1,8 @@
 /** State of one incident: plain data, so that a snapshot is JSON, and bounded, so that the snapshot is. */
-import {
-  type Incident,
-  type IncidentClass,
-  type IncidentFinding,
-  type IncidentKind,
-  NO_STORY,
-} from '../../schemas/alerts/incident.ts';
+import type { Incident, IncidentClass, IncidentFinding, IncidentKind } from '../../schemas/alerts/incident.ts';
 import type { ClientRecord, Finding, Match, Verdict } from '../../schemas/log/verdict.ts';
 import { classOf, entityOf, noveltyKey, titleOf } from './explanation.ts';
+import { newStory, type StoryState, shownStory } from './story.ts';
 
 export const MAX_CLIENTS = 64;
 export const MAX_TRACES = 20;
@@ -39,10 +34,14 @@ export interface IncidentState {
   /** End of the evidence of the node that named the client: of overlapping slow nodes the first to end is the cause. */
   clientEvidenceEndMs: number;
   clients: string[];
+  /** Those of them that did what it is about, and not only one of its novelties as well: found by them, it takes what else they do. */
+  principals: string[];
   /** While nobody is named: clients of whom each may have been it, as they are behind every batch that showed it so far. */
   suspects: string[];
   /** Clients that people were told of, as a power of two. */
   toldClients: number;
+  /** How far people were told that it got: place of the stage, −1 nowhere. */
+  toldStage: number;
   users: string[];
   services: string[];
   startMs: number;
@@ -68,6 +67,7 @@ export interface IncidentState {
   expecting: boolean;
   /** Verdicts that stand: when all are withdrawn there is no incident. */
   liveVerdicts: number;
+  story: StoryState;
 }
 
 export function newIncident(id: string, verdict: Verdict, lead: Finding, appendMs: number): IncidentState {
@@ -83,8 +83,10 @@ export function newIncident(id: string, verdict: Verdict, lead: Finding, appendM
     client: verdict.client,
     clientEvidenceEndMs: lead.endMs,
     clients: [],
+    principals: [],
     suspects: [],
     toldClients: 0,
+    toldStage: -1,
     users: [],
     services: [],
     startMs: lead.startMs,
@@ -102,6 +104,7 @@ export function newIncident(id: string, verdict: Verdict, lead: Finding, appendM
     judged: '',
     expecting: false,
     liveVerdicts: 0,
+    story: newStory(),
   };
 }
 
@@ -109,6 +112,9 @@ export function newIncident(id: string, verdict: Verdict, lead: Finding, appendM
 export const readState = (state: IncidentState): IncidentState => ({
   ...state,
   suspects: state.suspects ?? [],
+  principals: state.principals ?? [...state.clients],
+  toldStage: state.toldStage ?? -1,
+  story: state.story ?? newStory(),
   release: state.release ?? '',
   judged: state.judged ?? '',
   expecting: state.expecting ?? false,
@@ -159,6 +165,7 @@ export const toIncident = (s: IncidentState): Incident => ({
   endMs: s.endMs,
   openedMs: s.openedMs,
   closedMs: s.closedMs,
+  lastHitMs: s.lastHitMs,
   traceCount: s.traceCount,
   traceIds: [...s.traceIds],
   occurrences: s.occurrences,
@@ -166,7 +173,7 @@ export const toIncident = (s: IncidentState): Incident => ({
   release: s.release,
   hard: s.hard,
   findings: [...s.findings],
-  story: NO_STORY,
+  story: shownStory(s.story, s.class),
 });
 
 /** Adds `value` to a small list of distinct values; false when it was there or the list is full. */
@@ -230,11 +237,11 @@ export function absorb(state: IncidentState, verdict: Verdict, findings: readonl
 }
 
 export function addFindings(state: IncidentState, findings: readonly Finding[]): void {
-  const isRelease = state.kind === 'release';
+  const isRelease = state.kind === 'release' || state.kind === 'attribution';
   for (const finding of findings) {
     const known = state.findings.findIndex(
       (f) =>
-        (!isRelease || f.explanationKey === finding.explanationKey) &&
+        (!(isRelease || finding.kind === 'actor') || f.explanationKey === finding.explanationKey) &&
         f.kind === finding.kind &&
         f.service === finding.service &&
         f.operation === finding.operation &&
@@ -274,11 +281,13 @@ export function takeIn(kept: IncidentState, other: IncidentState): void {
   if (kept.client.address !== null) kept.suspects = [];
   else for (const suspect of other.suspects) addDistinct(kept.suspects, suspect, MAX_CLIENTS);
   for (const client of other.clients) addDistinct(kept.clients, client, MAX_CLIENTS);
+  for (const client of other.principals) addDistinct(kept.principals, client, MAX_CLIENTS);
   for (const user of other.users) addDistinct(kept.users, user, MAX_CLIENTS);
   for (const service of other.services) addDistinct(kept.services, service, MAX_SERVICES);
   for (const trace of other.traceIds) addDistinct(kept.traceIds, trace, MAX_TRACES);
   for (const key of other.noveltyKeys) addDistinct(kept.noveltyKeys, key, MAX_NOVELTIES);
   if (other.judged === 'true') kept.judged = 'true';
+  kept.toldStage = Math.max(kept.toldStage, other.toldStage);
   kept.traceCount += other.traceCount;
   kept.liveVerdicts += other.liveVerdicts;
   kept.startMs = Math.min(kept.startMs, other.startMs);

@@ -9,6 +9,8 @@ import type { Budget } from './budget.ts';
 import type { KeeperSink, Lifecycle } from './lifecycle.ts';
 import type { Registry } from './registry.ts';
 import { type IncidentState, toIncident } from './state.ts';
+import { tellEvent } from './story.ts';
+import { entryOf } from './timeline.ts';
 
 export interface Words {
   /** Null when it was taken before. */
@@ -83,6 +85,13 @@ export function createWords(
     if (wasExpected) reopen(state, appendMs);
   }
 
+  /** Who said what, and when, is part of the story. */
+  function note(state: IncidentState, { action, by, comment, atMs }: IncidentAction, result: string): void {
+    const text = `${action} by ${by}${comment === '' ? '' : `: ${comment}`}${result === 'refused' ? ' (refused)' : ''}`;
+    tellEvent(state.story, entryOf('word', atMs, text), lifecycle.limits());
+    changed(state);
+  }
+
   /** False when it is refused. */
   function obey(state: IncidentState, action: IncidentAction['action'], appendMs: number): boolean {
     if (action === 'resolve') {
@@ -101,6 +110,7 @@ export function createWords(
       if (taken.size > MAX_TAKEN) taken.delete(taken.values().next().value!);
       const state = registry.holderOf(action.incidentId);
       const result = state === undefined ? 'unknown' : obey(state, action.action, appendMs) ? 'taken' : 'refused';
+      if (state !== undefined) note(state, action, result);
       return {
         incidentId: state?.id ?? action.incidentId.slice(0, MAX_TEXT),
         saidOf: action.incidentId.slice(0, MAX_TEXT),
