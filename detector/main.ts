@@ -43,8 +43,9 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
         storedVerdicts: store.storedVerdicts,
         async clientsOfTrace(traceId, spanId) {
           const found = await store.segmentOfSpan(traceId, spanId);
-          if (found === undefined) return [];
-          return found.originState === 'known' ? found.origins : [found.client];
+          if (found === undefined || found.originState === 'pending') return [];
+          if (found.originState === 'known') return found.origins;
+          return [...found.origins, found.client]; // the client of unknown origins: others may be behind it
         },
         reachable: async () => (await clickhouse.client.ping({ select: true })).success,
       },

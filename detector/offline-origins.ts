@@ -34,7 +34,7 @@ const STEP_MS = 1_000;
 export function createOfflineOrigins(waitMs: number, settled: (verdict: Verdict) => void): OfflineOrigins {
   const waiting = new Map<string, Waiting>();
   const answerer = createOriginAnswerer(
-    { waitMs, maxRemembered: MOST_REMEMBERED },
+    { waitMs, maxRemembered: MOST_REMEMBERED, guesses: true },
     {
       answer(answer) {
         const key = answer.traceId + answer.entrySpanId;

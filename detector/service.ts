@@ -12,6 +12,7 @@ import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { AssemblyConfig } from '../schemas/config/assembly.ts';
 import type { DetectorConfig } from '../schemas/config/detector.ts';
 import type { ActorEvent } from '../schemas/log/actor-event.ts';
+import { encodeActorEvents } from '../schemas/log/actor-events-codec.ts';
 import { decodeOriginAnswer, decodeOriginAsk, encodeJson } from '../schemas/log/codecs.ts';
 import { RecordKind, type TopicName } from '../schemas/log/topics.ts';
 import type { ClientRecord, Verdict } from '../schemas/log/verdict.ts';
@@ -20,6 +21,7 @@ import type { ActorEvents } from './core/actor-events.ts';
 import { type Core, type CoreDeps, type CoreEffects, createCore } from './core/core.ts';
 import { beginningAt, type Owned, ownedFrom } from './owned.ts';
 import { createRows, type RowStore, type StoredVerdict } from './rows.ts';
+import { saidEvents } from './said-events.ts';
 import { createStoring } from './storing.ts';
 import type { Versions } from './versions.ts';
 import { pause, settles, within } from './waits.ts';
@@ -118,7 +120,8 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   const partitions = new Map<number, Owned>();
   let findings: NewRecord[] = [];
   let questions: NewRecord[] = [];
-  let events: ActorEvent[] = [];
+  /** By partition. */
+  const events = new Map<number, ActorEvent[]>();
   const core: Core = newCore();
   const storing = createStoring(config.detector, {
     rows,
@@ -153,7 +156,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
           value: encodeJson({ verdict: redacted, segmentsPerDay }),
         });
         const event = deps.actorEvents.findings(redacted);
-        if (event !== null) events.push(event);
+        if (event !== null) keepEvent(verdict.partition, event);
       },
       collective(counts) {
         findings.push({ kind: RecordKind.collective, key: `${counts.partition}`, value: encodeJson(counts) });
@@ -174,7 +177,8 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
         );
       },
       seen(segment, verdict) {
-        events.push(deps.actorEvents.request(segment, verdict));
+        if (partitions.get(verdict.partition)?.repeats === null)
+          keepEvent(verdict.partition, deps.actorEvents.request(segment, verdict));
         if (storing.alertOnly) return; // it will be read again
         (verdict.client.address === null ? unresolved : resolved).add(1);
         spansJudged.add(segment.spanCount);
@@ -201,7 +205,11 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     const { partition } = assignment;
     await settles(STORE_WAIT_MS, storing.settled()); // what was given away may still be on its way into the store
     const start = await startOf(assignment);
-    partitions.set(partition, ownedFrom(assignment, start.offset));
+    const said = await untilReached(async () => {
+      const { latest } = await log.offsets('spans');
+      return saidEvents(log, partition, latest[partition]!);
+    });
+    partitions.set(partition, ownedFrom(assignment, start.offset, said));
     begin(partition, assignment.committed, start);
     return start.offset;
   }
@@ -267,6 +275,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
         const { partition } = owned.assignment;
         forget(partition);
         begin(partition, owned.committed, start);
+        if (owned.repeats === null && owned.eventsSaid !== null) owned.repeats = { until: owned.eventsSaid, own: true };
         Object.assign(owned, beginningAt(start.offset));
         consumer?.seek(partition, start.offset);
       }
@@ -278,10 +287,12 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     core.drop(partition);
     rows.drop(partition);
     inventory.drop(partition);
+    events.delete(partition);
   }
 
   function revoked(partition: number): void {
     forget(partition);
+    deps.actorEvents.drop(partition);
     partitions.delete(partition);
     if (partitions.size === 0) rows.clear(); // the next owner reads them again
   }
@@ -297,6 +308,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     await versionsFor(owned, first.appendMs, last.appendMs);
     if (partitions.get(partition) !== owned) return; // taken away meanwhile
     for (const record of records) {
+      repeatUntil(owned, record.offset);
       advance(owned, record.appendMs);
       take(record);
     }
@@ -312,6 +324,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     const streamMs = nowMs - IDLE_LAG_MS;
     await versionsFor(owned, streamMs, streamMs);
     if (partitions.get(partition) !== owned) return;
+    repeatUntil(owned, owned.position);
     advance(owned, streamMs);
     await say(owned);
     lookAtRetention();
@@ -330,6 +343,23 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
       if (answer === null) badRecords.add(1);
       else core.answered(answer);
     }
+  }
+
+  /** From `offset` on nothing was said of the partition: what was said before, also when stream time went on alone, is over first. */
+  function repeatUntil(owned: Owned, offset: number): void {
+    if (owned.repeats === null || offset < owned.repeats.until.position) return;
+    const { until } = owned.repeats;
+    if (owned.position <= until.position && until.step * STEP_MS <= deps.now()) advance(owned, until.step * STEP_MS);
+    owned.repeats = null;
+  }
+
+  /** What was said before is not said again; of findings only what its own process does not know to have told. */
+  function keepEvent(partition: number, event: ActorEvent): void {
+    const owned = partitions.get(partition);
+    if (owned === undefined || owned.repeats?.own === false) return;
+    const kept = events.get(partition);
+    if (kept === undefined) events.set(partition, [event]);
+    else kept.push(event);
   }
 
   function advance(owned: Owned, streamMs: number): void {
@@ -360,28 +390,34 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
 
   /** What the core said becomes durable in the log before anything else goes on. */
   async function say(owned: Owned): Promise<void> {
-    while (findings.length > 0 || questions.length > 0 || events.length > 0) {
-      const saidEvents = events;
+    const { partition } = owned.assignment;
+    while (findings.length > 0 || questions.length > 0 || events.has(partition)) {
+      const newEvents = actorRecords(owned);
       const saidFindings = findings;
       const saidQuestions = questions;
-      events = [];
       findings = [];
       questions = [];
-      const eventRecords = actorRecords(saidEvents);
-      for (const { part } of saidEvents) eventsSaid.add(1, { part });
       // one by one: what is in the log is not written again because the next cannot be
-      await untilLogged('actor-events', eventRecords);
+      await untilLogged('actor-events', newEvents);
       await untilLogged('findings', saidFindings);
       await untilLogged('spans', saidQuestions);
     }
     owned.said = Math.min(core.floor(owned.assignment.partition), owned.position);
   }
 
-  /** One partition, so that one owner sees all clients (docs/adr/035). */
-  function actorRecords(said: readonly ActorEvent[]): NewRecord[] {
+  /** The last record says how far the partition is read now: only then all of them are in the log. */
+  function actorRecords(owned: Owned): NewRecord[] {
+    const { partition } = owned.assignment;
+    const said = events.get(partition) ?? [];
+    if (said.length === 0) return [];
+    events.delete(partition);
+    for (const { part } of said) eventsSaid.add(1, { part });
+    const before = owned.eventsSaid ?? { partition, position: 0, step: 0 };
+    if (owned.repeats === null) owned.eventsSaid = { partition, position: owned.position, step: owned.step };
     const records: NewRecord[] = [];
     for (let i = 0; i < said.length; i += MAX_EVENTS) {
-      const value = encodeJson(said.slice(i, i + MAX_EVENTS));
+      const reached = i + MAX_EVENTS < said.length ? before : (owned.eventsSaid ?? before);
+      const value = encodeActorEvents(reached, said.slice(i, i + MAX_EVENTS));
       records.push({ kind: RecordKind.actorEvents, key: '', value, partition: 0 });
     }
     return records;

@@ -25,13 +25,15 @@ export interface ActorEvents {
   request(segment: Segment, verdict: Verdict): ActorEvent;
   /** What the verdict, redacted already, has that was not said of it before and of this client; null when nothing. */
   findings(verdict: Verdict): ActorEvent | null;
+  /** The partition was taken away: what was told of its verdicts is another's to know. */
+  drop(partition: number): void;
 }
 
 const MAX_OBJECTS = 8;
 const MAX_FINDINGS = 16;
 const MAX_ACCOUNT_BYTES = 128;
 const SERVER = 2;
-/** Verdicts remembered that something was told of. */
+/** Verdicts of a partition remembered that something was told of. */
 const MAX_TOLD = 20_000;
 const MAX_KINDS = 50_000;
 const MAX_CLIENTS = 20_000;
@@ -62,7 +64,8 @@ export function createActorEvents(config: ActorsConfig, deps: ActorEventDeps): A
   const kinds = new Map<number, ObjectKind>();
   const users = new Map<string, string>();
   const sessions = new Map<string, string>();
-  const told = new Map<string, Told>();
+  /** By partition, then by verdict, the oldest first. */
+  const toldIn = new Map<number, Map<string, Told>>();
   /** Objects of the event being made: places in the segment's parameters. */
   const found = new Int32Array(MAX_OBJECTS);
   const hashes = new Float64Array(MAX_OBJECTS);
@@ -220,6 +223,12 @@ export function createActorEvents(config: ActorsConfig, deps: ActorEventDeps): A
       };
     },
     findings(verdict) {
+      if (isNobody(verdict.client)) return null;
+      let told = toldIn.get(verdict.partition);
+      if (told === undefined) {
+        told = new Map();
+        toldIn.set(verdict.partition, told);
+      }
       const client = clientKeyOf(verdict.client);
       const before = told.get(verdict.id);
       const known = before !== undefined && before.client === client ? before.keys : undefined;
@@ -254,6 +263,7 @@ export function createActorEvents(config: ActorsConfig, deps: ActorEventDeps): A
           .map(eventFinding),
       };
     },
+    drop: (partition) => void toldIn.delete(partition),
   };
 }
 
@@ -269,6 +279,10 @@ const eventFinding = ({
 
 const keyOf = ({ kind, explanationKey, service, operation, hard }: Finding): string =>
   `${kind}\n${explanationKey}\n${service}\n${operation}\n${hard}`;
+
+/** Nothing can be counted for it; a client that becomes known later is said then. */
+const isNobody = ({ address, user, session, peer }: ClientRecord): boolean =>
+  address === null && user === null && session === null && peer === undefined;
 
 const clientKeyOf = ({ address, user }: ClientRecord): string => `${address ?? ''}\n${user ?? ''}`;
 

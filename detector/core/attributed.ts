@@ -70,13 +70,16 @@ function lastEnd(segment: Segment): number {
  * only one, else nobody, and all are listed.
  */
 export function withOrigins(verdict: Verdict, clients: readonly ClientRecord[], complete: boolean): Verdict {
-  if (clients.length === 0) return { ...verdict, originState: 'unknown' };
+  if (clients.length === 0) {
+    const client = { ...verdict.client, reason: 'origin-unknown' };
+    return { ...verdict, client, originState: 'unknown' };
+  }
   const origins = clients.map((client) => ({ ...client, source: 'origin' as const }));
   const first = origins[0]!;
   const alone = complete && origins.every((one) => isSame(one, first));
   return {
     ...verdict,
-    client: alone ? first : { ...verdict.client, ...SEVERAL },
+    client: alone ? inCommon(first, origins) : { ...verdict.client, ...SEVERAL },
     origins,
     originState: complete ? 'known' : 'unknown',
     revision: verdictRevision(verdict.spanCount, verdict.stage, complete),
@@ -85,6 +88,20 @@ export function withOrigins(verdict: Verdict, clients: readonly ClientRecord[], 
 
 const isSame = (a: ClientRecord, b: ClientRecord): boolean =>
   a.address === b.address && (a.address !== null || a.user === b.user);
+
+const SURENESS = { none: 0, low: 1, medium: 2, high: 3 } as const;
+
+/** One address may be many people's: a user or a session is named only where it is that of all, and nothing more surely than the least sure. */
+function inCommon(first: ClientRecord, origins: readonly ClientRecord[]): ClientRecord {
+  const least = origins.reduce((a, b) => (SURENESS[b.confidence] < SURENESS[a.confidence] ? b : a), first);
+  return {
+    ...first,
+    confidence: least.confidence,
+    reason: least.reason,
+    user: origins.every(({ user }) => user === first.user) ? first.user : null,
+    session: origins.every(({ session }) => session === first.session) ? first.session : null,
+  };
+}
 
 const SEVERAL = {
   address: null,

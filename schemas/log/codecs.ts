@@ -275,7 +275,8 @@ export const encodeJson = (
     | VersionAnnouncement
     | IncidentAction
     | ActorRecord
-    | DecisionAction,
+    | DecisionAction
+    | AlertReplay,
 ): Uint8Array => encoder.encode(JSON.stringify(value));
 
 /** Null when the bytes are not UTF-8, not JSON, or not of the form. */

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { beforeAll, expect, it } from 'vitest';
 import type { BaselineEntry } from '../../../baseline/model.ts';
+import type { ActorEvent } from '../../../schemas/log/actor-event.ts';
 import type { WireSpan } from '../traces/otlp.ts';
 import { jobTrace, learnEntries, type Oddity, orderTrace, searchTrace } from './traffic.ts';
 import { createWorld, newest, type World } from './world.ts';
@@ -157,6 +158,21 @@ function outcomeOf(world: World) {
   return { verdicts, incidents, alerts: [...world.rows.alerts.keys()].sort() };
 }
 
+/** What actors would count: every request, and every finding of each client, with how often it was said. */
+function countedIn(events: readonly ActorEvent[]): Map<string, number> {
+  const counted = new Map<string, number>();
+  const count = (what: string): void => void counted.set(what, (counted.get(what) ?? 0) + 1);
+  for (const { part, id, client, findings } of events) {
+    if (part === 'request') count(`request ${id}`);
+    for (const { kind, explanationKey, service, operation, hard } of findings)
+      count(JSON.stringify([id, client.address, client.reason, kind, explanationKey, service, operation, hard]));
+  }
+  return counted;
+}
+
+const requestsIn = (counted: ReadonlyMap<string, number>): Set<string> =>
+  new Set([...counted.keys()].filter((what) => what.startsWith('request ')).map((what) => what.slice(8)));
+
 const crash: fc.Arbitrary<Crash> = fc.record({
   at: fc.double({ min: 0, max: 0.999, noNaN: true }),
   writes: fc.integer({ min: 0, max: 4 }),
@@ -182,6 +198,10 @@ it('crash anywhere, replay, any grouping: the same verdicts, incidents and alert
           expect(new Set(world.rows.spans.keys())).toEqual(sent);
           expect([...world.rows.alerts].filter(([, bodies]) => bodies.size !== 1)).toEqual([]);
         }
+        const events = countedIn(await crashed.events());
+        expect([...events].filter(([, times]) => times !== 1)).toEqual([]);
+        expect([...events.keys()].sort()).toEqual([...countedIn(await quiet.events()).keys()].sort());
+        expect(requestsIn(events)).toEqual(new Set(crashed.rows.verdicts.keys()));
         const outcome = outcomeOf(crashed);
         const wanted = outcomeOf(quiet);
         expect(outcome.verdicts).toEqual(wanted.verdicts);
@@ -244,6 +264,10 @@ it('the store away for any while, also past what memory holds: the same in the e
         expect(new Set(world.rows.spans.keys())).toEqual(sent);
         expect([...world.rows.alerts].filter(([, bodies]) => bodies.size !== 1)).toEqual([]);
         expect((await world.detector!.status()).alertOnly).toBe(false);
+        // alerted meanwhile and judged again: actors count it once
+        const events = countedIn(await world.events());
+        expect([...events].filter(([, times]) => times !== 1)).toEqual([]);
+        expect(requestsIn(events)).toEqual(new Set(world.rows.verdicts.keys()));
         const outcome = outcomeOf(world);
         const wanted = outcomeOf(quiet);
         const ids = (verdicts: typeof wanted.verdicts) => verdicts.map(({ id, revision }) => [id, revision]);

@@ -10,7 +10,7 @@ import { detectorSection } from '../../../schemas/config/detector.ts';
 
 function create() {
   const partitions = new Map<number, Owned>([
-    [0, { ...ownedFrom({ partition: 0, generation: 1, committed: 0 }, 0), said: 50 }],
+    [0, { ...ownedFrom({ partition: 0, generation: 1, committed: 0 }, 0, null), said: 50 }],
   ]);
   const state = { nowMs: 10_000, confirmed: true, bytes: 10, spans: 5, held: 0, away: false, commitFails: false };
   const flushed: number[] = [];

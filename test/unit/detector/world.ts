@@ -22,6 +22,8 @@ import { assemblySection } from '../../../schemas/config/assembly.ts';
 import { detectorSection } from '../../../schemas/config/detector.ts';
 import { redactionSection } from '../../../schemas/config/redaction.ts';
 import { incidentsSection } from '../../../schemas/config/responder.ts';
+import type { ActorEvent } from '../../../schemas/log/actor-event.ts';
+import { decodeActorEvents } from '../../../schemas/log/actor-events-codec.ts';
 import { encodeJson } from '../../../schemas/log/codecs.ts';
 import { RecordKind } from '../../../schemas/log/topics.ts';
 import type { Verdict } from '../../../schemas/log/verdict.ts';
@@ -169,6 +171,20 @@ export async function createWorld(options: WorldOptions) {
     };
   }
 
+  /** A write into the log is one that the process may die after, too. */
+  const mortal = (owner: { alive: boolean }, log: MemoryLog): MemoryLog => ({
+    ...log,
+    async produce(topic, records) {
+      await log.produce(topic, records);
+      if (!owner.alive) return gone();
+      writes++;
+      if (writes >= dieAtWrite) {
+        kill();
+        return gone();
+      }
+    },
+  });
+
   function kill(): void {
     if (process === undefined) return;
     process.alive = false;
@@ -196,7 +212,7 @@ export async function createWorld(options: WorldOptions) {
         keepsAll: true,
       },
       {
-        log,
+        log: mortal(owner, log),
         store: {
           createBatch: () => createBatch(owner),
           storedSpanIds: (traceIds) =>
@@ -353,6 +369,12 @@ export async function createWorld(options: WorldOptions) {
         'spans',
         [...byTrace].map(([key, own]) => ({ kind: RecordKind.spans, key, value: tracesData(own) })),
       );
+    },
+    /** Events for actors as the log holds them. */
+    async events(): Promise<ActorEvent[]> {
+      const { latest } = await outside.offsets('actor-events');
+      const records = await outside.read('actor-events', 0, 0, latest[0]! + 1);
+      return records.flatMap(({ value }) => decodeActorEvents(value)!);
     },
     async announce(version: string, alerting = true): Promise<void> {
       const announcement = { version, parent: '', offsets: [0], segments: 1, alerting };
