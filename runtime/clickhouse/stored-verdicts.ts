@@ -96,6 +96,7 @@ interface SegmentRow {
   client_confidence: ClientRecord['confidence'];
   client_reason: string;
   client_hops: string[];
+  client_peer: string;
   client_entry_trace_id: string;
   client_entry_span_id: string;
   client_user: string;
@@ -109,7 +110,7 @@ export async function readVerdictsByTrace(clickhouse: ClickHouse, traceId: strin
   const rows = await queryRows<SegmentRow>(
     clickhouse,
     'verdicts of a trace',
-    `SELECT id, entry_span_id, client_address, client_source, client_confidence, client_reason, client_hops,
+    `SELECT id, entry_span_id, client_address, client_source, client_confidence, client_reason, client_hops, client_peer,
             client_entry_trace_id, client_entry_span_id, client_user, client_session, origin_state, origins
      FROM (SELECT * FROM ${table(clickhouse, 'verdicts')} WHERE trace_id = {traceId:String} ORDER BY revision DESC LIMIT 1 BY id)
      WHERE state != 'withdrawn' ORDER BY appended, id`,
@@ -129,6 +130,7 @@ export async function readVerdictsByTrace(clickhouse: ClickHouse, traceId: strin
       entryTraceId: row.client_entry_trace_id,
       user: row.client_user === '' ? null : row.client_user,
       session: row.client_session === '' ? null : row.client_session,
+      ...(row.client_peer !== '' && { peer: row.client_peer }),
     },
     origins: row.origins === '' ? [] : (JSON.parse(row.origins) as ClientRecord[]),
     originState: row.origin_state,
@@ -137,7 +139,8 @@ export async function readVerdictsByTrace(clickhouse: ClickHouse, traceId: strin
 
 /**
  * The stored segment that a span belongs to, for the question who caused it: the nearest entry span on the way up from the
- * span; undefined when the trace, the span or its way up is not stored.
+ * span; undefined when the trace, the span or its way up is not stored. Where no span of the trace was kept (retention), it
+ * is the only segment that nobody queued: of several, which outsiders may have opened under one trace id, nobody can tell.
  */
 export async function readSegmentOfSpan(
   clickhouse: ClickHouse,
@@ -158,6 +161,10 @@ export async function readSegmentOfSpan(
      LIMIT 1 BY SpanId LIMIT 100000`,
     { traceId },
   );
+  if (spans.length === 0) {
+    const begun = segments.filter(({ originState }) => originState === 'none');
+    return begun.length === 1 ? begun[0] : undefined;
+  }
   const parents = new Map(spans.map((span) => [span.spanId, span.parent]));
   let at = spanId;
   for (let hops = 0; hops <= parents.size; hops++) {

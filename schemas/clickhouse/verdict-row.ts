@@ -52,7 +52,7 @@ export const VERDICT_COLUMNS: readonly string[] = [
     COMPONENTS.map((component) => `match_${of}_${component}`),
   ),
   ...['match_deviation_max', 'match_worst', 'match_exact', 'match_unseen_entry', 'match_text'],
-  ...['client_address', 'client_source', 'client_confidence', 'client_reason', 'client_hops'],
+  ...['client_address', 'client_source', 'client_confidence', 'client_reason', 'client_hops', 'client_peer'],
   ...['client_entry_trace_id', 'client_entry_span_id', 'client_user', 'client_session'],
   ...['origin_state', 'origin_addresses', 'origins'],
   ...FINDING_COLUMNS.map(({ name }) => `findings.${name}`),
@@ -124,6 +124,7 @@ function writeClient(sink: ByteSink, client: ClientRecord): void {
   writeText(sink, client.confidence);
   writeText(sink, client.reason);
   writeTexts(sink, client.hops);
+  writeText(sink, client.peer ?? '');
   writeText(sink, client.entryTraceId);
   writeText(sink, client.entrySpanId);
   writeText(sink, client.user ?? '');
