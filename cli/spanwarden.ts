@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   sequence: async () => (await import('./sequence.ts')).sequence,
   status: async () => (await import('./status.ts')).status,
   incidents: async () => (await import('./incidents.ts')).incidents,
+  alerts: async () => (await import('./alerts.ts')).alerts,
   digest: async () => (await import('./digest.ts')).digest,
   edits: async () => (await import('./edits.ts')).edits,
   baseline: async () => (await import('./baseline.ts')).baseline,

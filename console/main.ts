@@ -28,6 +28,7 @@ export function createConsoleRole(
       edits: store.edits,
       insertEdit: store.insertEdit,
       incidents: store.incidents,
+      deadLetters: store.deadLetters,
       listVersions: store.listVersions,
       loadVersion: store.loadVersion,
       requestBaseline: store.requestBaseline,

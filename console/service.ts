@@ -9,11 +9,13 @@ import type { Log } from '../runtime/log/port.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { ConsoleConfig } from '../schemas/config/console.ts';
+import { createDeadLetterDesk } from './dead-letters.ts';
 import { createEditDesk } from './edits.ts';
 import { createGuard } from './guard.ts';
 import { createIncidentDesk } from './incidents.ts';
 import { createPreviewer, type JudgeAgain } from './preview.ts';
 import { PROBLEM_TYPE, ProblemError, problemOf } from './problem.ts';
+import { addAlertRoutes } from './routes/alerts.ts';
 import { addBaselineRoutes } from './routes/baseline.ts';
 import { addEditRoutes } from './routes/edits.ts';
 import { addIncidentRoutes } from './routes/incidents.ts';
@@ -107,6 +109,7 @@ export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console
   app.get('/healthz', async () => ({ status: 'alive' }));
   addEditRoutes(app, edits);
   addIncidentRoutes(app, createIncidentDesk({ store, edits, log, now }));
+  addAlertRoutes(app, createDeadLetterDesk({ store, log, now }));
   addBaselineRoutes(app, { store, now, newId });
 
   let access: ConsoleAccess | undefined;

@@ -12,6 +12,7 @@ export interface ConsoleStore
     | 'edits'
     | 'insertEdit'
     | 'incidents'
+    | 'deadLetters'
     | 'listVersions'
     | 'loadVersion'
     | 'requestBaseline'

@@ -57,6 +57,7 @@ function open(settings: Record<string, unknown> = {}, over: Partial<ConsoleStore
       requests.push(request);
     },
     baselineRequests: async () => [],
+    deadLetters: async () => [],
     async insertImported(version) {
       imported.push(version);
     },
