@@ -31,6 +31,8 @@ export const NOTHING_RECURS: readonly null[] = GROUPS.map(() => null);
 export interface Sample {
   readonly hash: number;
   readonly bucket: number;
+  /** Hash of its client, 0 = unknown. */
+  readonly client: number;
   /** Undefined after a restart: then `scored` stands. */
   readonly spans: SegmentSpans | undefined;
   readonly bytes: number;

@@ -26,7 +26,7 @@ interface CellHead {
   readonly clients: readonly number[];
   readonly firstMs: number;
   readonly lastMs: number;
-  /** hash, bucket, values by group, family key, entry, timing and parameter similarity, share in state observe by group, hard, deviations, the last version's values of them, quarantined. */
+  /** hash, bucket, values by group, family key, entry, timing and parameter similarity, share in state observe by group, hard, deviations, the last version's values of them, quarantined, hash of the client. */
   readonly scored: readonly (readonly [
     number,
     number,
@@ -40,6 +40,7 @@ interface CellHead {
     (readonly number[])?,
     (readonly (number | null)[])?,
     boolean?,
+    number?,
   ])[];
   /** Byte lengths of the partials in the order of GROUPS. */
   readonly lengths: readonly number[];
@@ -74,10 +75,10 @@ export function* encodingCells(
       clients: distinctToForm(cell.clients),
       firstMs: cell.firstMs,
       lastMs: cell.lastMs,
-      scored: cell.samples.flatMap(({ hash, bucket, quarantined, scored: s }) => {
+      scored: cell.samples.flatMap(({ hash, bucket, client, quarantined, scored: s }) => {
         if (s === undefined) return [];
         const { familyKey, entry, timing, parameters, observed, hard, deviations, byVersion } = s;
-        const own = [deviations, byVersion, quarantined] as const;
+        const own = [deviations, byVersion, quarantined, client] as const;
         return [[hash, bucket, [...s.values], familyKey, entry, timing, parameters, observed, hard, ...own] as const];
       }),
       lengths: partials.map((bytes) => bytes.length),
@@ -142,9 +143,11 @@ export function decodeCells(
           deviations,
           byVersion,
           quarantined,
+          client,
         ]) => ({
           hash,
           bucket,
+          client: client ?? 0,
           spans: undefined,
           bytes: 0,
           labels: 0,

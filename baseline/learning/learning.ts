@@ -124,7 +124,12 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
     lastCell = undefined;
   }
 
-  function keep(cell: Cell, segment: Segment, spans: SegmentSpans, { bucket, quarantined }: LearnContext): void {
+  function keep(
+    cell: Cell,
+    segment: Segment,
+    spans: SegmentSpans,
+    { bucket, client, quarantined }: LearnContext,
+  ): void {
     const hash = unitHash(segment.traceId + segment.entrySpanId, config.seed);
     if (hash >= keepBelow) return;
     const kept = keepSpans(spans, spans.spanCount * PLACE_STRIDE);
@@ -133,6 +138,7 @@ export function createLearning(config: LearningConfig, deps: LearningDeps): Lear
     cell.samples.push({
       hash,
       bucket,
+      client,
       spans: kept,
       bytes,
       labels: labelsHash(segment),

@@ -39,6 +39,7 @@ import {
   type Sample,
   type Scored,
 } from './cell.ts';
+import { fewClients, type OfClient } from './few-clients.ts';
 import type { LearningDeps, Progress, PublishOptions } from './learning.ts';
 import { profileOf, readinessOf } from './profile.ts';
 import { deviationOf, rankedValues, recurringIn, valueOfAll } from './recurring.ts';
@@ -50,6 +51,9 @@ const SCORED_AT_ONCE = 100;
 /** Of the folds, at most so many are left out of a version for what is hard in them. */
 const MOST_LEFT_OUT = 0.2;
 
+/** Each round costs another cross-fitting. */
+const MOST_ROUNDS = 2;
+
 /** A window in which most requests fail shows an outage, not what is normal. */
 const MOST_FAILED = 0.5;
 
@@ -57,7 +61,9 @@ interface Fold {
   partials: GroupPartials;
   samples: Sample[];
   segments: number;
-  /** Those of them of which nothing was learned anyway. */
+  /** Samples it began with. */
+  sampled: number;
+  /** Those of the segments of which nothing was learned anyway. */
   quarantined: number;
 }
 
@@ -71,6 +77,7 @@ export function* publishSteps(
 ): Generator<void, Baseline> {
   const { learners, symbols } = deps;
   let folds = foldsOf(cells, config.folds, deps);
+  let without: readonly number[] = [];
   // one group at a time: each takes tens of milliseconds
   function* compile(partials: GroupPartials, segments: number): Generator<void, GroupModels> {
     const compileOptions: CompileOptions = {
@@ -83,6 +90,7 @@ export function* publishSteps(
       sensitiveTables: config.sensitiveTables,
       createdMs,
       deployed,
+      without,
     };
     const of = (group: Group): CompileOptions => ({
       ...compileOptions,
@@ -148,6 +156,20 @@ export function* publishSteps(
     return yield* compile(prefix, total);
   }
   let models = yield* crossFit();
+  // What few clients do steadily is in every run. Without it, more of its kind may show.
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const few = fewClients(folds.flatMap(ofClients));
+    if (few.apart.size === 0) break;
+    folds = folds.map((fold) => {
+      const samples = fold.samples.filter(({ client }) => !few.apart.has(client));
+      const left = taughtOf(fold) - taughtOf({ ...fold, samples });
+      quarantined += left;
+      return { ...fold, samples, quarantined: fold.quarantined + left };
+    });
+    if (few.taught.length === 0) break;
+    without = [...without, ...few.taught];
+    models = yield* crossFit();
+  }
   // What was left out may have hidden more of its kind from the models that scored it.
   for (let most = Math.floor(folds.length * MOST_LEFT_OUT); most > 0; ) {
     const kept = withoutBursts(folds, most);
@@ -267,7 +289,7 @@ function foldsOf(cells: readonly Cell[], most: number, deps: LearningDeps): Fold
   let runEnd = 0;
   for (const members of byBlock.values()) {
     if (folds.length === 0 || before >= runEnd) {
-      folds.push({ partials: createPartials(deps.learners), samples: [], segments: 0, quarantined: 0 });
+      folds.push({ partials: createPartials(deps.learners), samples: [], segments: 0, sampled: 0, quarantined: 0 });
       runEnd = (folds.length * total) / most;
     }
     const fold = folds[folds.length - 1]!;
@@ -279,9 +301,19 @@ function foldsOf(cells: readonly Cell[], most: number, deps: LearningDeps): Fold
       before += cell.segments;
     }
   }
-  for (const fold of folds) fold.samples.sort((a, b) => a.bucket - b.bucket || a.hash - b.hash);
+  for (const fold of folds) {
+    fold.samples.sort((a, b) => a.bucket - b.bucket || a.hash - b.hash);
+    fold.sampled = fold.samples.length;
+  }
   return folds;
 }
+
+const ofClients = ({ samples }: Fold): OfClient[] =>
+  samples.map(({ client, scored, quarantined }) => ({ client, hard: scored?.hard === true, quarantined }));
+
+/** Segments of a fold that its samples stand for, of which something was learned. */
+const taughtOf = ({ samples, segments, sampled }: Fold): number =>
+  Math.round((samples.filter(({ quarantined }) => !quarantined).length * segments) / Math.max(1, sampled));
 
 /** Hard findings that chance alone may put into a fold beyond four times what the others have. */
 const BURST = 3;

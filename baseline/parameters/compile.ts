@@ -22,6 +22,7 @@ import {
 } from './partial.ts';
 import { kindCounts, type ProfileData } from './profile.ts';
 import { callsAnyPublicName } from './public-names.ts';
+import { leaveOutClients } from './without-clients.ts';
 
 /** A map that never passed its cap. */
 const NO_BOUND = 0xffffffff;
@@ -178,6 +179,7 @@ export const compileData = (partial: ParametersPartial, options: CompileOptions)
   // Settling writes; the caller's partial stays as it was.
   const copy = createPartial(partial.operations.seed);
   mergePartial(copy, partial);
+  leaveOutClients(copy, options.without ?? []);
   settlePartial(copy);
   const previous = dataFromEntries(options.previous);
   const before = new Map(previous.services.map((service) => [service.service, service]));

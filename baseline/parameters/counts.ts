@@ -152,6 +152,30 @@ export const mergeCounts = (into: Counts, from: Counts): void => {
   }
 };
 
+/** Bits of clients in an entry's map. */
+export const clientBits = (clients: Iterable<number>): readonly [number, number] => {
+  const bits: [number, number] = [0, 0];
+  for (const client of clients) {
+    const bit = avalanche(client) & 63;
+    bits[(bit >> 5) as 0 | 1] |= 1 << (bit & 31);
+  }
+  return bits;
+};
+
+/** Takes out what came from clients of these bits alone: of other entries nothing is known but that others gave it too. */
+export const leaveOut = (counts: Counts, [low, high]: readonly [number, number]): void => {
+  const { slots } = counts;
+  for (let at = 0; at < slots.length; at += STRIDE) {
+    if (slots[at] === 0 || slots[at + 1] === 0) continue;
+    slots[at + 3]! &= ~low;
+    slots[at + 4]! &= ~high;
+    if (slots[at + 3] !== 0 || slots[at + 4] !== 0) continue;
+    slots[at + 1] = 0;
+    if (slots[at + 2] === 0) slots[at] = 0;
+  }
+  rebuild(counts, counts.capacity);
+};
+
 /** Brings the table into the one form that depends only on what was counted: every kind cut to its cap. */
 export const settleCounts = (counts: Counts): void => {
   for (let kind = 1; kind < KINDS; kind++) {

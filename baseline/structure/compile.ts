@@ -12,8 +12,10 @@ import { learnSignatures } from './signatures.ts';
 import { BINS, cellLow, type Tally } from './tally.ts';
 import { answeringServices, lostSpans, telemetryLines } from './telemetry.ts';
 import { OUTCOMES, type OutcomeClass } from './tree.ts';
+import { withoutClients } from './without-clients.ts';
 
-export function compileLines(partial: StructurePartial, options: CompileOptions): StructureLines {
+export function compileLines(learned: StructurePartial, options: CompileOptions): StructureLines {
+  const partial = withoutClients(learned, options.without ?? []);
   const judge = createJudge(options);
   const links = gatherLinks(partial, judge, options);
   const signatures = learnSignatures(partial, links, judge);

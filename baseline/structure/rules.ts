@@ -5,8 +5,9 @@
 import type { BaselineEntry, CompileOptions } from '../model.ts';
 import { linesFromEntries, type RuleLine, ruleKey } from './entries.ts';
 import { absent, type Evidence, type Judge } from './evidence.ts';
+import { binsOfFew, byFewClients, without } from './few.ts';
 import { ROOT } from './learn.ts';
-import type { Links } from './links.ts';
+import type { Links, PathFacts } from './links.ts';
 
 /** c must have been learned under at least so many entry operations before an ancestor of it is required. */
 const ANCESTOR_ENTRIES = 3;
@@ -14,8 +15,6 @@ const ANCESTOR_ENTRIES = 3;
 const ANCESTORS_KEPT = 4;
 /** Below this share of its calls, a label at a segment's entry is a lost parent rather than an entry operation. */
 const MOSTLY_INTERNAL = 0.05;
-/** A single client's exceptions, from this many on, are that client's doing and not the system's. */
-const SINGLE_CLIENT_EXCEPTIONS = 3;
 
 export function mineRules(links: Links, judge: Judge, options: CompileOptions): RuleLine[] {
   const mined = new Map<string, RuleLine>();
@@ -24,12 +23,13 @@ export function mineRules(links: Links, judge: Judge, options: CompileOptions): 
   const once: number[] = [];
   const found: Omit<RuleLine, 'form' | 'p'>[] = [];
   const now = new Map<string, { support: number; violations: number }>();
+  const candidates: Candidate[] = [];
 
   for (const edge of links.edges.values()) {
     if (edge.ok === undefined || edge.parent === edge.child || edge.parent === ROOT) continue;
     const parent = links.labels.get(edge.parent);
     if (parent?.ok === undefined || !edge.admitted || !parent.admitted) continue;
-    const without = absent(parent.ok, edge.ok);
+    const exceptions = absent(parent.ok, edge.ok);
     // After a failure that the caller swallowed, calls may be left out: such calls have counts of their own, and join
     // the others where they keep the rule.
     const kept = edge.degraded === undefined ? 0 : judge.capped(edge.degraded);
@@ -39,14 +39,20 @@ export function mineRules(links: Links, judge: Judge, options: CompileOptions): 
     const degradedToo = left === 0 && kept >= profile.ruleSupport;
     const subject = links.text(edge.parent);
     const required = links.text(edge.child);
-    now.set(`${subject} ⇒ ${required}`, { support, violations: without.count });
+    now.set(`${subject} ⇒ ${required}`, { support, violations: exceptions.count });
     if (support < profile.ruleSupport) continue;
-    if (without.count === 1) once.push(support);
     // In a window of one or two clients, one client's way is the system's.
     const others = options.clients >= profile.admitClients && edge.ok.clients >= profile.admitClients;
-    if (without.count === 0 || (others && fromOneClient(without))) {
-      found.push({ subject, required, support, violations: without.count, degraded, degradedToo });
-    }
+    const line = { subject, required, support, violations: exceptions.count, degraded, degradedToo };
+    candidates.push({ line, exceptions, of: parent.ok, others });
+  }
+  const everybody = links.labels.get(ROOT)?.all;
+  const exceptions = candidates.filter(isBroken).map(exceptionsOf);
+  const few = everybody === undefined ? NOBODY : binsOfFew(exceptions, everybody, options.clients);
+  for (const { line, exceptions, of, others } of candidates) {
+    const left = others ? without(exceptions, few) : exceptions;
+    if (left.count === 1) once.push(line.support);
+    if (left.count === 0 || (others && byFewClients(left, of, options.clients))) found.push(line);
   }
 
   // A rule never seen broken is broken as often as rules that were seen broken once suggest (Good–Turing over rules).
@@ -61,7 +67,7 @@ export function mineRules(links: Links, judge: Judge, options: CompileOptions): 
     for (; to < found.length && found[to]!.support === support; to++) opportunities += support;
     for (const rule of found.slice(from, to)) add({ form: 'child', ...rule, p: (1 + broken) / (1 + opportunities) });
   }
-  for (const rule of mineAncestors(links, judge, profile.ruleSupport)) add(rule);
+  for (const rule of mineAncestors(links, judge, options)) add(rule);
 
   // After the first version a rule goes only by an operator's hand: its violations are what it is there to find.
   for (const old of previousRules(options.previous)) {
@@ -74,18 +80,25 @@ export function mineRules(links: Links, judge: Judge, options: CompileOptions): 
   return [...mined.values()].sort((x, y) => (ruleKey(x) < ruleKey(y) ? -1 : 1));
 }
 
+interface Candidate {
+  readonly line: Omit<RuleLine, 'form' | 'p'>;
+  readonly exceptions: Exceptions;
+  /** All calls of the parent that succeeded. */
+  readonly of: Evidence;
+  /** Clients enough to tell one client's way from the system's. */
+  readonly others: boolean;
+}
+
+type Exceptions = ReturnType<typeof absent>;
+
+const NOBODY: ReadonlySet<number> = new Set();
+const isBroken = ({ exceptions, others }: Candidate): boolean => others && exceptions.count > 0;
+const exceptionsOf = ({ exceptions }: Candidate): Exceptions => exceptions;
+
 const previousRules = (previous: readonly BaselineEntry[]): readonly RuleLine[] =>
   linesFromEntries(previous.filter((entry) => entry.kind === 'rule')).rules;
 
-/** Exceptions by one client alone, more often than chance would have it: poison or a broken client, not the system's way. */
-function fromOneClient(without: Pick<Evidence, 'count' | 'unattributed' | 'bins'>): boolean {
-  if (without.count < SINGLE_CLIENT_EXCEPTIONS || without.unattributed > 0) return false;
-  let bins = 0;
-  for (const count of without.bins) if (count > 0) bins++;
-  return bins === 1;
-}
-
-function* mineAncestors(links: Links, judge: Judge, ruleSupport: number): Iterable<RuleLine> {
+function* mineAncestors(links: Links, judge: Judge, { profile, clients }: CompileOptions): Iterable<RuleLine> {
   interface Found {
     support: number;
     readonly entries: Set<number>;
@@ -93,13 +106,28 @@ function* mineAncestors(links: Links, judge: Judge, ruleSupport: number): Iterab
     shared: number[] | undefined;
   }
   const found = new Map<number, Found>();
+  const exceptions = new Map<PathFacts, boolean>();
+  /** It leaves what many do where only few clients do, or lies below such a path. What few do from the entry on is their own. */
+  function isException(path: PathFacts): boolean {
+    const unknown: PathFacts[] = [];
+    let at: PathFacts | undefined = path;
+    for (; at !== undefined && !exceptions.has(at); at = links.paths.get(at.above)) unknown.push(at);
+    let above = at;
+    for (const one of unknown.reverse()) {
+      const below = above !== undefined && exceptions.get(above) === true;
+      exceptions.set(one, below || (above !== undefined && byFewClients(one.evidence, above.evidence, clients)));
+      above = one;
+    }
+    return exceptions.get(path) === true;
+  }
   for (const path of links.paths.values()) {
     const chain: number[] = [];
     for (let at = links.paths.get(path.above); at !== undefined; at = links.paths.get(at.above)) chain.push(at.label);
     const entry = chain.at(-1);
     if (entry === undefined || links.mostlyInternal(entry, MOSTLY_INTERNAL)) continue;
-    // One client's path is no exception that others would meet.
+    // One client's path, or that of few, is no exception that others would meet.
     if (path.evidence.clients === 1 && path.evidence.unattributed === 0) continue;
+    if (isException(path)) continue;
     let label = found.get(path.label);
     if (label === undefined) {
       label = { support: 0, entries: new Set(), shared: undefined };
@@ -113,7 +141,7 @@ function* mineAncestors(links: Links, judge: Judge, ruleSupport: number): Iterab
   let opportunities = 0;
   const rules: { subject: number; required: number; support: number }[] = [];
   for (const [subject, { support, entries, shared }] of found) {
-    if (support < ruleSupport || entries.size < ANCESTOR_ENTRIES || shared === undefined) continue;
+    if (support < profile.ruleSupport || entries.size < ANCESTOR_ENTRIES || shared === undefined) continue;
     const required = [...new Set(shared)].filter((a) => !entries.has(a) && links.labels.get(a)?.admitted);
     for (const a of required.slice(0, ANCESTORS_KEPT)) rules.push({ subject, required: a, support });
     opportunities += support;

@@ -94,8 +94,16 @@ function allocate(tally: Tally, capacity: number): void {
 
 export const rowKey = (kind: RowKind, a: number, b: number, c: number): number => mix(mix(a, b), kind * 65536 + c);
 
-/** Row of a key, made when new; −1 when learning may take no more of its kind. */
-function rowOf(tally: Tally, key: number, kind: RowKind, a: number, b: number, c: number, capped: boolean): number {
+/** Row of a key, made when new; −1 when learning may take no more of its kind (`capped`). */
+export function rowOf(
+  tally: Tally,
+  key: number,
+  kind: number,
+  a: number,
+  b: number,
+  c: number,
+  capped: boolean,
+): number {
   const known = lookUp(tally.table, key);
   if (known >= 0) return known;
   if (capped && tally.rows[kind]! >= ROW_CAPS[kind]!) return -1;
@@ -180,7 +188,7 @@ export function observeKey(
 
 export function mergeTally(into: Tally, from: Tally): void {
   for (let f = 0; f < from.size; f++) {
-    const row = rowOf(into, from.key[f]!, from.kind[f]! as RowKind, from.a[f]!, from.b[f]!, from.c[f]!, false);
+    const row = rowOf(into, from.key[f]!, from.kind[f]!, from.a[f]!, from.b[f]!, from.c[f]!, false);
     into.count[row]! += from.count[f]!;
     into.unattributed[row]! += from.unattributed[f]!;
     into.extra[row]! += from.extra[f]!;
@@ -246,7 +254,7 @@ export function readTally(reader: ByteReader): Tally {
     const key = readFloat(reader);
     const kind = readVarint(reader);
     if (kind < RowKind.node || kind >= ROW_KINDS || !(key >= 0)) reader.fail();
-    const row = rowOf(tally, key, kind as RowKind, readFloat(reader), readFloat(reader), readVarint(reader), false);
+    const row = rowOf(tally, key, kind, readFloat(reader), readFloat(reader), readVarint(reader), false);
     tally.count[row] = readVarint(reader);
     tally.unattributed[row] = readVarint(reader);
     tally.extra[row] = readVarint(reader);
