@@ -11,6 +11,7 @@ import type { IncidentWord } from '../schemas/alerts/incident.ts';
 import {
   decodeActorRecord,
   decodeCollectiveCounts,
+  decodeDecisionAction,
   decodeFindingRecord,
   decodeIncidentAction,
   decodeJudgedCounts,
@@ -18,7 +19,8 @@ import {
 import type { CollectiveCounts } from '../schemas/log/collective.ts';
 import type { JudgedCounts } from '../schemas/log/judged.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
-import type { Finding } from '../schemas/log/verdict.ts';
+import { type Finding, type Verdict, VerdictStage } from '../schemas/log/verdict.ts';
+import type { DecisionCore } from './decisions/core.ts';
 import {
   createIncidentKeeper,
   type IncidentKeeper,
@@ -38,6 +40,8 @@ export interface CollectiveJudge {
 
 export interface FindingsDeps {
   readonly sink: KeeperSink;
+  /** What decides about actors, from its snapshot; absent while response is off. */
+  createDecisions?: ((snapshot: unknown) => DecisionCore) | undefined;
   createCollective(snapshot: unknown): CollectiveJudge;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -65,6 +69,7 @@ interface State {
   readonly keeper: KeeperSnapshot;
   readonly collective: unknown;
   readonly windows: readonly string[];
+  readonly decisions?: unknown;
 }
 
 /** Windows of this length tell load from attack; longer ones show shifts. */
@@ -82,8 +87,24 @@ export function createFindings(config: KeeperConfig, deps: FindingsDeps, stateTe
   );
   const repeated = metrics.counter('responder_windows_repeated_total', 'Counts of a window taken before: replays');
   const actions = metrics.counter('responder_actions_total', 'Words of operators on incidents, by what became of them');
+  const undos = metrics.counter('response_undone_total', 'Decisions that operators undid');
   const state = stateText === null ? undefined : (JSON.parse(stateText) as State);
-  const keeper = createIncidentKeeper(config, deps.sink, state?.keeper);
+  const decisions = deps.createDecisions?.(state?.decisions);
+  /** Of the record that is being taken, as decisions are made at its time; what falls due between records has its own. */
+  let recordMs: number | undefined;
+  let withdraws = false;
+  const sink: KeeperSink =
+    decisions === undefined
+      ? deps.sink
+      : {
+          ...deps.sink,
+          incident(incident) {
+            deps.sink.incident(incident);
+            const atMs = recordMs ?? incident.lastHitMs ?? logNowMs;
+            decisions.incident(incident, atMs, withdraws && incident.state === 'closed');
+          },
+        };
+  const keeper = createIncidentKeeper(config, sink, state?.keeper);
   const collective = deps.createCollective(state?.collective);
   const windows = createWindowBook(state?.windows);
   let version = '';
@@ -112,6 +133,7 @@ export function createFindings(config: KeeperConfig, deps: FindingsDeps, stateTe
   function advance(nowMs: number): void {
     logNowMs = Math.max(logNowMs, nowMs);
     keeper.tick(logNowMs);
+    decisions?.advance(logNowMs);
     // each shift at the moment its window's counts had to be in, whenever it is looked at
     for (const { finding, traceIds } of collective.judge(logNowMs - COLLECTIVE_WAIT_MS))
       keeper.operational(finding, traceIds, version, Math.min(logNowMs, finding.endMs + COLLECTIVE_WAIT_MS));
@@ -121,23 +143,52 @@ export function createFindings(config: KeeperConfig, deps: FindingsDeps, stateTe
       tell(digest, keeper.budget(logNowMs), Date.parse(digest.day) + DAY_MS + afterMs);
   }
 
+  /** What tells who may not be decided about comes first. */
+  function beforeVerdict(verdict: Verdict, appendMs: number): void {
+    decisions?.client(verdict.client, appendMs);
+    for (const origin of verdict.origins) decisions?.client(origin, appendMs);
+    withdraws = verdict.stage === VerdictStage.withdrawn || verdict.findings.length === 0;
+  }
+
+  function takeRecord({ kind, value, appendMs }: LogRecord): void {
+    if (kind === RecordKind.verdict)
+      read(decodeFindingRecord(value), (found) => {
+        beforeVerdict(found.verdict, appendMs);
+        keeper.verdict(found, appendMs);
+      });
+    else if (kind === RecordKind.collective) read(decodeCollectiveCounts(value), takeCounts);
+    else if (kind === RecordKind.judged) read(decodeJudgedCounts(value), takeJudged);
+    else if (kind === RecordKind.actor)
+      read(decodeActorRecord(value), (known) => {
+        decisions?.actor(known, appendMs);
+        keeper.actor(known, appendMs);
+      });
+    else if (kind === RecordKind.decisionAction)
+      read(decodeDecisionAction(value), (action) => {
+        const undone = decisions?.action(action, appendMs) ?? 0;
+        undos.add(undone);
+        logger.info({ undone }, 'an operator undid decisions');
+      });
+    else if (kind === RecordKind.incidentAction) {
+      read(decodeIncidentAction(value), (action) => {
+        const word = keeper.action(action, appendMs);
+        actions.add(1, { action: action.action, result: word?.result ?? 'repeated' });
+        if (word === null) return;
+        deps.word(word);
+        logger.info({ incident: word.incidentId, action: word.action, result: word.result }, 'an operator said');
+      });
+    }
+  }
+
   return {
-    take({ kind, value, appendMs }) {
-      advance(appendMs);
+    take(record) {
+      advance(record.appendMs);
       taken.add(1);
-      if (kind === RecordKind.verdict) read(decodeFindingRecord(value), (found) => keeper.verdict(found, appendMs));
-      else if (kind === RecordKind.collective) read(decodeCollectiveCounts(value), takeCounts);
-      else if (kind === RecordKind.judged) read(decodeJudgedCounts(value), takeJudged);
-      else if (kind === RecordKind.actor) read(decodeActorRecord(value), (known) => keeper.actor(known, appendMs));
-      else if (kind === RecordKind.incidentAction) {
-        read(decodeIncidentAction(value), (action) => {
-          const word = keeper.action(action, appendMs);
-          actions.add(1, { action: action.action, result: word?.result ?? 'repeated' });
-          if (word === null) return;
-          deps.word(word);
-          logger.info({ incident: word.incidentId, action: word.action, result: word.result }, 'an operator said');
-        });
-      }
+      recordMs = record.appendMs;
+      withdraws = false;
+      takeRecord(record);
+      recordMs = undefined;
+      withdraws = false;
     },
     advance,
     get openIncidents() {
@@ -150,6 +201,7 @@ export function createFindings(config: KeeperConfig, deps: FindingsDeps, stateTe
         keeper: keeper.snapshot(),
         collective: collective.snapshot(),
         windows: windows.snapshot(),
+        ...(decisions !== undefined && { decisions: decisions.snapshot() }),
       };
       return JSON.stringify(all);
     },

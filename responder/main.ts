@@ -1,12 +1,17 @@
 /** Builds the responder on the platform of a process. */
 import { createStore } from '../runtime/clickhouse/store.ts';
+import { countMatched, insertDecisions, readDecisions } from '../runtime/clickhouse/stored-decisions.ts';
 import type { Platform } from '../runtime/platform.ts';
+import type { Decision } from '../schemas/alerts/decision.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
 import { recentDays } from './alert-desk.ts';
+import { createResponse } from './decisions/response.ts';
 import { createResponder, type Responder, type ResponderDeps } from './service.ts';
 
 const SNAPSHOT = 'responder';
+const SERVED: readonly Decision['state'][] = ['enforced', 'undone', 'expired'];
+const MOST_SERVED = 100_000;
 
 export function createResponderRole(
   { config, log, clickhouse, logger, metrics }: Platform,
@@ -18,6 +23,23 @@ export function createResponderRole(
     redactVerdict: (verdict) => redactVerdict(redactor, verdict),
     now: Date.now,
   });
+  const child = logger.child({ role: 'responder' });
+  const response =
+    config.response.mode === 'off'
+      ? undefined
+      : createResponse(config, {
+          decisionsEndingAfter: (sinceMs) =>
+            readDecisions(clickhouse, { states: SERVED, endingAfterMs: sinceMs, limit: MOST_SERVED }),
+          redactUser: redactor.look,
+          logger: child,
+          metrics,
+          now: Date.now,
+        });
+  /** One that ended keeps how many requests it met. */
+  async function counted(decision: Decision): Promise<Decision> {
+    if (decision.state !== 'expired' && decision.state !== 'undone') return decision;
+    return { ...decision, ...(await countMatched(clickhouse, decision, Date.now())) };
+  }
   return createResponder(
     {
       incidents: config.incidents,
@@ -32,9 +54,11 @@ export function createResponderRole(
         recentDeliveries: () => store.recentDeliveries(recentDays(config.alerts)),
         saveSnapshot: (nextOffset, state) => store.saveSnapshot(SNAPSHOT, { nextOffset, state }),
         loadSnapshot: () => store.loadSnapshot(SNAPSHOT),
+        insertDecisions: async (rows) => insertDecisions(clickhouse, await Promise.all(rows.map(counted))),
       },
+      response,
       createCollective: deps.createCollective,
-      logger: logger.child({ role: 'responder' }),
+      logger: child,
       metrics,
       now: Date.now,
       random: Math.random,

@@ -2,6 +2,7 @@
  * Rows that wait to be stored: the newest of each thing. What could not be stored waits on, unless it became another owner's.
  */
 import type { BudgetState, RateHour } from '../schemas/alerts/budget.ts';
+import type { Decision } from '../schemas/alerts/decision.ts';
 import type { DigestEntry } from '../schemas/alerts/digest.ts';
 import type { Alert, Delivery, Incident, IncidentWord } from '../schemas/alerts/incident.ts';
 
@@ -13,6 +14,8 @@ export interface RowStore {
   insertDigest(rows: readonly DigestEntry[]): Promise<void>;
   insertJudgedHours(rows: readonly RateHour[]): Promise<void>;
   insertBudget(rows: readonly BudgetState[]): Promise<void>;
+  /** Absent while response is off. */
+  insertDecisions?(rows: readonly Decision[]): Promise<void>;
 }
 
 export interface WaitingRows {
@@ -20,6 +23,7 @@ export interface WaitingRows {
   alert(row: Alert): void;
   delivery(row: Delivery): void;
   word(row: IncidentWord): void;
+  decision(row: Decision): void;
   changes(digest: readonly DigestEntry[], rates: readonly RateHour[], budget: BudgetState): void;
   /** Rejects when something could not be stored: it waits on. */
   store(store: RowStore): Promise<void>;
@@ -65,6 +69,7 @@ export function createWaitingRows(): WaitingRows {
   const alerts = createKind<Alert>(({ id }) => id);
   const deliveries = createKind<Delivery>(({ alertId, destination }) => `${alertId} ${destination}`);
   const words = createKind<IncidentWord>(({ saidOf, action, by, atMs }) => `${saidOf} ${action} ${by} ${atMs}`);
+  const decisions = createKind<Decision>(({ id }) => id);
   const digest = createKind<DigestEntry>(({ day, kind, explanationKey }) => `${day} ${kind} ${explanationKey}`);
   const hours = createKind<RateHour>(({ hourMs, version }) => `${hourMs} ${version}`);
   const budget = createKind<BudgetState>(({ hourMs }) => `${hourMs}`);
@@ -73,6 +78,7 @@ export function createWaitingRows(): WaitingRows {
     alert: alerts.add,
     delivery: deliveries.add,
     word: words.add,
+    decision: decisions.add,
     changes(entries, rates, state) {
       for (const entry of entries) digest.add(entry);
       for (const hour of rates) hours.add(hour);
@@ -83,12 +89,13 @@ export function createWaitingRows(): WaitingRows {
       await alerts.store(store.insertAlerts);
       await deliveries.store(store.insertDeliveries);
       await words.store(store.insertIncidentActions);
+      if (store.insertDecisions !== undefined) await decisions.store(store.insertDecisions);
       await digest.store(store.insertDigest);
       await hours.store(store.insertJudgedHours);
       await budget.store(store.insertBudget);
     },
     clear() {
-      for (const kind of [incidents, alerts, deliveries, words, digest, hours, budget]) kind.clear();
+      for (const kind of [incidents, alerts, deliveries, words, decisions, digest, hours, budget]) kind.clear();
     },
   };
 }

@@ -16,6 +16,7 @@ import { decodeAlertReplay } from '../schemas/log/codecs.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
 import { createAlertDesk } from './alert-desk.ts';
 import { createBudgetMetrics } from './budget-metrics.ts';
+import type { Response, ResponseStatus } from './decisions/response.ts';
 import { type CollectiveJudge, createFindings, type Findings } from './findings.ts';
 import type { KeeperSink } from './incidents/lifecycle.ts';
 import { createWaitingRows, type RowStore } from './rows.ts';
@@ -40,6 +41,8 @@ export interface ResponderDeps {
   readonly store: ResponderStore;
   /** From the snapshot of an earlier run, or afresh. */
   createCollective(snapshot: unknown): CollectiveJudge;
+  /** Absent while it is off. */
+  readonly response?: Response | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly now: () => number;
@@ -54,6 +57,8 @@ export interface ResponderStatus {
   readonly lag: number;
   /** Target and realised rates; null while another process owns the findings. */
   readonly budget: BudgetState | null;
+  /** Absent while it is off. */
+  readonly response?: ResponseStatus;
 }
 
 export interface Responder extends Service {
@@ -112,10 +117,20 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     const { latest } = await untilReached(() => log.offsets('findings'));
     assignment = given;
     desk.open(recent);
-    const { createCollective } = deps;
+    const { createCollective, response } = deps;
+    const createDecisions = response && ((state: unknown) => response.own(state, rows.decision));
     findings = createFindings(
       { ...config.incidents, sensitiveTables: config.sensitiveTables ?? [] },
-      { sink, createCollective, metrics, logger, word, judged: budgetMetrics.judged, digest: desk.digest },
+      {
+        sink,
+        createCollective,
+        createDecisions,
+        metrics,
+        logger,
+        word,
+        judged: budgetMetrics.judged,
+        digest: desk.digest,
+      },
       snapshot?.state ?? null,
     );
     nextOffset = snapshot?.nextOffset ?? given.committed;
@@ -189,6 +204,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     name: 'responder',
     ended,
     async start() {
+      await deps.response?.start();
       consumer = log.consumer({
         topic: 'findings',
         group: 'responder',
@@ -197,6 +213,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
           assigned,
           revoked() {
             void desk.close(0);
+            deps.response?.disown();
             assignment = undefined;
             findings = undefined;
             rows.clear();
@@ -231,6 +248,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       await Promise.race([saved, late.promise]); // what is not stored is made again from the log
       clearTimeout(timer);
       await consumer?.stop(Math.max(0, endMs - deps.now()));
+      await deps.response?.stop(Math.max(0, endMs - deps.now()));
       if (consumer === undefined) end();
     },
     async status() {
@@ -241,6 +259,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
         lastAlertMs: desk.lastAlertMs,
         lag: lag === undefined ? 0 : [...lag.values()].reduce((a, b) => a + b, 0),
         budget: findings?.budget() ?? null,
+        ...(deps.response !== undefined && { response: deps.response.status() }),
       };
     },
   };

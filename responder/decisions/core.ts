@@ -273,6 +273,11 @@ export function createDecisionCore(
     if (pardons.size > MOST_PARDONS) pardons.delete(pardons.keys().next().value!);
   }
 
+  if (response.mode !== 'enforce')
+    for (const decision of book.inForce())
+      if (decision.state === 'enforced')
+        end(decision, 'undone', SELF, nowMs, `lifted: response.mode is ${response.mode}`);
+
   return {
     incident(incident, atMs, withdrawn = false) {
       advance(atMs);

@@ -102,6 +102,7 @@ export function createKnown(snapshot?: KnownSnapshot): Known {
         return [...touched, ...known.notice(covered, record.atMs)];
       }
       const { facts, risk, atMs } = record;
+      if (facts.misattributed === true) touched.push(...known.notice([key], atMs));
       const stages = STAGES.filter((stage) => record.stages.some((mark) => mark.stage === stage));
       const actor = { users: facts.users, risk, stages, abuses: record.abuse !== '', atMs };
       // what is told of one that was over its bound goes on to be one that was

@@ -36,6 +36,17 @@ describe('a decision', () => {
     expect(states()).toEqual(['simulated']);
   });
 
+  it('enforced before the mode was changed to simulate is ended', () => {
+    const before = decidingOf();
+    before.core.actor(actorOf(), DAY);
+    before.core.incident(incidentOf(), DAY);
+    const { core, states, rows } = decidingOf({ mode: 'simulate' }, {}, before.snapshot());
+    expect(states()).toEqual(['undone']);
+    expect(rows[0]).toMatchObject({ id: before.rows[0]!.id, revision: 2, undoneBy: 'spanwarden' });
+    expect(core.inForce()).toEqual([]);
+    expect(decidingOf({}, {}, before.snapshot()).core.inForce()).toHaveLength(1);
+  });
+
   it('ends by itself, and is made again only when the incident is hit again', () => {
     const { core, states, rows } = decidingOf();
     core.actor(actorOf(), DAY);
@@ -250,6 +261,11 @@ describe('a rail', () => {
     [
       'the notice of actors',
       (d: ReturnType<typeof decidingOf>) => d.core.actor(actorOf({ abuse: 'attribution' }), DAY),
+    ],
+    [
+      'what is known of it',
+      (d: ReturnType<typeof decidingOf>) =>
+        d.core.actor(actorOf({ facts: { users: 1, requests: 9, firstSeenMs: DAY, misattributed: true } }), DAY),
     ],
     [
       'a notice of a network',

@@ -1,0 +1,135 @@
+/**
+ * Response in a process: the core where this process owns the findings, the list that is handed out, and the server that hands it
+ * out. Without the findings the list is read from ClickHouse every few seconds; while that is away, the last list stands.
+ */
+import type { HttpAddress } from '../../runtime/http/server.ts';
+import type { Service } from '../../runtime/lifecycle/service.ts';
+import type { Logger } from '../../runtime/telemetry/logger.ts';
+import type { Metrics } from '../../runtime/telemetry/metrics.ts';
+import type { Decision } from '../../schemas/alerts/decision.ts';
+import type { AttributionConfig } from '../../schemas/config/attribution.ts';
+import type { ResponseConfig } from '../../schemas/config/response.ts';
+import { createDecisionCore, type DecisionCore, type DecisionSnapshot } from './core.ts';
+import { createGatewayAttribution } from './gateway.ts';
+import { createServed } from './served.ts';
+import { createResponseServer, type ResponseServer } from './server.ts';
+
+export interface ResponseDeps {
+  /** Enforced decisions, and those that ended since: newest rows. */
+  decisionsEndingAfter(sinceMs: number): Promise<readonly Decision[]>;
+  redactUser(user: string): string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly now: () => number;
+}
+
+export interface Response extends Service<HttpAddress> {
+  /** This process owns the findings now: it decides by itself. `record` takes the rows. */
+  own(snapshot: unknown, record: (decision: Decision) => void): DecisionCore;
+  /** It does not any more. */
+  disown(): void;
+  readonly server: ResponseServer;
+  status(): ResponseStatus;
+}
+
+export interface ResponseStatus {
+  readonly mode: ResponseConfig['mode'];
+  readonly inForce: number;
+  readonly url: string;
+}
+
+/** Rows of decisions that ended so long ago are still read: bouncers are told that they did. */
+const ENDED_MS = 3_600_000;
+
+export function createResponse(
+  config: { readonly response: ResponseConfig; readonly attribution: AttributionConfig },
+  deps: ResponseDeps,
+): Response {
+  const { logger, metrics, now } = deps;
+  const { response } = config;
+  const decided = metrics.counter('response_decisions_total', 'Decisions by what became of them, and by scope');
+  const reads = metrics.counter('response_reads_total', 'Reads of decisions that another process made, by result');
+  const served = createServed(now);
+  const server = createResponseServer(response, {
+    served,
+    attribution: createGatewayAttribution(config.attribution),
+    redactUser: deps.redactUser,
+    logger,
+    metrics,
+    now,
+  });
+  let owned: DecisionCore | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let stopping = false;
+  let away = false;
+  let address = '';
+
+  const handOut = (decisions: readonly Decision[]): void => {
+    if (response.mode === 'enforce') served.put(decisions);
+  };
+
+  async function read(): Promise<void> {
+    try {
+      handOut(await deps.decisionsEndingAfter(now() - ENDED_MS));
+      reads.add(1, { result: 'read' });
+      if (away) logger.info('decisions can be read again');
+      away = false;
+    } catch (error) {
+      reads.add(1, { result: 'failed' });
+      if (!away) logger.warn({ err: error }, 'decisions cannot be read: those known stay in force until they end');
+      away = true;
+    }
+  }
+
+  async function poll(): Promise<void> {
+    if (owned === undefined) await read();
+    if (!stopping) timer = setTimeout(() => void poll(), response.pollMs);
+  }
+
+  return {
+    name: 'response',
+    server,
+    async start() {
+      if (response.keys.length === 0) logger.warn('nobody may ask for decisions: response.keys is empty');
+      const bound = await server.start();
+      address = bound.url;
+      logger.info({ url: bound.url, mode: response.mode }, 'response listens');
+      void poll();
+      return bound;
+    },
+    async stop(deadlineMs) {
+      stopping = true;
+      clearTimeout(timer);
+      await server.stop(deadlineMs);
+    },
+    own(snapshot, record) {
+      const core = createDecisionCore(
+        { response, attribution: config.attribution },
+        (decision) => {
+          decided.add(1, { state: decision.state, scope: decision.scope });
+          logger.info(
+            {
+              decision: decision.id,
+              incident: decision.incidentId,
+              state: decision.state,
+              scope: decision.scope,
+              target: decision.target,
+              reason: decision.reason,
+            },
+            'decision',
+          );
+          record(decision);
+          handOut([decision]);
+        },
+        (snapshot ?? undefined) as DecisionSnapshot | undefined,
+      );
+      handOut(core.inForce());
+      owned = core;
+      return core;
+    },
+    disown() {
+      owned = undefined;
+    },
+    status: () => ({ mode: response.mode, inForce: owned?.inForce().length ?? served.all().length, url: address }),
+  };
+}
