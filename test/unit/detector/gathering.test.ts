@@ -76,6 +76,43 @@ describe('answers about one segment', () => {
   });
 });
 
+describe('a batch of hundreds of messages', () => {
+  const message = (n: number, address: string): ClientRecord => ({
+    ...clientOf(address),
+    entryTraceId: n.toString(16).padStart(32, '0'),
+  });
+
+  it('of one client does not hide the other who sent one of them', () => {
+    for (const at of [0, 70, 299]) {
+      const gathering = createGathering();
+      gathering.add([producer(1)]);
+      const many = Array.from({ length: 300 }, (_, n) => message(n, n === at ? '203.0.113.66' : '198.51.100.1'));
+      gathering.take(answer(1, many));
+      expect(gathering.clients.map(({ address }) => address).sort()).toEqual(['198.51.100.1', '203.0.113.66']);
+    }
+  });
+
+  it('of hundreds of clients lists the same 64, whoever is answered first', () => {
+    const all = Array.from({ length: 200 }, (_, n) => message(n, `198.51.100.${n}`));
+    const listed = [all, [...all].reverse(), [...all.slice(90), ...all.slice(0, 90)]].map((order) => {
+      const gathering = createGathering();
+      gathering.add([producer(1)]);
+      gathering.take(answer(1, order));
+      return gathering.clients;
+    });
+    expect(listed[0]).toHaveLength(64);
+    expect(listed[1]).toEqual(listed[0]);
+    expect(listed[2]).toEqual(listed[0]);
+  });
+
+  it('takes nothing from an answer that nobody asked for', () => {
+    const gathering = createGathering();
+    gathering.add([producer(1)]);
+    expect(gathering.take(answer(2, [clientAt(2, '203.0.113.8')]))).toBe(false);
+    expect(gathering.clients).toEqual([]);
+  });
+});
+
 describe('a verdict with origins', () => {
   const verdict = verdictOf({ client: null });
 
@@ -87,6 +124,33 @@ describe('a verdict with origins', () => {
       revision: verdict.revision + 1,
     });
     expect(named.origins).toHaveLength(2);
+  });
+
+  it('names the address that several people share, and none of them', () => {
+    const alice = { ...clientAt(1, '203.0.113.7'), user: 'alice', session: 's1' };
+    const bob = { ...clientAt(2, '203.0.113.7'), user: 'bob', session: 's2' };
+    expect(withOrigins(verdict, [alice, bob], true).client).toMatchObject({
+      address: '203.0.113.7',
+      user: null,
+      session: null,
+    });
+    expect(withOrigins(verdict, [alice, { ...bob, user: 'alice' }], true).client).toMatchObject({ user: 'alice' });
+  });
+
+  it('is no surer than the least sure of them', () => {
+    const guess = { ...clientAt(2, '203.0.113.7'), confidence: 'low', reason: 'no-header-capture' } as const;
+    expect(withOrigins(verdict, [clientAt(1, '203.0.113.7'), guess], true).client).toMatchObject({
+      confidence: 'low',
+      reason: 'no-header-capture',
+    });
+  });
+
+  it('of which nothing becomes known says that', () => {
+    expect(withOrigins(verdict, [], false)).toMatchObject({
+      client: { address: null, reason: 'origin-unknown' },
+      originState: 'unknown',
+      revision: verdict.revision,
+    });
   });
 
   it('names nobody of several, and lists them all', () => {

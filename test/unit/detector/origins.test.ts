@@ -133,6 +133,99 @@ describe('a question about who caused asynchronous work', () => {
   });
 });
 
+describe('a question answered without knowing', () => {
+  it('is answered again when more becomes known, once', () => {
+    const { answerer, said } = create();
+    answerer.ask(ask(), 0, 7, 1_000, true);
+    answerer.advance(0, 4_000); // looked up
+    answerer.advance(0, 7_000);
+    expect(said()).toEqual(['unknown']);
+    expect([answerer.parked, answerer.unsettled, answerer.floor(0)]).toEqual([0, 1, Infinity]);
+    answerer.remember(0, PRODUCER_TRACE, segment());
+    answerer.remember(0, PRODUCER_TRACE, segment());
+    expect(said()).toEqual(['unknown', 'known 203.0.113.7']);
+    expect(answerer.unsettled).toBe(0);
+  });
+
+  it('is answered again when the segment it was answered from learns its own origin', () => {
+    const { answerer, said } = create();
+    answerer.remember(0, PRODUCER_TRACE, segment({ state: 'unknown', clients: [] }));
+    answerer.ask(ask(), 0, 7, 1_000, false);
+    answerer.remember(0, PRODUCER_TRACE, segment({ state: 'unknown', clients: [] }));
+    answerer.remember(0, PRODUCER_TRACE, segment({ state: 'known', clients: [clientOf('203.0.113.8')] }));
+    expect(said()).toEqual(['unknown', 'known 203.0.113.8']);
+  });
+
+  it('is answered by a store that took longer than the wait', () => {
+    const { answerer, looked, said } = create();
+    answerer.ask(ask(), 0, 7, 1_000, false);
+    answerer.advance(0, 3_000);
+    answerer.advance(0, 4_000);
+    expect(said()).toEqual(['unknown']);
+    expect(looked).toHaveLength(2);
+    answerer.found(looked[0]!, [clientOf('203.0.113.9')]);
+    answerer.found(looked[1]!, [clientOf('203.0.113.9')]);
+    expect(said()).toEqual(['unknown', 'known 203.0.113.9']);
+  });
+
+  it('is forgotten when its asker can be told no more, and with its partition', () => {
+    const { answerer, said } = create();
+    for (const [name, partition] of [
+      ['a', 0],
+      ['d', 1],
+    ] as const) {
+      answerer.ask(ask({ producerTraceId: name.repeat(32) }), partition, 7, 1_000, true);
+      for (const nowMs of [4_000, 7_000]) answerer.advance(partition, nowMs);
+    }
+    expect(answerer.unsettled).toBe(2);
+    answerer.drop(1);
+    expect(answerer.unsettled).toBe(1);
+    answerer.advance(0, 200_000);
+    expect(answerer.unsettled).toBe(0);
+    answerer.remember(0, PRODUCER_TRACE, segment());
+    expect(said()).toEqual(['unknown', 'unknown']);
+  });
+
+  it('is one of a bounded number', () => {
+    const { answerer } = create();
+    for (let n = 0; n < 25_000; n++)
+      answerer.ask(ask({ producerTraceId: n.toString(16).padStart(32, '0') }), 0, n, 1_000, true);
+    for (const nowMs of [4_000, 7_000]) answerer.advance(0, nowMs);
+    expect([answerer.parked, answerer.unsettled]).toEqual([0, 20_000]);
+  });
+});
+
+describe('of several segments in the producer’s trace', () => {
+  const of = (entry: string, producer: string, address: string) =>
+    segment({ entrySpanId: entry.repeat(16), producerSpans: [producer.repeat(16)], clients: [clientOf(address)] });
+
+  it('one that does not hold the producer span never answers, though it is the only one known', () => {
+    const { answerer, said, looked } = create();
+    answerer.remember(0, PRODUCER_TRACE, of('4', '9', '203.0.113.8'));
+    answerer.ask(ask(), 0, 7, 1_000, true);
+    answerer.remember(0, PRODUCER_TRACE, of('5', '8', '203.0.113.9'));
+    expect(said()).toEqual([]);
+    for (const nowMs of [4_000, 7_000]) answerer.advance(0, nowMs);
+    expect(looked).toHaveLength(1);
+    expect(said()).toEqual(['unknown 203.0.113.8 203.0.113.9']); // may be either: nobody is named
+  });
+
+  it('one that turned out to be part of another is forgotten', () => {
+    const { answerer, said } = create();
+    answerer.remember(0, PRODUCER_TRACE, of('4', '1', '10.0.0.8'));
+    answerer.remember(0, PRODUCER_TRACE, of('3', '1', '203.0.113.7'));
+    answerer.ask(ask(), 0, 7, 1_000, false);
+    expect(said()).toEqual(['known 203.0.113.7']);
+  });
+
+  it('a stored one of whose origins some are unknown says so', () => {
+    const { answerer, answers, looked } = create();
+    answerer.ask(ask(), 0, 7, 1_000, false);
+    answerer.found(looked[0]!, [clientOf('203.0.113.8'), clientOf(null)]);
+    expect(answers).toMatchObject([{ state: 'unknown', clients: [{ address: '203.0.113.8' }] }]);
+  });
+});
+
 it('remembers a bounded number of traces, the youngest', () => {
   const { answerer, said, looked } = create(2);
   for (const name of ['a', 'b', 'c']) answerer.remember(0, name.repeat(32), segment());
