@@ -1,0 +1,141 @@
+/**
+ * How often it happens with the others: base rates by peer class, test and kind of object, learned online as upper bounds; how much
+ * actors of a class differ; and how many observations a day there are, which the bound of each test comes from.
+ */
+import { arraySource, type PartSource } from './parts.ts';
+import { byKind, CLASSES, TESTS } from './tests.ts';
+
+/** Kinds of objects told apart, by class and test; further ones share the last. */
+export const MAX_KINDS = 512;
+const PAIRS = CLASSES * TESTS;
+/** The budget is shared evenly by the pairs of class and test that can alarm. */
+const SHARES = 32;
+/** No bound is lower: a test that is hardly ever asked must not alarm at a whim. */
+const FEWEST_A_DAY = 10_000;
+
+/**
+ * Shapes of the gamma distribution of how often one actor's rate is its class's: the smaller, the more actors differ, and the more
+ * an actor has to do before that can no longer be how it is (negative binomial, Greenwood & Yule 1920).
+ */
+export const SHAPES = [0.03, 0.1, 0.3, 1, 3, 10, 30] as const;
+const START_SHAPE = 2;
+
+const DAY_MS = 86_400_000;
+const PUBLISH_MS = 300_000;
+/** Counts are forgotten by half in so long. */
+const HALF_LIFE_MS = 14 * DAY_MS;
+const LOSS_HALF_LIFE_MS = 3 * DAY_MS;
+/** A learned rate rises by no more than this in an hour, so that no flood becomes what is usual. */
+const RISE_AN_HOUR = 1.1;
+/** Fewer observations than these are no learned rate: it follows what is seen. */
+const MATURE = 2_000;
+/** With fewer even what is usual is not known. */
+const FEW = 100;
+/** Standard errors added to a rate: 97.7 % of the time it is above the true one. */
+const ERRORS = 2;
+
+export interface BaseRates {
+  /** Upper bound of how often it happens. */
+  rate(peers: number, test: number, kind: number): number;
+  /** The rate itself; −1 = too few observations. */
+  usual(peers: number, test: number, kind: number): number;
+  shape(peers: number, test: number): number;
+  /** Decades of evidence that chance passes as often as the budget allows. */
+  bound(peers: number, test: number): number;
+  /** Observations the rate rests on. */
+  support(peers: number, test: number, kind: number): number;
+  /** An observation counts for the volume of tests; `weight` 0 = for nothing else. */
+  add(peers: number, test: number, kind: number, hit: boolean, weight: number): void;
+  /** What each shape would have predicted: logarithms, −∞ never. */
+  addShape(peers: number, test: number, losses: Float64Array): void;
+  advance(nowMs: number, learning: boolean): void;
+  readonly parts: PartSource;
+}
+
+export function createBaseRates(budgetPerDay: number): BaseRates {
+  const n = new Float64Array(PAIRS * MAX_KINDS);
+  const k = new Float64Array(PAIRS * MAX_KINDS);
+  /** What stands; 0 = as the counts say. */
+  const published = new Float64Array(PAIRS * MAX_KINDS);
+  const losses = new Float64Array(PAIRS * SHAPES.length);
+  const shapes = new Float64Array(PAIRS).fill(SHAPES[START_SHAPE]);
+  /** Observations, forgotten by half in a day. */
+  const daily = new Float64Array(PAIRS);
+  const times = new Float64Array(3); // first, last published, now
+  const bounds = new Float64Array(PAIRS).fill(Math.log10((FEWEST_A_DAY * SHARES) / budgetPerDay));
+
+  const cell = (peers: number, test: number, kind: number): number =>
+    (peers * TESTS + test) * MAX_KINDS + (byKind(test) ? Math.min(kind, MAX_KINDS - 1) : 0);
+
+  /** Upper end of an interval around (k + 1) / (n + 1). */
+  const upper = (at: number): number => Math.min(1, (k[at]! + 1 + ERRORS * Math.sqrt(k[at]! + 1)) / (n[at]! + 1));
+
+  function publish(nowMs: number, learning: boolean): void {
+    const sinceMs = nowMs - times[1]!;
+    times[1] = nowMs;
+    const keep = 2 ** (-sinceMs / HALF_LIFE_MS);
+    const rise = RISE_AN_HOUR ** Math.min(24, sinceMs / 3_600_000);
+    for (let at = 0; at < n.length; at++) {
+      if (n[at] === 0) continue;
+      n[at] = n[at]! * keep;
+      k[at] = k[at]! * keep;
+      const now = upper(at);
+      const before = published[at]!;
+      published[at] = learning || n[at]! < MATURE ? 0 : before === 0 ? now : Math.min(now, before * rise);
+    }
+    const keepLoss = 2 ** (-sinceMs / LOSS_HALF_LIFE_MS);
+    const keepDaily = 2 ** (-sinceMs / DAY_MS);
+    // a sum forgotten by half in a day is so many days' worth
+    const days = (1 - 2 ** (-Math.max(nowMs - times[0]!, 60_000) / DAY_MS)) / Math.LN2;
+    for (let pair = 0; pair < PAIRS; pair++) {
+      let best = 0;
+      for (let i = 0; i < SHAPES.length; i++) {
+        const at = pair * SHAPES.length + i;
+        losses[at] = losses[at]! * keepLoss;
+        if (losses[at]! > losses[pair * SHAPES.length + best]!) best = i;
+      }
+      if (losses[pair * SHAPES.length] !== 0) shapes[pair] = SHAPES[best]!;
+      daily[pair] = daily[pair]! * keepDaily;
+      bounds[pair] = Math.log10((Math.max(FEWEST_A_DAY, daily[pair]! / days) * SHARES) / budgetPerDay);
+    }
+  }
+
+  const parts = arraySource('rates', { n, k, published, losses, shapes, daily, times, bounds });
+
+  return {
+    rate(peers, test, kind) {
+      const at = cell(peers, test, kind);
+      const stands = published[at]!;
+      return stands === 0 ? upper(at) : stands;
+    },
+    usual(peers, test, kind) {
+      const at = cell(peers, test, kind);
+      return n[at]! < FEW ? -1 : (k[at]! + 0.5) / (n[at]! + 1);
+    },
+    shape: (peers, test) => shapes[peers * TESTS + test]!,
+    bound: (peers, test) => bounds[peers * TESTS + test]!,
+    support: (peers, test, kind) => Math.round(n[cell(peers, test, kind)]!),
+    add(peers, test, kind, hit, weight) {
+      const pair = peers * TESTS + test;
+      daily[pair] = daily[pair]! + 1;
+      if (weight === 0) return;
+      const at = cell(peers, test, kind);
+      n[at] = n[at]! + weight;
+      if (hit) k[at] = k[at]! + weight;
+    },
+    addShape(peers, test, by) {
+      const from = (peers * TESTS + test) * SHAPES.length;
+      for (let i = 0; i < SHAPES.length; i++) losses[from + i] = losses[from + i]! + by[i]!;
+    },
+    advance(nowMs, learning) {
+      if (times[0] === 0) {
+        times[0] = nowMs;
+        times[1] = nowMs;
+      }
+      times[2] = nowMs;
+      const everyMs = learning ? PUBLISH_MS / 30 : PUBLISH_MS;
+      if (nowMs - times[1]! >= everyMs) publish(nowMs, learning);
+    },
+    parts,
+  };
+}

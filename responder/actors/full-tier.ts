@@ -1,0 +1,156 @@
+/** Actors with signals, capped in number: for one more than fit the weakest of some gives way, and is counted. */
+import { decades } from './evidence.ts';
+import { type FullActor, fullActorFromJson, fullActorToJson } from './full-actor.ts';
+import { fromJsonBytes, jsonBytes, type Part, type PartSource } from './parts.ts';
+import { pointsNow } from './risk.ts';
+import { TESTS } from './tests.ts';
+
+/** Places copied together in a snapshot. */
+const GROUP = 64;
+const EVICTION_LOOKS = 24;
+
+export interface FullTier {
+  readonly size: number;
+  readonly evicted: number;
+  /** The actor in a place, to be changed. */
+  at(place: number): FullActor;
+  /** The same, only to be looked at. */
+  peek(place: number): Readonly<FullActor>;
+  /** Gives its place. */
+  add(actor: FullActor): number;
+  remove(place: number): void;
+  places(): IterableIterator<number>;
+  readonly parts: PartSource;
+}
+
+/** `onEvict`: whoever knows it by its place. */
+export function createFullTier(most: number, onEvict: (actor: FullActor, place: number) => void): FullTier {
+  const actors: (FullActor | undefined)[] = [];
+  const free: number[] = [];
+  let size = 0;
+  let evicted = 0;
+  let hand = 0;
+  let nowMs = 0;
+  const pending: boolean[] = [];
+  const dirty: boolean[] = [];
+  let copies: Part[] = [];
+
+  function copy(group: number): void {
+    pending[group] = false;
+    const members = actors
+      .slice(group * GROUP, (group + 1) * GROUP)
+      .map((actor) => (actor === undefined ? null : fullActorToJson(actor)));
+    copies.push({ name: `full/${group}`, bytes: jsonBytes(members) });
+  }
+
+  function touch(place: number): void {
+    const group = Math.floor(place / GROUP);
+    if (pending[group] === true) copy(group);
+    dirty[group] = true;
+  }
+
+  /** Evidence in decades, and what risk says; an alarm is never given up for less than an alarm. */
+  function strength(actor: FullActor): number {
+    let most = pointsNow(actor, nowMs);
+    for (let test = 0; test < TESTS; test++) most = Math.max(most, decades(actor.cells, test));
+    return most + (actor.alarms.some((alarm) => alarm != null) ? 1_000 : 0) + (actor.kind === 'everyone' ? 1e9 : 0);
+  }
+
+  function giveWay(): void {
+    let weakest = -1;
+    let least = Number.POSITIVE_INFINITY;
+    for (let looked = 0; looked < EVICTION_LOOKS; ) {
+      const actor = actors[hand];
+      if (actor !== undefined) {
+        looked++;
+        const strong = strength(actor);
+        if (strong < least) {
+          least = strong;
+          weakest = hand;
+        }
+      }
+      hand = (hand + 1) % actors.length;
+    }
+    const actor = actors[weakest]!;
+    onEvict(actor, weakest);
+    remove(weakest);
+    evicted++;
+  }
+
+  function remove(place: number): void {
+    touch(place);
+    actors[place] = undefined;
+    free.push(place);
+    size--;
+  }
+
+  return {
+    get size() {
+      return size;
+    },
+    get evicted() {
+      return evicted;
+    },
+    at(place) {
+      touch(place);
+      return actors[place]!;
+    },
+    peek: (place) => actors[place]!,
+    add(actor) {
+      nowMs = Math.max(nowMs, actor.lastMs);
+      if (size >= most) giveWay();
+      const place = free.pop() ?? actors.length;
+      touch(place);
+      actors[place] = actor;
+      size++;
+      return place;
+    },
+    remove,
+    *places() {
+      for (let place = 0; place < actors.length; place++) if (actors[place] !== undefined) yield place;
+    },
+    parts: {
+      begin() {
+        const groups = Math.ceil(actors.length / GROUP);
+        for (let group = 0; group < groups; group++) pending[group] = true;
+        copies = [];
+        return { length: actors.length, free: [...free], hand, evicted, nowMs };
+      },
+      *rest() {
+        for (let group = 0; group < pending.length; group++) {
+          if (pending[group] && dirty[group] === false) {
+            pending[group] = false;
+            yield { name: `full/${group}`, bytes: null };
+            continue;
+          }
+          if (pending[group]) {
+            copy(group);
+            dirty[group] = false;
+          }
+          while (copies.length > 0) yield copies.pop()!;
+        }
+        while (copies.length > 0) yield copies.pop()!;
+      },
+      forget() {
+        dirty.fill(true);
+      },
+      restoreMeta(meta) {
+        const was = meta as { length: number; free: number[]; hand: number; evicted: number; nowMs: number };
+        actors.length = was.length;
+        free.push(...was.free);
+        hand = was.hand;
+        evicted = was.evicted;
+        nowMs = was.nowMs;
+        size = was.length - was.free.length;
+      },
+      restore(name, bytes) {
+        const group = Number(name.slice('full/'.length));
+        const members = fromJsonBytes(bytes) as unknown[];
+        members.forEach((member, i) => {
+          if (member !== null) actors[group * GROUP + i] = fullActorFromJson(member);
+        });
+        dirty[group] = true;
+      },
+    },
+  };
+}
