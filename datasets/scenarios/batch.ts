@@ -33,7 +33,7 @@ export const batchedSsrf: Scenario = {
       for (const { actor } of people) actor.close();
       await stage.wait(BETWEEN_MS);
     }
-    const members = await stage.inBatchesOf(account);
+    const members = await stage.inBatchesOf(account, ROUNDS);
     mustHold(members.includes(attacker.address), 'the job was in no batch');
     return { actors: [attacker], companions: members, named: { by: 'batch', key: attacker.address } };
   },

@@ -23,8 +23,8 @@ export interface Stage {
   staff(): number;
   /** A loopback port on which nothing listens. */
   unusedPort(): Promise<number>;
-  /** Addresses of everybody whose wish lists were ever taken in one batch with this account's. */
-  inBatchesOf(account: number): Promise<readonly string[]>;
+  /** Addresses of everybody whose wish lists were taken in one batch with one of this account's, once so many were. */
+  inBatchesOf(account: number, jobs: number): Promise<readonly string[]>;
   wait(ms: number): Promise<void>;
 }
 

@@ -49,8 +49,8 @@ export function createStages({ shop, load, signal, pace = 1 }: StagesOptions): S
   let customer: number = SPARE_CUSTOMERS.from;
   let staff: number = SPARE_STAFF.from;
 
-  /** Accounts of every batch that held a wish list of this one. */
-  async function companionsOf(account: number): Promise<readonly number[]> {
+  /** Accounts of every batch that held a wish list of this one; none before `jobs` of them were worked on. */
+  async function companionsOf(account: number, jobs: number): Promise<readonly number[]> {
     const client = new pg.Client({
       host: '127.0.0.1',
       port: shop.ports['database.shop']!,
@@ -61,8 +61,10 @@ export function createStages({ shop, load, signal, pace = 1 }: StagesOptions): S
     await client.connect();
     try {
       const { rows } = await client.query<{ account: number }>(
-        'select distinct account_id as account from wishes where batch in (select batch from wishes where account_id = $1)',
-        [account],
+        `select distinct account_id as account from wishes
+         where batch in (select batch from wishes where account_id = $1)
+           and $2 <= (select count(*) from wishes where account_id = $1)`,
+        [account, jobs],
       );
       return rows.map((row) => row.account);
     } finally {
@@ -88,10 +90,10 @@ export function createStages({ shop, load, signal, pace = 1 }: StagesOptions): S
           if (!used.has(port)) return port;
         }
       },
-      async inBatchesOf(account) {
+      async inBatchesOf(account, jobs) {
         const endMs = Date.now() + BATCH_WITHIN_MS;
         for (;;) {
-          const accounts = await companionsOf(account);
+          const accounts = await companionsOf(account, jobs);
           if (accounts.length > 0 || Date.now() > endMs)
             return accounts.flatMap((one) => [...(addressesOf.get(one) ?? [])]);
           await wait(LOOK_EVERY_MS);
