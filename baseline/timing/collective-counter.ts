@@ -53,6 +53,8 @@ interface Slot {
   count: number;
   exceedances: number;
   above: number;
+  /** Sum of what lay above the maximum. */
+  aboveMs: number;
   /** What of both chance alone would give, by what the keys rest on. */
   nominal: number;
   nominalAbove: number;
@@ -117,6 +119,7 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
       count: 0,
       exceedances: 0,
       above: 0,
+      aboveMs: 0,
       nominal: 0,
       nominalAbove: 0,
       nominalWide: 0,
@@ -181,6 +184,7 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
         expected: known === undefined ? Math.max(expected, slot.nominal) : expected,
         dispersion: rate.dispersion,
         aboveMaximum: slot.above,
+        aboveMs: slot.aboveMs,
         aboveExpected: known === undefined ? Math.max(aboveExpected, slot.nominalAbove) : aboveExpected,
         wide: slot.wide,
         wideExpected: known === undefined ? Math.max(wideExpected, slot.nominalWide) : wideExpected,
@@ -221,6 +225,7 @@ export function createCollectiveCounter(options: CollectiveCounterOptions): Coll
           const outside = (beyond & OWN) !== 0;
           const above = (beyond & Beyond.selfAbove) !== 0;
           const learned = timing.learned(key, 'self');
+          if (above) slot.aboveMs += timing.aboveNs(key, nodes.selfNs[i]!) / 1e6;
           if (count(slot, self, nodes.selfShift[i]!, outside, above, learned, sinceMs) && withTotals)
             show(slot, traceId);
         }

@@ -59,6 +59,7 @@ export function createExplainer(
       p: Math.min(1, 1 / (own ? nodes.selfInverse[i]! : nodes.totalInverse[i]!)),
       share: 0,
       candidate,
+      ...(own && ns > max && { excessMs: (ns - max) / 1e6 }),
       startMs,
       endMs: endMsOf(segment, i),
     };

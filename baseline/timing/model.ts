@@ -47,6 +47,8 @@ export interface TimingModel extends Model {
   readonly nodes: TimingNodes;
   /** Observations that key `k` rests on. */
   learned(k: number, feature: 'self' | 'total'): number;
+  /** By how much a self time lies above the maximum of key `k`, nanoseconds; 0 when it does not. */
+  aboveNs(k: number, ns: number): number;
 }
 
 /** One key, its features by their places in the tables; −1 = none. */
@@ -272,7 +274,9 @@ export function createTimingModel(forms: readonly TimingKeyForm[], symbols: Symb
     }
   }
 
-  return { score, unlisted, entries, coverage, nodes, learned };
+  const aboveNs = (k: number, ns: number): number => Math.max(0, ns - facts[keys[k]!.self * FACTS + Fact.max]!);
+
+  return { score, unlisted, entries, coverage, nodes, learned, aboveNs };
 }
 
 /** Keys and the tables of their features; equal features are held once, texts too. */

@@ -242,7 +242,9 @@ export function createIncidentKeeper(
     hit(record, decided(record.verdict, false, atMs), atMs);
 
   const isQuietElsewhere = (finding: Finding): boolean =>
-    finding.candidate && !isAbsence(finding) && !load.othersSlow(finding.service, finding.startMs, finding.endMs);
+    finding.candidate &&
+    !isAbsence(finding) &&
+    !load.othersSlow(finding.service, finding.startMs, finding.endMs, finding.excessMs ?? 0);
 
   /** Candidates as what they turned out to be: a slow node is an attack when it was quiet elsewhere, an absence when nothing got lost. */
   const decided = (verdict: Verdict, quiet: boolean, nowMs: number): Finding[] =>

@@ -19,6 +19,8 @@ export interface CollectiveKey {
   readonly wideDispersion?: number;
   /** Observations above the key's learned maximum. */
   readonly aboveMaximum: number;
+  /** By how much, summed over them, milliseconds. Absent in counts of an earlier release. */
+  readonly aboveMs?: number;
   /** Expected ones, from the version's calibration. */
   readonly aboveExpected?: number;
   /** Median of log2(observed / learned median): the shift in octaves. */

@@ -53,6 +53,7 @@ export interface Match {
   readonly text: string;
 }
 
+/** Records of `actor-events` hold a kind as its place in this list: new ones go last. */
 export const FINDING_KINDS = [
   'unseen-operation',
   'unseen-edge',
@@ -111,6 +112,8 @@ export interface Finding {
   readonly share: number;
   /** A hard finding only if the responder agrees (a slow node is load when others are slow too). */
   readonly candidate: boolean;
+  /** Of a self time: by how much it lies above the learned maximum, milliseconds; absent when it does not. */
+  readonly excessMs?: number;
   /** `service@version` when the deviating service runs a `service.version` that was not learned yet; absent otherwise. */
   readonly release?: string;
   /** Evidence times, milliseconds since the epoch: the deviating node's. */

@@ -380,7 +380,7 @@ describe('a slow node', () => {
       startMs,
       endMs,
     });
-  const second = (service: string, ms: number, count: number, aboveMaximum: number) => ({
+  const second = (service: string, ms: number, count: number, aboveMaximum: number, aboveMs?: number) => ({
     partition: 0,
     window: Math.floor(ms / 1000),
     windowMs: 1000,
@@ -394,10 +394,22 @@ describe('a slow node', () => {
         exceedances: aboveMaximum,
         expected: 0,
         aboveMaximum,
+        ...(aboveMs !== undefined && { aboveMs }),
         shift: 0,
       },
     ],
     traces: {},
+  });
+
+  it.each([
+    ['an attack beside delays a hundredth of its size: they do not explain it', 5 * 25, 1],
+    ['load beside delays of its size', 5 * 2_000, 0],
+  ])('is %s', (_, aboveMs, told) => {
+    const { keeper, feed, alerts } = keeperOf();
+    feed(verdictOf({ findings: [{ ...slow('reports', DAY, DAY + 3000), excessMs: 2_800 }], p: 1e-3 }));
+    keeper.load(second('gateway', DAY + 1000, 20, 5, aboveMs));
+    keeper.tick(DAY + 5_000);
+    expect(alerts).toHaveLength(told);
   });
 
   it('is an attack when its seconds were quiet elsewhere', () => {
