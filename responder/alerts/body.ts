@@ -6,7 +6,12 @@ import type { IncidentEvent } from '../incidents/lifecycle.ts';
 import type { AlertBody, AlertData, BodyStory } from './alert-body.ts';
 import { cut, plain } from './text.ts';
 
-const MAX_TITLE = 1024;
+const MAX_TITLE = 1_024;
+/** A body stays a fraction of a megabyte whatever requests name and say. */
+const MAX_NAME = 512;
+const MAX_TEXT = 2_000;
+const name = (text: string): string => cut(text, MAX_NAME);
+const sentence = (text: string): string => cut(plain(text), MAX_TEXT);
 /** The last ones: what happened since people last looked. */
 const MAX_TIMELINE = 16;
 /** Spans may claim any time: one that no calendar holds is the nearest it does. */
@@ -55,7 +60,7 @@ export function createAcknowledgement(word: IncidentWord): Alert {
     type,
     incidentId,
     createdMs: takenMs,
-    body: JSON.stringify({ type, timestamp: iso(takenMs), data: { title, by, comment: plain(comment), sql: '' } }),
+    body: JSON.stringify({ type, timestamp: iso(takenMs), data: { title, by, comment: sentence(comment), sql: '' } }),
   };
 }
 
@@ -67,9 +72,9 @@ function alertData(incident: Incident, members: readonly Incident[], context: Al
       state: incident.state,
       class: incident.class,
       kind: incident.kind,
-      explanation: incident.explanationKey,
-      service: incident.service,
-      operation: incident.operation,
+      explanation: cut(incident.explanationKey, MAX_TEXT),
+      service: name(incident.service),
+      operation: name(incident.operation),
       severity: incident.severity,
       p: incident.p,
       hard: incident.hard,
@@ -82,23 +87,23 @@ function alertData(incident: Incident, members: readonly Incident[], context: Al
       ...(incident.mergedInto !== '' && { mergedInto: incident.mergedInto }),
     },
     title: cut(plain(incident.title), MAX_TITLE),
-    why: plain(incident.matchText),
+    why: sentence(incident.matchText),
     ...(incident.match && { match: matchData(incident.match) }),
     client: {
       address: client.address,
       source: client.source,
       confidence: client.confidence,
       reason: client.reason,
-      user: client.user,
+      user: client.user === null ? null : name(client.user),
       others: incident.clients.filter((address) => address !== client.address),
     },
     findings: incident.findings.map(({ kind, service, operation, parameter, expected, seen, count }) => ({
       kind,
-      service,
-      operation,
-      parameter,
-      expected,
-      seen,
+      service: name(service),
+      operation: name(operation),
+      parameter: name(parameter),
+      expected: cut(expected, MAX_TEXT),
+      seen: cut(seen, MAX_TEXT),
       count,
     })),
     traces: incident.traceIds.map((id) => ({ id, link: linkTo(id, context) })),
@@ -129,31 +134,31 @@ function storyData(story: IncidentStory, context: AlertContext): BodyStory {
       count,
     })),
     risk: story.risk,
-    reasons: story.reasons.map(plain),
+    reasons: story.reasons.map(sentence),
     timeline: timeline.slice(-MAX_TIMELINE).map(({ atMs, what, text, traceId, client }) => ({
       at: iso(atMs),
       what,
-      text: plain(text),
+      text: sentence(text),
       traceId,
       client,
     })),
     timelineLeftOut: Math.max(0, timeline.length - MAX_TIMELINE),
-    expected: story.expected,
-    seen: story.seen,
+    expected: story.expected.map((line) => ({ ...line, call: name(line.call) })),
+    seen: story.seen.map((line) => ({ ...line, call: name(line.call) })),
     evidence: story.evidence.map(({ traceId, spanId, kind, service, operation, client, atMs }) => ({
       traceId,
       spanId,
       kind,
-      service,
-      operation,
+      service: name(service),
+      operation: name(operation),
       client,
       at: iso(atMs),
       link: linkTo(traceId, context),
     })),
-    reached: story.reached,
-    tables: story.tables,
-    fields: story.fields,
-    similar: story.similar,
+    reached: story.reached.map(name),
+    tables: story.tables.map(name),
+    fields: story.fields.map(name),
+    similar: story.similar.map(({ id, why }) => ({ id, why: sentence(why) })),
   };
 }
 

@@ -162,7 +162,7 @@ function digestBlocks({ data }: AlertBody): Block[] {
 export function createSlack({ url }: DestinationOf<'slack'>): Format {
   return (alert) => {
     const body = readBody(alert);
-    const title = `${EVENTS[alert.type]}${body.data.title}`;
+    const title = `${EVENTS[alert.type]}${body.data.title}`.trim() || 'Spanwarden incident';
     const blocks: Block[] = [
       { type: 'header', text: words(line(title, MAX_HEADER)) },
       ...(alert.type === 'digest' ? digestBlocks(body) : incidentBlocks(body)),
