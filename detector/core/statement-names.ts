@@ -43,9 +43,14 @@ const ENDS_TABLES = new Set([
 /** Words that may stand where a table does and are none. */
 const NO_TABLE = new Set(['SELECT', 'WHERE', 'SET', 'VALUES', 'DUAL', 'UNNEST', 'GENERATE_SERIES']);
 
-/** A word, a quoted name with its parts, or one mark. */
-const TOKEN =
-  /\/\*[^*]*(?:\*(?!\/)[^*]*)*(?:\*\/|$)|--[^\n]*|'[^']*(?:'|$)|(?:[\p{L}_][\p{L}\p{N}_$]*|"[^"]*"|`[^`]*`|\[[^\]\d][^\]]*\])(?:\s?\.\s?(?:[\p{L}_*][\p{L}\p{N}_$]*|"[^"]*"|`[^`]*`|\[[^\]]*\]))*|[(),;*]|\S/gu;
+/** `"name"`, `[name]`, and between backticks. */
+const QUOTED = String.raw`"[^"]{0,128}"|\x60[^\x60]{0,128}\x60|\[[^\]\d][^\]]{0,127}\]`;
+const NAME = String.raw`(?:[\p{L}_][\p{L}\p{N}_$]*|${QUOTED})`;
+/** A comment, a literal, a name with its parts, or one mark. What has no end within a name's length is no name. */
+const TOKEN = new RegExp(
+  String.raw`\/\*(?:[^*]|\*(?!\/))*(?:\*\/|$)|--[^\n]*|'[^']*(?:'|$)|${NAME}(?:\s?\.\s?(?:${NAME}|\*))*|\S`,
+  'gu',
+);
 const IS_NAME = /^[\p{L}_"`[]/u;
 
 export function namesInStatement(statement: string): StatementNames {
@@ -83,12 +88,14 @@ export function namesInStatement(statement: string): StatementNames {
   return { tables: [...tables], selected: [...selected] };
 }
 
-const unquoted = (name: string): string => name.replaceAll(/["`[\]\s]/g, '').slice(0, MAX_NAME);
-
 /** With its schema, without quotes. */
-const bare = unquoted;
+const bare = (name: string): string =>
+  name
+    .replaceAll(/\s?\.\s?/g, '.')
+    .replaceAll(/["`[\]]/g, '')
+    .slice(0, MAX_NAME);
 
 const lastPart = (name: string): string => {
-  const whole = unquoted(name);
+  const whole = bare(name);
   return whole.slice(whole.lastIndexOf('.') + 1);
 };

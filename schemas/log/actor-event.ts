@@ -1,6 +1,7 @@
 /**
  * What one request says about who made it: `actor-events`, one partition, so that whoever spreads over many clients is seen by
- * one owner (docs/adr/035). A record holds many. Each part of an event counts once by its id: replays say it again.
+ * one owner (docs/adr/035). A record holds many (actor-events-codec.ts). Said once: what is read again is not said again, but for a
+ * moment at a hand-over of a partition, when two detectors may say the same; then (id, part, revision) are equal.
  */
 import type { ClientRecord, FindingKind } from './verdict.ts';
 
@@ -10,7 +11,7 @@ export interface TouchedObject {
   readonly kind: string;
   /** Hash of kind and value, 53 bits, keyed by the installation: equal in every process of it. */
   readonly hash: number;
-  /** The value where it is a plain integer below 2^53, for arithmetic runs; else null. */
+  /** The value where it is an integer of at most 12 digits and its name is nothing private (a card, a phone); for arithmetic runs. */
   readonly number: number | null;
 }
 
@@ -35,8 +36,8 @@ export interface ActorEvent {
   /** Verdict id: (log-append day, trace id, entry span). */
   readonly id: string;
   /**
-   * `request`: what was asked and answered, once a segment. `findings`: what was found in it, once each time it is told with more
-   * than before; the parts count apart.
+   * `request`: what was asked and answered, once a segment. `findings`: what was found in it and was not said before of this client;
+   * all of them when the client has become known only now. Without objects, login, status and size. The parts count apart.
    */
   readonly part: 'request' | 'findings';
   /** Verdict's revision, for the second part. */

@@ -1,6 +1,6 @@
 /**
  * Records of `actor-events`: how far a partition of `spans` had been read, then events, with a table of the texts that they share.
- * Binary: a record is about a quarter of its JSON, and read eight times as fast (docs/adr/035). A checksum stands at the end, so that what
+ * Binary: a record is a fifth of its JSON, and read in a quarter of the time (docs/adr/035). A checksum stands at the end, so that what
  * was cut or altered is null and no other event.
  *
  * Layout: format (1 byte) · reached (partition, position, step: varints) · texts (count, then length and UTF-8) · events (count, then
