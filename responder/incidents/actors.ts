@@ -2,6 +2,7 @@
 import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { Finding, Verdict } from '../../schemas/log/verdict.ts';
 import { collectiveVerdict } from './collective.ts';
+import { cut } from './text.ts';
 
 /** A finding about an actor says of whom. */
 export interface ActorFinding extends Finding {
@@ -36,10 +37,7 @@ export function createActorBook(snapshot: readonly ActorDay[] = []): ActorBook {
 
 /** Whom the incident is held against. */
 const subjectOf = ({ subject: { kind, key } }: ActorRecord): string =>
-  (kind === 'client' || kind === 'network' ? key : kind === 'everyone' ? 'everyone' : `${kind} ${key}`).slice(
-    0,
-    MAX_SUBJECT,
-  );
+  cut(kind === 'client' || kind === 'network' ? key : kind === 'everyone' ? kind : `${kind} ${key}`, MAX_SUBJECT);
 
 /** Decades of evidence beyond the bound order it among findings. By Ville's inequality p is at most 1 / E. */
 export const abuseFinding = (record: ActorRecord): ActorFinding => ({

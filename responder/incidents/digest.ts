@@ -6,6 +6,7 @@ import type { DayDigest, DigestEntry } from '../../schemas/alerts/digest.ts';
 import type { Finding, Verdict } from '../../schemas/log/verdict.ts';
 import { classOf, noveltyKey } from './explanation.ts';
 import { addDistinct } from './state.ts';
+import { cut } from './text.ts';
 
 export interface Digest {
   /** Counts the verdict under `lead`, or amends what it counted under `place` before. Returns where it counts now; '' nowhere. */
@@ -150,7 +151,7 @@ export function createDigest(snapshot?: DigestSnapshot): Digest {
 
 export const dayName = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
-const novelty = (finding: Finding): string => noveltyKey(finding).slice(0, MAX_KEY);
+const novelty = (finding: Finding): string => cut(noveltyKey(finding), MAX_KEY);
 const keyOf = ({ kind, explanationKey }: DigestEntry): string => `${kind}|${explanationKey}`;
 
 const byRank = (a: DigestEntry, b: DigestEntry): number =>
@@ -158,9 +159,9 @@ const byRank = (a: DigestEntry, b: DigestEntry): number =>
 
 const evidenceOf = (verdict: Verdict, lead: Finding) => ({
   p: verdict.p,
-  expected: lead.expected.slice(0, MAX_TEXT),
-  seen: lead.seen.slice(0, MAX_TEXT),
-  matchText: (verdict.match?.text ?? '').slice(0, MAX_TEXT),
+  expected: cut(lead.expected, MAX_TEXT),
+  seen: cut(lead.seen, MAX_TEXT),
+  matchText: cut(verdict.match?.text ?? '', MAX_TEXT),
   traceId: verdict.traceId,
 });
 

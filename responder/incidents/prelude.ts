@@ -5,6 +5,7 @@
 import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { Finding, Verdict } from '../../schemas/log/verdict.ts';
 import type { ToldFinding, ToldVerdict } from './story.ts';
+import { cut } from './text.ts';
 
 export interface Prelude {
   note(verdict: Verdict, findings: readonly Finding[], lead: Finding, appendMs: number): void;
@@ -112,7 +113,7 @@ const early = (
 
 const small = ({ kind, explanationKey, hard, service, operation, spanId, startMs, endMs }: Finding): ToldFinding => ({
   kind,
-  explanationKey: explanationKey.slice(0, MAX_TEXT),
+  explanationKey: cut(explanationKey, MAX_TEXT),
   hard,
   service,
   operation,

@@ -3,6 +3,7 @@ import type { Incident, IncidentClass, IncidentFinding, IncidentKind } from '../
 import type { ClientRecord, Finding, Match, Verdict } from '../../schemas/log/verdict.ts';
 import { classOf, entityOf, noveltyKey, titleOf } from './explanation.ts';
 import { newStory, type StoryState, shownStory } from './story.ts';
+import { cut } from './text.ts';
 
 export const MAX_CLIENTS = 64;
 export const MAX_TRACES = 20;
@@ -133,7 +134,7 @@ export const leadFields = (
   explanationKey: lead.explanationKey,
   service: lead.service,
   operation: lead.operation,
-  title: titleOf(lead).slice(0, 2 * MAX_TEXT),
+  title: cut(titleOf(lead), 2 * MAX_TEXT),
   matchText: verdict.match?.text ?? '',
   match: verdict.match,
   release: lead.release ?? '',
@@ -257,8 +258,8 @@ export function addFindings(state: IncidentState, findings: readonly Finding[]):
       };
     } else if (state.findings.length < (isRelease ? MAX_MEMBERS : MAX_FINDINGS)) {
       const { kind, explanationKey, group, hard, service, operation, parameter, severity } = finding;
-      const expected = finding.expected.slice(0, MAX_TEXT);
-      const seen = finding.seen.slice(0, MAX_TEXT);
+      const expected = cut(finding.expected, MAX_TEXT);
+      const seen = cut(finding.seen, MAX_TEXT);
       const about = { kind, explanationKey, group, hard, service, operation, parameter };
       state.findings.push({ ...about, expected, seen, severity, count: 1 });
     }

@@ -17,6 +17,7 @@ import {
   withoutAt,
 } from './evidence.ts';
 import { inOrder, joinedStages, stageBits, withFindings, withoutStages } from './stages.ts';
+import { cut } from './text.ts';
 import {
   entryOf,
   joinedTimelines,
@@ -119,12 +120,12 @@ export function tellVerdict(story: StoryState, told: Told, limits: StoryLimits):
       spanId: lead.spanId,
       kind: lead.kind,
       service: lead.service,
-      operation: lead.operation.slice(0, MAX_NAME),
+      operation: cut(lead.operation, MAX_NAME),
       client,
       atMs: lead.startMs,
     },
     {
-      entry: verdict.operation.slice(0, MAX_NAME),
+      entry: cut(verdict.operation, MAX_NAME),
       stages: stageBits(findings),
       priority: priorityOf(verdict.traceId, verdict.entrySpanId),
     },
@@ -140,7 +141,7 @@ function tellFinding(
   client: string,
   limits: StoryLimits,
 ): void {
-  const novelty = `${kind}|${explanationKey}`.slice(0, MAX_NAME);
+  const novelty = cut(`${kind}|${explanationKey}`, MAX_NAME);
   if (story.told.length >= MAX_TOLD || story.told.includes(novelty)) return;
   story.told = [...story.told, novelty];
   const entry = entryOf('finding', startMs, `${kind} in ${service}: ${explanationKey}`, { traceId, client, key: id });
@@ -190,12 +191,12 @@ function tellReached(story: StoryState, verdict: ToldVerdict, lead: ToldFinding,
 const linesOf = (lines: readonly ChainLine[], limits: StoryLimits): readonly ChainLine[] =>
   lines
     .slice(0, limits.lines)
-    .map((line) => (line.call.length <= MAX_NAME ? line : { ...line, call: line.call.slice(0, MAX_NAME) }));
+    .map((line) => (line.call.length <= MAX_NAME ? line : { ...line, call: cut(line.call, MAX_NAME) }));
 
 function withNames(names: readonly string[], more: readonly string[]): readonly string[] {
   let all = names;
   for (const one of more) {
-    const name = one.slice(0, MAX_NAME);
+    const name = cut(one, MAX_NAME);
     if (name !== '' && all.length < MAX_NAMES && !all.includes(name)) all = [...all, name];
   }
   return all;
@@ -245,7 +246,7 @@ export function tellActor(story: StoryState, record: ActorRecord, limits: StoryL
     id: record.id,
     revision: record.revision,
     risk: record.risk,
-    reasons: record.reasons.slice(0, MAX_REASONS).map((reason) => reason.slice(0, MAX_NAME)),
+    reasons: record.reasons.slice(0, MAX_REASONS).map((reason) => cut(reason, MAX_NAME)),
     stages,
   };
   story.actors = [...story.actors.filter(({ id }) => id !== record.id), actor]
@@ -269,7 +270,7 @@ export function tellTraces(
   client: string,
   limits: StoryLimits,
 ): void {
-  const entry = operation.slice(0, MAX_NAME);
+  const entry = cut(operation, MAX_NAME);
   const named = { entrySpanId: '', spanId: '', kind, service, operation: entry, client, atMs: startMs };
   for (const traceId of traceIds) {
     if (story.evidence.chosen.some((one) => one.traceId === traceId)) continue;

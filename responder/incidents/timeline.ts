@@ -1,5 +1,6 @@
 /** What happened in an incident, in the order of evidence times. Bounded: of more the middle is left out, the first and last stay. */
 import type { TimelineEntry } from '../../schemas/alerts/incident.ts';
+import { cut } from './text.ts';
 
 export interface Timeline {
   readonly entries: readonly TimelineEntry[];
@@ -27,7 +28,7 @@ export const entryOf = (
 ): NewEntry => ({
   atMs,
   what,
-  text: text.slice(0, MAX_TEXT),
+  text: cut(text, MAX_TEXT),
   traceId: of.traceId ?? '',
   client: of.client ?? '',
   key: of.key ?? '',

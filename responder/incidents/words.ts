@@ -10,6 +10,7 @@ import type { KeeperSink, Lifecycle } from './lifecycle.ts';
 import type { Registry } from './registry.ts';
 import { type IncidentState, toIncident } from './state.ts';
 import { tellEvent } from './story.ts';
+import { cut } from './text.ts';
 import { entryOf } from './timeline.ts';
 
 export interface Words {
@@ -112,13 +113,13 @@ export function createWords(
       const result = state === undefined ? 'unknown' : obey(state, action.action, appendMs) ? 'taken' : 'refused';
       if (state !== undefined) note(state, action, result);
       return {
-        incidentId: state?.id ?? action.incidentId.slice(0, MAX_TEXT),
-        saidOf: action.incidentId.slice(0, MAX_TEXT),
+        incidentId: state?.id ?? cut(action.incidentId, MAX_TEXT),
+        saidOf: cut(action.incidentId, MAX_TEXT),
         occurrence: state?.occurrences ?? 0,
         action: action.action,
-        by: action.by.slice(0, MAX_TEXT),
-        comment: action.comment.slice(0, MAX_TEXT),
-        editId: action.editId.slice(0, MAX_TEXT),
+        by: cut(action.by, MAX_TEXT),
+        comment: cut(action.comment, MAX_TEXT),
+        editId: cut(action.editId, MAX_TEXT),
         atMs: action.atMs,
         takenMs: appendMs,
         result,

@@ -11,15 +11,7 @@ import type { Verdict } from '../../schemas/log/verdict.ts';
 import { type Batch, createBatch } from './batch.ts';
 import type { ClickHouse } from './client.ts';
 import { deduplicateDay } from './closed-days.ts';
-import {
-  type IncidentFilter,
-  insertAlerts,
-  insertIncidents,
-  insertSnapshot,
-  readIncidents,
-  readSnapshot,
-  type Snapshot,
-} from './stored-alerts.ts';
+import { insertAlerts, insertSnapshot, readSnapshot, type Snapshot } from './stored-alerts.ts';
 import { insertBudget, insertDigest, insertIncidentActions, insertJudgedHours } from './stored-budget.ts';
 import {
   type AlertedDelivery,
@@ -29,6 +21,7 @@ import {
   readDeliveries,
 } from './stored-deliveries.ts';
 import { type EditFilter, insertEdit, readEdits, type StoredEdit } from './stored-edits.ts';
+import { type IncidentFilter, insertIncidents, readIncidents } from './stored-incidents.ts';
 import { readCallCounts, upsertInventory } from './stored-inventory.ts';
 import { answerRequest, insertImported, insertRequest, type RequestFilter, readRequests } from './stored-requests.ts';
 import {
@@ -52,9 +45,10 @@ import {
 } from './stored-versions.ts';
 
 export type { Batch } from './batch.ts';
-export type { IncidentFilter, Snapshot } from './stored-alerts.ts';
+export type { Snapshot } from './stored-alerts.ts';
 export type { AlertedDelivery, DeadLetterFilter } from './stored-deliveries.ts';
 export type { EditFilter, StoredEdit } from './stored-edits.ts';
+export type { IncidentFilter } from './stored-incidents.ts';
 export type { RequestFilter } from './stored-requests.ts';
 export type { StoredSegment, StoredVerdict } from './stored-verdicts.ts';
 export type { PartialRow, StoredVersion, VersionFacts, VersionRows } from './stored-versions.ts';

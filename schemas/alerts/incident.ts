@@ -69,6 +69,16 @@ export interface Incident {
   readonly hard: boolean;
   readonly findings: readonly IncidentFinding[];
   readonly story: IncidentStory;
+  /** What operators said of its present occurrence; of a row read back. */
+  readonly review?: IncidentReview;
+}
+
+export interface IncidentReview {
+  readonly is: 'new' | 'acknowledged' | 'resolved' | 'expected' | 'bad';
+  /** '' and 0 while nobody said anything. */
+  readonly by: string;
+  readonly atMs: number;
+  readonly comment: string;
 }
 
 /** The one story of an incident (DETECTION §6). */

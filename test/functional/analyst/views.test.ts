@@ -40,6 +40,7 @@ const VIEWS: Readonly<Record<string, { readonly key: string; readonly things: nu
     things:
       inStories + Object.keys(INCIDENTS).length + 1 + Object.keys(ALERTS).length + DELIVERIES.length + WORDS.length,
   },
+  ocsf_detection_finding: { key: "JSONExtractString(finding_info, 'uid')", things: standing.length },
   client_activity: {
     key: 'day, client_address, service, operation, asynchronous',
     things: distinct(

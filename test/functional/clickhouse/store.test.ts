@@ -372,7 +372,8 @@ describe.skipIf(noClickHouse)('store', () => {
     await server.store.insertIncidents([
       { ...incident, id: 'i2', revision: 2, state: 'closed', closedMs: 1_700_000_009_000 },
     ]);
-    expect(await server.store.openIncidents()).toEqual([incident]);
+    const review = { is: 'new', by: '', atMs: 0, comment: '' };
+    expect(await server.store.openIncidents()).toEqual([{ ...incident, review }]);
     expect(await server.store.incidents({ id: 'i2' })).toMatchObject([
       { revision: 2, state: 'closed', closedMs: 1_700_000_009_000 },
     ]);

@@ -1,68 +1,21 @@
 /** One story a novelty: who did it, how far they got, in the order of evidence (DETECTION §6). */
 import { describe, expect, it } from 'vitest';
-import type { Finding } from '../../../schemas/log/verdict.ts';
 import { actorOf } from './actors.ts';
 import { keeperOf } from './keeping.ts';
+import { findingAt, playStages, STAGED } from './staged.ts';
 import { clientOf, DAY, findingOf, verdictOf } from './verdicts.ts';
 
 const MINUTE = 60_000;
-const ATTACKER = '203.0.113.66';
-
-/** A finding a minute, as a service shows it. */
-const at = (minute: number, fields: Partial<Finding>): Finding =>
-  findingOf({ ...fields, startMs: DAY + minute * MINUTE, endMs: DAY + minute * MINUTE + 20 });
+const ATTACKER = STAGED.client;
 
 describe('a staged attack', () => {
-  const scan = at(0, {
-    kind: 'unseen-operation',
-    hard: false,
-    explanationKey: 'gateway GET /.env',
-    service: 'gateway',
-    operation: 'GET /.env',
-  });
-  const probe = at(2, {
-    kind: 'attack-pattern',
-    explanationKey: 'GET /search · q · SQL injection',
-    service: 'gateway',
-  });
-  const exploit = at(3, { kind: 'statement', service: 'catalog' });
-  const lateral = at(5, {
-    kind: 'egress',
-    explanationKey: 'POST /fetch · link-local address',
-    service: 'worker',
-    operation: 'POST /fetch',
-  });
-  const exfiltration = at(8, {
-    kind: 'egress',
-    explanationKey: 'GET /reports · public',
-    service: 'reports',
-    operation: 'GET /reports',
-  });
-  const steps = [scan, probe, exploit, lateral, exfiltration];
-  const play = () => {
-    const running = keeperOf();
-    for (const [i, finding] of steps.entries())
-      running.feed(
-        verdictOf({
-          client: ATTACKER,
-          findings: [finding],
-          p: finding === scan ? 8e-4 : 1e-4,
-          appendMs: finding.startMs + 100 + i,
-        }),
-      );
-    return running;
-  };
+  const exfiltration = STAGED.findings.at(-1)!;
+  const play = () => playStages(keeperOf());
 
   it('is one incident with its stages in order, also what came before it was opened', () => {
     const { rows, alerts, only } = play();
     expect(rows.size).toBe(1);
-    expect(only().story.stages.map(({ stage }) => stage)).toEqual([
-      'reconnaissance',
-      'probing',
-      'exploitation',
-      'lateral-movement',
-      'exfiltration',
-    ]);
+    expect(only().story.stages.map(({ stage }) => stage)).toEqual(STAGED.stages);
     expect(only().client.address).toBe(ATTACKER);
     expect(only().services).toEqual(['gateway', 'catalog', 'worker', 'reports']);
     expect(alerts.filter(({ event }) => event === 'opened')).toHaveLength(1);
@@ -83,7 +36,10 @@ describe('a staged attack', () => {
 
   it('has a timeline in the order of evidence, whatever came late', () => {
     const { feed, only } = play();
-    feed(verdictOf({ client: ATTACKER, findings: [at(1, { kind: 'parameter', explanationKey: 'early' })] }), DAY + 9e5);
+    feed(
+      verdictOf({ client: ATTACKER, findings: [findingAt(1, { kind: 'parameter', explanationKey: 'early' })] }),
+      DAY + 9e5,
+    );
     const { timeline } = only().story;
     expect(timeline.map(({ atMs }) => atMs)).toEqual(timeline.map(({ atMs }) => atMs).toSorted((a, b) => a - b));
     expect(timeline.filter(({ what }) => what === 'finding').map(({ text }) => text.split(' ', 1)[0])).toEqual([

@@ -1,8 +1,8 @@
--- What happened in an incident, in order: the evidence, when it was noticed, whom it was told to.
+-- What happened in an incident, in order: the evidence, how far it got, when it was noticed, whom it was told to.
 CREATE OR REPLACE VIEW {database}.incident_timeline (
   incident_id String COMMENT 'Incident; one that was merged tells under the one that took it in',
   at DateTime64(3, 'UTC') COMMENT 'When',
-  event Enum8('request' = 0, 'opened' = 1, 'merged' = 2, 'alert' = 3, 'delivery' = 4, 'closed' = 5, 'said' = 6) COMMENT 'What happened; merged: opened, and taken into this one later; said: by an operator',
+  event Enum8('request' = 0, 'opened' = 1, 'merged' = 2, 'alert' = 3, 'delivery' = 4, 'closed' = 5, 'said' = 6, 'stage' = 7, 'actor' = 8, 'client' = 9, 'reopened' = 10, 'finding' = 11, 'decision' = 12) COMMENT 'What happened; merged: opened, and taken into this one later; said: by an operator; stage: it got so far; actor: abuse over many requests; client: another one did it too; finding: in a request that is not among the 20',
   what String COMMENT 'In words: the request''s match line, the incident''s title, the alert''s type, the delivery''s destination and state, …',
   service LowCardinality(String) COMMENT 'Service of the request or the opening finding; empty for alerts and deliveries',
   operation String COMMENT 'Operation of it',
@@ -20,7 +20,7 @@ WITH
   evidence AS (
     SELECT story, class, kind, title, arrayJoin(trace_ids) AS trace_id FROM i
   )
-SELECT incident_id, at, CAST(event, 'Enum8(''request'' = 0, ''opened'' = 1, ''merged'' = 2, ''alert'' = 3, ''delivery'' = 4, ''closed'' = 5, ''said'' = 6)') AS event,
+SELECT incident_id, at, CAST(event, 'Enum8(''request'' = 0, ''opened'' = 1, ''merged'' = 2, ''alert'' = 3, ''delivery'' = 4, ''closed'' = 5, ''said'' = 6, ''stage'' = 7, ''actor'' = 8, ''client'' = 9, ''reopened'' = 10, ''finding'' = 11, ''decision'' = 12)') AS event,
   what, service, operation, client_address, trace_id, class, kind, title
 FROM (
   SELECT i.story AS incident_id, i.opened AS at, if(i.state = 'merged', 'merged', 'opened') AS event, i.title AS what, i.service AS service,
@@ -30,6 +30,11 @@ FROM (
   SELECT i.story, i.closed, 'closed', concat(toString(i.occurrences), ' occurrences in ', toString(i.trace_count), ' traces'), i.service,
     toString(i.operation), i.client_address, '', i.class, i.kind, i.title
   FROM i WHERE i.state = 'closed'
+  UNION ALL
+  SELECT i.story, t.1, toString(t.2), t.3, if(t.2 = 'decision', '', i.service), '', t.5, t.4, i.class, i.kind, i.title
+  FROM i ARRAY JOIN arrayZip(`timeline.at`, `timeline.what`, `timeline.text`, `timeline.trace_id`, `timeline.client_address`) AS t
+  WHERE i.state != 'merged'
+    AND (t.2 IN ('stage', 'actor', 'client', 'reopened', 'decision') OR (t.2 = 'finding' AND NOT has(i.trace_ids, t.4)))
   UNION ALL
   SELECT e.story, v.start, 'request', v.match_text, v.service, toString(v.operation), v.client_address, v.trace_id, e.class, e.kind, e.title
   FROM (
@@ -56,4 +61,4 @@ FROM (
   FROM (SELECT * FROM {database}.incident_actions FINAL) AS s
   INNER JOIN i ON i.id = s.said_of
 )
-COMMENT 'Events of each incident in order of time: requests, opening, alerts, deliveries, words of operators, closing'
+COMMENT 'Events of each incident in order of time: requests, stages, actors, opening, alerts, deliveries, words of operators, closing'

@@ -1,4 +1,4 @@
--- The incidents as they stand, with the last word of an operator on their present occurrence. What was said since they were last
+-- The incidents as they stand, with their story and the last word of an operator on their present occurrence. What was said since they were last
 -- reopened counts; a judgement (expected, bad) outweighs what was acknowledged or resolved after it.
 CREATE OR REPLACE VIEW {database}.incidents_latest (
   id String COMMENT 'Equal over replays',
@@ -8,7 +8,7 @@ CREATE OR REPLACE VIEW {database}.incidents_latest (
   class LowCardinality(String) COMMENT 'security, operational, telemetry or inventory',
   kind LowCardinality(String) COMMENT 'Kind of the finding that opened it; release: what a new version of a service brought',
   explanation_key String COMMENT 'What of that kind',
-  entity String COMMENT 'Client address, or service and operation, or service@version',
+  entity String COMMENT 'Client address, service and operation, service@version, or the actor',
   service LowCardinality(String) COMMENT 'Service of the opening finding',
   operation LowCardinality(String) COMMENT 'Operation of the opening finding',
   title String COMMENT 'One line for people',
@@ -37,7 +37,41 @@ CREATE OR REPLACE VIEW {database}.incidents_latest (
   reviewed_by String COMMENT 'Who said it; empty = nobody yet',
   reviewed DateTime64(3, 'UTC') COMMENT 'When; 1970 = nobody yet',
   review_comment String COMMENT 'In their words',
-  edit_id String COMMENT 'Edit of the baseline made with it; empty without'
+  edit_id String COMMENT 'Edit of the baseline made with it; empty without',
+  risk Float64 COMMENT '0 to 100, of its worst actor; 0 = nothing is known of one',
+  risk_reasons Array(String) COMMENT 'Why, the weightiest first',
+  `stages.stage` Array(LowCardinality(String)) COMMENT 'How far the attack got, in the order of first evidence: reconnaissance, probing, exploitation, lateral-movement, access, exfiltration',
+  `stages.technique` Array(LowCardinality(String)) COMMENT 'MITRE ATT&CK technique; empty where none fits',
+  `stages.by` Array(LowCardinality(String)) COMMENT 'Kind of finding or abuse that showed it first',
+  `stages.first` Array(DateTime64(3, 'UTC')) COMMENT 'First evidence',
+  `stages.last` Array(DateTime64(3, 'UTC')) COMMENT 'Last evidence',
+  `stages.count` Array(UInt64) COMMENT 'Requests that showed it',
+  `timeline.at` Array(DateTime64(3, 'UTC')) COMMENT 'What happened, in the order of evidence; at most 64, the first and last kept',
+  `timeline.what` Array(LowCardinality(String)) COMMENT 'finding, actor, stage, opened, merged, closed, reopened, client, word or decision',
+  `timeline.text` Array(String) COMMENT 'In words',
+  `timeline.trace_id` Array(String) COMMENT 'Trace that shows it; empty without',
+  `timeline.client_address` Array(String) COMMENT 'Client of it; empty without',
+  `expected.call` Array(String) COMMENT 'Call chain of the best match, of the worst verdict, depth first',
+  `expected.depth` Array(UInt16) COMMENT 'Depth of the call',
+  `expected.count` Array(UInt32) COMMENT 'How often, under that parent',
+  `expected.mark` Array(LowCardinality(String)) COMMENT 'missing, extra, changed or empty',
+  `seen.call` Array(String) COMMENT 'Call chain that was seen, of the worst verdict, depth first',
+  `seen.depth` Array(UInt16) COMMENT 'Depth of the call',
+  `seen.count` Array(UInt32) COMMENT 'How often, under that parent',
+  `seen.mark` Array(LowCardinality(String)) COMMENT 'missing, extra, changed or empty',
+  `evidence.trace_id` Array(String) COMMENT 'Up to 20 requests that show it, chosen to differ',
+  `evidence.entry_span_id` Array(String) COMMENT 'Entry span of the request; empty where only its trace is known',
+  `evidence.span_id` Array(String) COMMENT 'Span that deviates',
+  `evidence.kind` Array(LowCardinality(String)) COMMENT 'Kind of its leading finding',
+  `evidence.service` Array(LowCardinality(String)) COMMENT 'Service that deviates',
+  `evidence.operation` Array(String) COMMENT 'Operation that deviates',
+  `evidence.client_address` Array(String) COMMENT 'Client of the request; empty = unknown',
+  `evidence.at` Array(DateTime64(3, 'UTC')) COMMENT 'When it deviated',
+  reached Array(String) COMMENT 'Services, databases and other peers its requests reached',
+  tables Array(String) COMMENT 'Tables and collections their statements name',
+  fields Array(String) COMMENT 'Sensitive parameters and attributes that were there, by name',
+  `similar.id` Array(String) COMMENT 'Earlier incidents like it, the likest first',
+  `similar.why` Array(String) COMMENT 'What they share'
 )
 AS
 WITH words AS (
@@ -64,6 +98,11 @@ SELECT id, revision,
   if(has_word, word.3, '') AS reviewed_by,
   if(has_word, word.4, toDateTime64(0, 3, 'UTC')) AS reviewed,
   if(has_word, word.5, '') AS review_comment,
-  if(has_word, word.7, '') AS edit_id
+  if(has_word, word.7, '') AS edit_id,
+  risk, risk_reasons, `stages.stage`, `stages.technique`, `stages.by`, `stages.first`, `stages.last`, `stages.count`, `timeline.at`,
+  `timeline.what`, `timeline.text`, `timeline.trace_id`, `timeline.client_address`, `expected.call`, `expected.depth`, `expected.count`,
+  `expected.mark`, `seen.call`, `seen.depth`, `seen.count`, `seen.mark`, `evidence.trace_id`, `evidence.entry_span_id`, `evidence.span_id`,
+  `evidence.kind`, `evidence.service`, `evidence.operation`, `evidence.client_address`, `evidence.at`, reached, tables, fields, `similar.id`,
+  `similar.why`
 FROM known
 COMMENT 'Newest revision of each incident and what operators said of it, without those merged into others'
