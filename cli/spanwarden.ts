@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import('./status.ts')).status,
   incidents: async () => (await import('./incidents.ts')).incidents,
   alerts: async () => (await import('./alerts.ts')).alerts,
+  decisions: async () => (await import('./decisions.ts')).decisions,
   digest: async () => (await import('./digest.ts')).digest,
   edits: async () => (await import('./edits.ts')).edits,
   baseline: async () => (await import('./baseline.ts')).baseline,

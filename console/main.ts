@@ -1,6 +1,7 @@
 /** Builds the console on the platform of a process. */
 import { randomUUID } from 'node:crypto';
 import { createStore, type StoreDeps } from '../runtime/clickhouse/store.ts';
+import { readDecisions } from '../runtime/clickhouse/stored-decisions.ts';
 import {
   readFindingsOfTraces,
   readInventoryCalls,
@@ -38,6 +39,7 @@ export function createConsoleRole(
       recentFindings: (sinceMs, most) => readRecentFindings(clickhouse, sinceMs, most),
       judgedBad: (incident) => readJudgedBad(clickhouse, incident),
       novelties: (sinceMs) => readNovelties(clickhouse, sinceMs),
+      decisions: (filter) => readDecisions(clickhouse, filter),
       inventoryCalls: () => readInventoryCalls(clickhouse),
     },
     log,

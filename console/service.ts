@@ -10,6 +10,7 @@ import type { Logger } from '../runtime/telemetry/logger.ts';
 import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { ConsoleConfig } from '../schemas/config/console.ts';
 import { createDeadLetterDesk } from './dead-letters.ts';
+import { createDecisionDesk } from './decisions.ts';
 import { createEditDesk } from './edits.ts';
 import { createGuard } from './guard.ts';
 import { createIncidentDesk } from './incidents.ts';
@@ -17,6 +18,7 @@ import { createPreviewer, type JudgeAgain } from './preview.ts';
 import { PROBLEM_TYPE, ProblemError, problemOf } from './problem.ts';
 import { addAlertRoutes } from './routes/alerts.ts';
 import { addBaselineRoutes } from './routes/baseline.ts';
+import { addDecisionRoutes } from './routes/decisions.ts';
 import { addEditRoutes } from './routes/edits.ts';
 import { addIncidentRoutes } from './routes/incidents.ts';
 import type { ConsoleStore } from './store.ts';
@@ -110,6 +112,7 @@ export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console
   addEditRoutes(app, edits);
   addIncidentRoutes(app, createIncidentDesk({ store, edits, log, now }));
   addAlertRoutes(app, createDeadLetterDesk({ store, log, now }));
+  addDecisionRoutes(app, createDecisionDesk({ store, log, now }));
   addBaselineRoutes(app, { store, now, newId });
 
   let access: ConsoleAccess | undefined;

@@ -15,7 +15,7 @@ const running = new Set<ChildProcessWithoutNullStreams>();
 beforeAll(async () => {
   program = await buildGo(new URL('bouncer/', import.meta.url), 'a CrowdSec bouncer that is not ours', 'bouncer');
 }, 300_000);
-afterAll(() => rmSync(program.directory, { recursive: true, force: true }));
+afterAll(() => program && rmSync(program.directory, { recursive: true, force: true }));
 beforeEach(async () => {
   serving = await startServing();
 });

@@ -58,6 +58,7 @@ function open(settings: Record<string, unknown> = {}, over: Partial<ConsoleStore
     },
     baselineRequests: async () => [],
     deadLetters: async () => [],
+    decisions: async () => [],
     async insertImported(version) {
       imported.push(version);
     },

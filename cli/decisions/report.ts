@@ -1,0 +1,47 @@
+/** What decisions would have done (mode simulate) or did: the figures to look at before they are enforced. */
+import type { Decision } from '../../schemas/alerts/decision.ts';
+
+export function simulateReport(
+  decisions: readonly Decision[],
+  mode: 'off' | 'simulate' | 'enforce',
+  { sinceMs, nowMs }: { readonly sinceMs: number; readonly nowMs: number },
+): string[] {
+  const made = decisions.filter(({ state }) => state !== 'refused');
+  const refused = decisions.filter(({ state }) => state === 'refused');
+  const would = mode === 'enforce' ? 'met' : 'would have met';
+  const lines = [
+    `decisions from ${new Date(sinceMs).toISOString()} to ${new Date(nowMs).toISOString()}, response.mode ${mode}`,
+    '',
+  ];
+  if (made.length === 0) lines.push('none was made');
+  for (const target of ['everything', 'operations', 'reduced-rights'] as const) {
+    const of = made.filter((one) => one.target === target).sort((a, b) => b.matchedOrdinary - a.matchedOrdinary);
+    if (of.length === 0) continue;
+    const met = of.reduce((sum, { matched }) => sum + matched, 0);
+    const ordinary = of.reduce((sum, { matchedOrdinary }) => sum + matchedOrdinary, 0);
+    lines.push(`${TARGET[target]}: ${of.length} decisions ${would} ${met} requests, ${ordinary} of them ordinary`);
+    for (const one of of) lines.push(story(one));
+    lines.push('');
+  }
+  if (refused.length > 0) {
+    lines.push(`refused by a rail: ${refused.length}`);
+    const byRail = Map.groupBy(refused, ({ reason }) => reason);
+    for (const [reason, of] of [...byRail].sort((a, b) => b[1].length - a[1].length))
+      lines.push(`  ${of.length} × ${reason}: ${[...new Set(of.map(({ value }) => value))].slice(0, 5).join(', ')}`);
+    lines.push('');
+  }
+  lines.push(
+    'An ordinary request is one without any finding. Where ordinary ones stand beside a decision, look who shares the address:',
+    "name it in response.allow, or lower response.maxUsersPerAddress, before response.mode is 'enforce' (docs/response.md).",
+  );
+  return lines;
+}
+
+const TARGET: Readonly<Record<Decision['target'], string>> = {
+  everything: 'banned',
+  operations: 'kept from named operations',
+  'reduced-rights': 'marked with a risk',
+};
+
+const story = (one: Decision): string =>
+  `  ${one.matchedOrdinary} ordinary of ${one.matched}  ${one.scope} ${one.value}  ${one.state}  ${new Date(one.createdMs).toISOString()} for ${Math.round((one.expiresMs - one.createdMs) / 60_000)} min  ${one.reason}  (${one.id}, incident ${one.incidentId})`;

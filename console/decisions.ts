@@ -1,0 +1,51 @@
+/** Decisions about actors, and undoing them: records of the `findings` topic, whose owner lifts them. */
+import type { DecisionFilter } from '../runtime/clickhouse/stored-decisions.ts';
+import type { Log } from '../runtime/log/port.ts';
+import type { Decision } from '../schemas/alerts/decision.ts';
+import { encodeJson } from '../schemas/log/codecs.ts';
+import type { DecisionAction } from '../schemas/log/decision-action.ts';
+import { RecordKind } from '../schemas/log/topics.ts';
+import { ProblemError } from './problem.ts';
+import type { ConsoleStore } from './store.ts';
+
+export interface DecisionDesk {
+  /** Newest first. */
+  list(filter: DecisionFilter): Promise<readonly Decision[]>;
+  /** Of an id (or the start of it), an address, a range or a user: all that is in force about it. */
+  undo(about: string, by: string, comment: string, dryRun: boolean): Promise<UndoneDecisions>;
+}
+
+export interface UndoneDecisions {
+  /** What stands in the tables; ranges around an address, and what is just being made, are lifted too. */
+  readonly decisions: readonly Decision[];
+  readonly action: DecisionAction;
+}
+
+export interface DecisionDeskDeps {
+  readonly store: Pick<ConsoleStore, 'decisions'>;
+  readonly log: Pick<Log, 'produce'>;
+  readonly now: () => number;
+}
+
+/** Addresses and ranges may be set free before anything is decided about them. */
+const isNetwork = (text: string): boolean =>
+  /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)(?:\/\d{1,3})?$/.test(text);
+
+export function createDecisionDesk({ store, log, now }: DecisionDeskDeps): DecisionDesk {
+  return {
+    list: (filter) => store.decisions(filter),
+    async undo(about, by, comment, dryRun) {
+      const found = await store.decisions({ about, states: ['simulated', 'enforced'], endingAfterMs: now() });
+      const byId = found.filter(({ value }) => value !== about);
+      if (byId.length > 1) throw new ProblemError(404, `'${about}' is the start of several decisions' ids`);
+      if (found.length === 0 && !isNetwork(about))
+        throw new ProblemError(404, `nothing is decided about '${about}': 'spanwarden decisions list' shows what is`);
+      const action: DecisionAction = { about: byId[0]?.id ?? about, action: 'undo', by, comment, atMs: now() };
+      if (!dryRun)
+        await log.produce('findings', [
+          { kind: RecordKind.decisionAction, key: action.about, value: encodeJson(action) },
+        ]);
+      return { decisions: found, action };
+    },
+  };
+}
