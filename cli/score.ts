@@ -4,6 +4,7 @@ import { scoreFiles } from '../detector/offline.ts';
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
+import { createForeignTest } from '../traces/attribution/foreign.ts';
 import { createReadingKit } from '../traces/kit.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
@@ -70,7 +71,8 @@ exit codes: 0 written · 1 the baseline or an input cannot be used · 2 wrong co
         symbols,
         segment,
         read: reader.read,
-        createAssembler: (assembly, sink) => createAssembler(assembly, { sink }),
+        createAssembler: (assembly, sink) =>
+          createAssembler(assembly, { sink, isForeign: createForeignTest(reader.clientAt) }),
         incidents: createOfflineIncidents({
           ...config.incidents,
           sensitiveTables: config.learning.sensitiveTables,

@@ -3,6 +3,7 @@ import { createLearners } from '../baseline/all-learners.ts';
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
+import { createForeignTest } from '../traces/attribution/foreign.ts';
 import { createReadingKit } from '../traces/kit.ts';
 import { createSegment } from '../traces/reading/columns.ts';
 import { type TrainSummary, trainFiles } from '../trainer/offline.ts';
@@ -55,7 +56,8 @@ exit codes: 0 written · 1 nothing could be learned, or an input cannot be read 
         segment,
         spare: createSegment(symbols),
         read: reader.read,
-        createAssembler: (assembly, sink) => createAssembler(assembly, { sink }),
+        createAssembler: (assembly, sink) =>
+          createAssembler(assembly, { sink, isForeign: createForeignTest(reader.clientAt) }),
         files,
       },
     );

@@ -8,6 +8,7 @@ import { createStore } from '../runtime/clickhouse/store.ts';
 import type { Platform } from '../runtime/platform.ts';
 import { observeAssembly, observeReading } from '../runtime/telemetry/observed.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
+import { createForeignTest } from '../traces/attribution/foreign.ts';
 import { createReadingKit } from '../traces/kit.ts';
 import { createSensitiveTest } from '../traces/redaction/names.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
@@ -33,6 +34,7 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
   };
   const versions = createVersions({ log, logger, now: Date.now, load });
   const isEdge = createEdgeTest(versions.at, reader.labelAt);
+  const isForeign = createForeignTest(reader.clientAt, isEdge);
   const detector = createDetector(
     { assembly: config.assembly, detector: config.detector, keepsAll: config.clickhouse.keep === 'all' },
     {
@@ -58,7 +60,7 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
         hash: createKeyedHash(config.redaction.key, 'objects'),
       }),
       createAssembler: (sink) =>
-        observeAssembly(metrics, 'detector', createAssembler(config.assembly, { sink, isEdge })),
+        observeAssembly(metrics, 'detector', createAssembler(config.assembly, { sink, isEdge, isForeign })),
       segment,
       read: reader.read,
       isSensitive: createSensitiveTest(config.redaction),

@@ -10,6 +10,7 @@ import type { PartialRow } from '../runtime/clickhouse/stored-versions.ts';
 import type { Platform } from '../runtime/platform.ts';
 import { observeAssembly, observeReading } from '../runtime/telemetry/observed.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
+import { createForeignTest } from '../traces/attribution/foreign.ts';
 import { createReadingKit } from '../traces/kit.ts';
 import { rulesWith } from '../traces/operations/learned-templates.ts';
 import { createSegment } from '../traces/reading/columns.ts';
@@ -40,6 +41,7 @@ export function createTrainerRole(platform: Platform, editsOf: EditsOf = () => N
     now: Date.now,
   });
   const { symbols, reader, segment } = createReadingKit(config);
+  const isForeign = createForeignTest(reader.clientAt);
   observeReading(metrics, 'trainer', reader.stats);
   const learners = createLearners({ hashKey: config.redaction.key });
   const rescored = createSegment(symbols);
@@ -94,7 +96,8 @@ export function createTrainerRole(platform: Platform, editsOf: EditsOf = () => N
     },
     learning,
     templates,
-    createAssembler: (sink) => observeAssembly(metrics, 'trainer', createAssembler(config.assembly, { sink })),
+    createAssembler: (sink) =>
+      observeAssembly(metrics, 'trainer', createAssembler(config.assembly, { sink, isForeign })),
     segment,
     read: reader.read,
     logger,

@@ -166,14 +166,37 @@ export const withdrawnVerdict = (spans: SegmentSpans, version: string): Verdict 
   state: 'withdrawn',
 });
 
-/** One `traceparent` used by many requests: no segment of its own, so the trace stands for it. */
+const MAX_REUSERS = 16;
+
+/** Distinct clients by how many of the requests are theirs; where the headers name nobody for sure, the socket peers. */
+function reusersOf(clients: readonly ClientRecord[]): readonly { client: ClientRecord; text: string; count: number }[] {
+  const byText = new Map<string, { client: ClientRecord; text: string; count: number }>();
+  for (const client of clients) {
+    const sure = client.confidence === 'high' || client.confidence === 'medium';
+    const text = (sure ? client.address : (client.peer ?? client.address)) ?? 'unknown';
+    const known = byText.get(text);
+    if (known !== undefined) known.count++;
+    else byText.set(text, { client, text, count: 1 });
+  }
+  return [...byText.values()].sort((a, b) => b.count - a.count || (a.text < b.text ? -1 : 1));
+}
+
+/**
+ * One `traceparent` used by many requests: no segment of its own, so the trace stands for it. `clients`: of its entries.
+ * Whoever alone sent them all is named; else nobody is, and those who sent most are listed.
+ */
 export function reusedVerdict(
   partition: number,
   offset: number,
   appendMs: number,
   traceId: string,
   maxSegments: number,
+  clients: readonly ClientRecord[] = [],
 ): Verdict {
+  const reusers = reusersOf(clients);
+  const listed = reusers.slice(0, MAX_REUSERS);
+  const from = listed.map(({ text, count }) => `${text} (${count})`).join(', ');
+  const more = reusers.length - listed.length;
   const entrySpanId = '0'.repeat(16);
   const blank = blankVerdict(
     { traceId, entrySpanId, partition, firstOffset: offset, appendMs, spanCount: 0 },
@@ -191,7 +214,7 @@ export function reusedVerdict(
     spanId: '',
     parameter: '',
     expected: 'one request, or a few, under one trace id',
-    seen: `more than ${maxSegments} segments under trace id ${traceId}`,
+    seen: `more than ${maxSegments} segments under trace id ${traceId}${from === '' ? '' : `, from ${from}`}${more > 0 ? ` and ${more} more` : ''}`,
     support: 0,
     severity: Math.log2(maxSegments),
     p: 1,
@@ -200,7 +223,13 @@ export function reusedVerdict(
     startMs: appendMs,
     endMs: appendMs,
   };
-  return { ...blank, findings: [finding], client: { ...NOBODY, reason: 'trace-id-reused' } };
+  const alone = reusers.length === 1 && reusers[0]!.client.confidence === 'high' ? reusers[0]!.client : undefined;
+  return {
+    ...blank,
+    findings: [finding],
+    client: alone ?? { ...NOBODY, reason: 'trace-id-reused' },
+    origins: listed.map(({ client }) => client),
+  };
 }
 
 /** A node so slow may be what the slow nodes of other requests waited for, unusual enough by itself or not. */

@@ -320,8 +320,16 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     pending.delete(entry);
   }
 
-  function reused(partition: number, offset: number, appendMs: number, traceId: string): void {
-    const verdict = reusedVerdict(partition, offset, appendMs, traceId, config.assembly.maxSegmentsPerTrace);
+  function reused(
+    partition: number,
+    offset: number,
+    appendMs: number,
+    traceId: string,
+    entries: readonly SegmentSpans[],
+  ): void {
+    const clients = entries.flatMap((entry) => (deps.read(entry, segment, null) ? [segment.client] : []));
+    const { maxSegmentsPerTrace } = config.assembly;
+    const verdict = reusedVerdict(partition, offset, appendMs, traceId, maxSegmentsPerTrace, clients);
     effects.store(verdict, null, 'all');
     effects.finding(verdict, 0);
   }

@@ -40,6 +40,21 @@ export interface AssemblerDeps {
     spanEnd: number,
     appendMs: number,
   ) => boolean;
+  /**
+   * Whether a SERVER span is another client's request than the SERVER span it names as its parent: what an outsider writes
+   * into `traceparent` must not put his request under somebody else's. Asked only of a SERVER span right under another,
+   * without the CLIENT span of a call between them.
+   */
+  readonly isForeign?: (span: SpanPlace, parent: SpanPlace, appendMs: number) => boolean;
+}
+
+/** Where a span lies; ranges as in `SegmentSpans.places`. */
+export interface SpanPlace {
+  readonly bytes: Uint8Array;
+  readonly resourceStart: number;
+  readonly resourceEnd: number;
+  readonly spanStart: number;
+  readonly spanEnd: number;
 }
 
 /** What is held now. */
@@ -71,7 +86,7 @@ const SCOPE = (ScopeSpansField.scope << 3) | 2;
 const SPAN = (ScopeSpansField.spans << 3) | 2;
 
 export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): SegmentAssembler {
-  const { sink, isEdge } = deps;
+  const { sink, isEdge, isForeign } = deps;
   const { graceMs, absenceGraceMs, idleMs, maxAgeMs, lateMs, maxSpansPerSegment, maxSegmentsPerTrace } = config;
   const store = createStore();
   const { spans, segments, records, traces } = store;
@@ -238,7 +253,8 @@ export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): Se
     if ((traces.flags[trace]! & TRACE_REUSED) !== 0) return;
     traces.flags[trace]! |= TRACE_REUSED;
     stats.reusedTraces++;
-    if (offset >= state.silentBelow) sink.reused(state.partition, offset, appendMs, traces.hex(trace));
+    if (offset >= state.silentBelow)
+      sink.reused(state.partition, offset, appendMs, traces.hex(trace), store.topsOf(state, trace));
   }
 
   // ——— closing ———
@@ -369,8 +385,13 @@ export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): Se
     const bits = bitsOf();
     const local = (bits & (SpanBits.remoteKnown | SpanBits.remote)) === SpanBits.remoteKnown;
     // A CONSUMER span opens a segment, unless it is known to hang in its own process: a message of a batch.
-    const isEntry = (bits & SpanBits.root) !== 0 || (head.kind === SpanKind.consumer && !local);
-    const parent = isEntry ? -1 : spans.find(trace, head.parentHigh, head.parentLow);
+    let isEntry = (bits & SpanBits.root) !== 0 || (head.kind === SpanKind.consumer && !local);
+    let parent = isEntry ? -1 : spans.find(trace, head.parentHigh, head.parentLow);
+    if (parent >= 0 && isUnderServer(bits, parent) && isForeign!(placeInHead(), placeOf(parent), recordMs)) {
+      stats.entriesForeign++;
+      isEntry = true;
+      parent = -1;
+    }
     if (parent >= 0) {
       const segment = spans.segment[parent]!;
       if (segments.count[segment]! >= maxSpansPerSegment) {
@@ -431,6 +452,29 @@ export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): Se
     if (segments.scheduledMs[segment] !== Number.POSITIVE_INFINITY) schedule(current, segment);
   }
 
+  /** A SERVER span, not known to be of its parent's process, right under a SERVER span. */
+  const isUnderServer = (bits: number, parent: number): boolean =>
+    isForeign !== undefined &&
+    (bits & SpanBits.kind) === SpanKind.server &&
+    (bits & (SpanBits.remoteKnown | SpanBits.remote)) !== SpanBits.remoteKnown &&
+    (spans.bits[parent]! & SpanBits.kind) === SpanKind.server;
+
+  const placeOf = (span: number): SpanPlace => ({
+    bytes: records.bytes[spans.record[span]!]!,
+    resourceStart: spans.resourceStart[span]!,
+    resourceEnd: spans.resourceEnd[span]!,
+    spanStart: spans.spanStart[span]!,
+    spanEnd: spans.spanEnd[span]!,
+  });
+
+  const placeInHead = (): SpanPlace => ({
+    bytes: recordBytes,
+    resourceStart,
+    resourceEnd,
+    spanStart: head.start,
+    spanEnd: head.end,
+  });
+
   /** Segments whose top waits for `span` join its segment. */
   function adopt(span: number): void {
     const trace = spans.trace[span]!;
@@ -443,6 +487,11 @@ export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): Se
       if (parent === child) {
         segments.bits[parent]! |= SegmentBits.cyclic;
         stats.cyclicSegments++;
+      } else if (
+        isUnderServer(spans.bits[top]!, span) &&
+        isForeign!(placeOf(top), placeOf(span), segments.firstMs[child]!)
+      ) {
+        stats.entriesForeign++; // a segment of its own: decided when its time comes
       } else if (segments.count[parent]! + segments.count[child]! > maxSpansPerSegment) {
         stats.splitSegments++;
         markTruncated(parent);

@@ -14,8 +14,8 @@ export interface AssemblerSink {
   withdrawn(spans: SegmentSpans): void;
   /** Exactly once, after the absence grace: what the trainer learns. Spans that come later are counted, not learned. */
   settled(spans: SegmentSpans): void;
-  /** A trace has more segments than allowed; told once a trace. */
-  reused(partition: number, offset: number, appendMs: number, traceId: string): void;
+  /** A trace has more segments than allowed; told once a trace. `entries`: the entry span of each that is held, alone. */
+  reused(partition: number, offset: number, appendMs: number, traceId: string, entries: readonly SegmentSpans[]): void;
   /** A closed segment is forgotten: spans that come now would open a new one. */
   forgotten(partition: number, traceId: string, entrySpanId: string): void;
 }

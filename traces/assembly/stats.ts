@@ -33,6 +33,8 @@ export interface AssemblyStats {
   entriesEdge: number;
   entriesConsumer: number;
   entriesOrphan: number;
+  /** Requests of another client that name a span of this one's as their parent. */
+  entriesForeign: number;
   /** Segments whose parents form a ring. */
   cyclicSegments: number;
   /** Segments kept apart because together they would be too large. */
@@ -64,6 +66,7 @@ export const createAssemblyStats = (): AssemblyStats => ({
   entriesEdge: 0,
   entriesConsumer: 0,
   entriesOrphan: 0,
+  entriesForeign: 0,
   cyclicSegments: 0,
   splitSegments: 0,
   reusedTraces: 0,

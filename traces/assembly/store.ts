@@ -51,7 +51,11 @@ export interface Store {
   /** In a ring of parents: makes the earliest member of the ring the top. */
   chooseTop(segment: number): void;
   toSpans(segment: number, partition: number): SegmentSpans;
+  /** The top of each held segment of the trace, the oldest first, by itself; at most 1,024. */
+  topsOf(state: PartitionState, trace: number): SegmentSpans[];
 }
+
+const MAX_TOPS = 1_024;
 
 export function createStore(): Store {
   const spans = createSpanPool();
@@ -282,6 +286,35 @@ export function createStore(): Store {
         places,
         truncated: (segments.bits[segment]! & SegmentBits.truncated) !== 0,
       };
+    },
+    topsOf(state, trace) {
+      const tops: SegmentSpans[] = [];
+      for (let segment = state.held.head; segment >= 0 && tops.length < MAX_TOPS; segment = segments.after[segment]!) {
+        if (segments.trace[segment] !== trace) continue;
+        const top = segments.top[segment]!;
+        tops.push({
+          traceId: traces.hex(trace),
+          entrySpanId: hexOfPair(spans.idHigh[top]!, spans.idLow[top]!),
+          entryReason: store.reasonOf(segment),
+          asynchronous: isAsynchronous(segment),
+          partition: state.partition,
+          firstOffset: segments.firstOffset[segment]!,
+          appendMs: segments.firstMs[segment]!,
+          records: [records.bytes[spans.record[top]!]!],
+          spanCount: 1,
+          places: Int32Array.of(
+            0,
+            spans.resourceStart[top]!,
+            spans.resourceEnd[top]!,
+            spans.scopeStart[top]!,
+            spans.scopeEnd[top]!,
+            spans.spanStart[top]!,
+            spans.spanEnd[top]!,
+          ),
+          truncated: true,
+        });
+      }
+      return tops;
     },
   };
   return store;

@@ -84,6 +84,14 @@ export interface Reader {
     spanEnd: number,
     templates?: PathTemplates | null,
   ): number;
+  /** Who made the request that one span served, by that span alone; null when it cannot be decoded. */
+  clientAt(
+    bytes: Uint8Array,
+    resourceStart: number,
+    resourceEnd: number,
+    spanStart: number,
+    spanEnd: number,
+  ): (ResolvedClient & { readonly service: number }) | null;
   readonly stats: ReaderStats;
 }
 
@@ -227,6 +235,26 @@ export function createReader(deps: ReaderDeps): Reader {
   function addProducer(traceId: string, spanId: string): void {
     for (const known of producers) if (known.spanId === spanId && known.traceId === traceId) return;
     producers.push({ traceId, spanId });
+  }
+
+  /** Of the attributes of `head`, those that say who the client is. */
+  function readEvidence(bytes: Uint8Array): void {
+    clearSlots(slots, bytes);
+    evidence.begin();
+    if (head.attributeCount === 0) return;
+    resetCursor(cursor, bytes, head.firstAttribute, head.end);
+    for (let left = head.attributeCount; left > 0; left--) {
+      const at = nextField(cursor, SpanField.attributes);
+      if (at < 0) return;
+      if (!readKeyValue(bytes, at, cursor.position, view)) continue;
+      const slot = keys.recognise(bytes, view.keyStart, view.keyEnd);
+      if (slot < 0) continue;
+      if (slot < Attribute.header) setSlot(slots, slot, keys.rank, view);
+      else if (slot === Attribute.header) {
+        const name = parameters.nameOf(bytes, keys.nameStart, view.keyEnd, true);
+        if (evidence.names.has(name)) evidence.header(name, view, keys.nameStart);
+      }
+    }
   }
 
   /** Start relative to the entry and duration of `head` into row `i`; a duration that cannot be known is NaN. */
@@ -433,6 +461,12 @@ export function createReader(deps: ReaderDeps): Reader {
       stats.overflowedNames = parameters.stats.overflowedNames;
       stats.overflowedOperations = operations.overflowed;
       return true;
+    },
+    clientAt(bytes, resourceStart, resourceEnd, spanStart, spanEnd) {
+      if (!readSpanHead(bytes, spanStart, spanEnd, head)) return null;
+      const service = resources.read(bytes, resourceStart, resourceEnd);
+      readEvidence(bytes);
+      return { ...evidence.resolve(slots, service, head.kind), service };
     },
     labelAt(bytes, resourceStart, resourceEnd, spanStart, spanEnd, templates) {
       operations.use(templates ?? NO_TEMPLATES);

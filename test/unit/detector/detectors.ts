@@ -6,6 +6,7 @@ import { decodeOriginAnswer, decodeOriginAsk, encodeJson } from '../../../schema
 import type { OriginAnswer, OriginAsk } from '../../../schemas/log/origin.ts';
 import type { ClientRecord, Verdict } from '../../../schemas/log/verdict.ts';
 import { createAssembler } from '../../../traces/assembly/assembler.ts';
+import { createForeignTest } from '../../../traces/attribution/foreign.ts';
 import { createReadingKit } from '../../../traces/kit.ts';
 import { EPOCH_MS, tracesData, type WireSpan } from '../traces/otlp.ts';
 
@@ -28,6 +29,7 @@ type Record = { readonly spans: Uint8Array } | { readonly ask: Uint8Array } | { 
 
 export function createDetectors(options: DetectorsOptions = {}) {
   const verdicts = new Map<string, Verdict>();
+  const findings: Verdict[] = [];
   const lookUps: OriginAsk[] = [];
   const queues: Record[][] = Array.from({ length: PARTITIONS }, () => []);
   const offsets = new Array<number>(PARTITIONS).fill(0);
@@ -39,7 +41,8 @@ export function createDetectors(options: DetectorsOptions = {}) {
     const core = createCore(
       { assembly, originWaitMs: options.originWaitMs ?? 8_000, maxRemembered: options.maxRemembered ?? 1_000 },
       {
-        createAssembler: (sink) => createAssembler(assembly, { sink }),
+        createAssembler: (sink) =>
+          createAssembler(assembly, { sink, isForeign: createForeignTest(kit.reader.clientAt) }),
         segment: kit.segment,
         read: kit.reader.read,
         isSensitive: () => false,
@@ -50,7 +53,7 @@ export function createDetectors(options: DetectorsOptions = {}) {
           const known = verdicts.get(verdict.id);
           if (known === undefined || known.revision <= verdict.revision) verdicts.set(verdict.id, verdict);
         },
-        finding: () => {},
+        finding: (verdict) => findings.push(verdict),
         ask(ask: OriginAsk) {
           asks++;
           queues[partitionOf(ask.producerTraceId)]!.push({ ask: encodeJson(ask) });
@@ -97,6 +100,7 @@ export function createDetectors(options: DetectorsOptions = {}) {
 
   return {
     verdicts,
+    findings,
     lookUps,
     until,
     get asks() {

@@ -1,0 +1,24 @@
+/**
+ * Whether a request names somebody else's as its parent (ids that responses or outgoing calls gave away): where both spans
+ * say for sure who their clients are, and these differ, at one service, or where requests enter from outside.
+ */
+import type { AssemblerDeps, SpanPlace } from '../assembly/assembler.ts';
+import type { Reader } from '../reading/reader.ts';
+
+/** `isEdge`: as assembly asks it, where a version knows. */
+export const createForeignTest =
+  (
+    clientAt: Reader['clientAt'],
+    isEdge: NonNullable<AssemblerDeps['isEdge']> = () => false,
+  ): NonNullable<AssemblerDeps['isForeign']> =>
+  (span, parent, appendMs) => {
+    const clientOf = ({ bytes, resourceStart, resourceEnd, spanStart, spanEnd }: SpanPlace) =>
+      clientAt(bytes, resourceStart, resourceEnd, spanStart, spanEnd);
+    const own = clientOf(span);
+    if (own?.confidence !== 'high') return false;
+    const above = clientOf(parent);
+    if (above?.confidence !== 'high' || above.address === own.address) return false;
+    if (above.service === own.service) return true;
+    const { bytes, resourceStart, resourceEnd, spanStart, spanEnd } = span;
+    return isEdge(bytes, resourceStart, resourceEnd, spanStart, spanEnd, appendMs);
+  };
