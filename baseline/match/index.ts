@@ -42,6 +42,7 @@ const CANDIDATES = 5;
 const CELLS = 120_000;
 /** Remembered matches; they are forgotten together, as they only save time. */
 const MEMO = 4_096;
+const CHAIN_MEMO = 512;
 /** Signatures of a family that are left out in turn, and how many others each is held against. */
 const LEFT_OUT = 16;
 const LEFT_OUT_NEAREST = 4;
@@ -100,6 +101,7 @@ export function createMatcher(tables: Tables, signatures: readonly SignatureLine
   });
   const candidates = createCandidates(learned.map(({ tree }) => tree));
   const memo = new Map<number, Matched>();
+  const chainMemo = new Map<number, Chains>();
 
   const unseenEntryOf = (tree: Tree): boolean => {
     const entry = tables.own(tree.segment, tree.segment.label[0]!);
@@ -207,12 +209,22 @@ export function createMatcher(tables: Tables, signatures: readonly SignatureLine
       return counted.has(tree.countKey[0]!) ? 1 : countedP;
     },
     chains(tree, signature, absence, about) {
+      // many requests of one attack have one tree, and findings at the same calls
+      let key = mix(mix(tree.exact, absence ? 1 : 0), signature + 1);
+      const { symbols } = tree.segment;
+      for (const hash of [...about].map((label) => symbols.labelHash(label)).sort((x, y) => x - y))
+        key = mix(key, hash);
+      let chains = chainMemo.get(key);
+      if (chains !== undefined) return chains;
       const failed = tree.failed[0] === 1;
       const counted = countedFromTree(tables, tree, failed);
       const own = learned[signature];
       const other = own === undefined ? null : failed ? own.failedTree : own.tree;
       const edits = counted === null || other === null ? null : treeEdit(counted, other, absence, { cells: CELLS });
-      return chainsOf(tables, tree, { counted, signature: other, edits, absence }, about);
+      chains = chainsOf(tables, tree, { counted, signature: other, edits, absence }, about);
+      if (chainMemo.size >= CHAIN_MEMO) chainMemo.clear();
+      chainMemo.set(key, chains);
+      return chains;
     },
     size: (signature) => (signature < 0 ? 1 : learned[signature]!.tree.size),
     leaveOneOut(familyKey) {

@@ -7,6 +7,7 @@ import { Sensitivity } from '../../schemas/clickhouse/redactor.ts';
 import type { ActorsConfig } from '../../schemas/config/actors.ts';
 import type { ActorEvent, EventFinding, LoginAttempt, TouchedObject } from '../../schemas/log/actor-event.ts';
 import type { ClientRecord, Finding, Verdict } from '../../schemas/log/verdict.ts';
+import { SpanKind } from '../../schemas/otlp/fields.ts';
 import { textOf } from '../../schemas/otlp/text.ts';
 import { hashText } from '../../traces/byte-table.ts';
 import { Outcome, ParameterSource, type Segment, type Symbols } from '../../traces/segment.ts';
@@ -32,7 +33,6 @@ export interface ActorEvents {
 const MAX_OBJECTS = 8;
 const MAX_FINDINGS = 16;
 const MAX_ACCOUNT_BYTES = 128;
-const SERVER = 2;
 /** Verdicts of a partition remembered that something was told of. */
 const MAX_TOLD = 20_000;
 const MAX_KINDS = 50_000;
@@ -154,15 +154,19 @@ export function createActorEvents(config: ActorsConfig, deps: ActorEventDeps): A
     if (segment.asynchronous) return null;
     let at = -1;
     for (let i = 0; i < segment.spanCount && at < 0; i++) {
-      if ((i === 0 || segment.kind[i] === SERVER) && isLoginLabel(segment.label[i]!)) at = i;
+      if ((i === 0 || segment.kind[i] === SpanKind.server) && isLoginLabel(segment.label[i]!)) at = i;
     }
     if (at < 0) return null;
     const account = accountOf(segment);
     if (at > 0 && account === '') return null;
-    let succeeded = loginSucceeded(segment.outcome[at]!, segment.httpStatus[at]!);
+    let succeeded = loginSucceeded(segment.outcome[at]!, segment.httpStatus[at]!, account !== '');
     // who answers 200 and says no in the body has asked somebody who does say it
     for (let i = at + 1; succeeded === true && i < segment.spanCount; i++) {
-      if (segment.kind[i] === SERVER && segment.outcome[i] === Outcome.clientError && isLoginLabel(segment.label[i]!))
+      if (
+        segment.kind[i] === SpanKind.server &&
+        segment.outcome[i] === Outcome.clientError &&
+        isLoginLabel(segment.label[i]!)
+      )
         succeeded = false;
     }
     return succeeded === null ? null : { account, succeeded };

@@ -63,9 +63,12 @@ const lastMark = (name: string): number => Math.max(name.lastIndexOf('.'), name.
 /** What a server answers to somebody it does not let in: wrong, unknown, locked, too many. */
 const REFUSED = new Set([400, 401, 403, 404, 422, 423, 429]);
 
-/** Null when nobody can tell: the server failed, or refused for another reason. */
-export function loginSucceeded(outcome: number, httpStatus: number): boolean | null {
+/**
+ * Null when nobody can tell: the server failed, or refused for another reason. Not found is an unknown account where one was named,
+ * else a page that is not there: scanners try many names of it.
+ */
+export function loginSucceeded(outcome: number, httpStatus: number, hasAccount: boolean): boolean | null {
   if (outcome === Outcome.ok) return true;
-  if (outcome !== Outcome.clientError) return null;
+  if (outcome !== Outcome.clientError || (httpStatus === 404 && !hasAccount)) return null;
   return httpStatus === 0 || REFUSED.has(httpStatus) ? false : null;
 }

@@ -18,8 +18,9 @@ export interface StoryDeps {
 
 const SERVICE = 'service:';
 const MOST = 32;
-/** Statements of one segment that are looked into; the same one is looked into once. */
-const MAX_STATEMENTS = 64;
+/** Statements of one segment that are looked into, and characters of all; the same one is looked into once. */
+const MAX_STATEMENTS = 32;
+const MAX_SCANNED = 32_768;
 const MAX_NAME = 200;
 
 /** Columns that hold what is private to people, by the parts of their names. */
@@ -113,6 +114,7 @@ function touchedBy(segment: Segment, { isSensitive }: StoryDeps): { tables: stri
     if (to.size < MOST && name !== '' && name !== OVERFLOW_TEXT && name !== '(none)') to.add(cut(name));
   };
   const told = new Set<string>();
+  let scanned = 0;
   const spansTold = new Set<number>();
   const names = new Set<number>();
   for (let i = 0; i < segment.parameterCount; i++) {
@@ -122,11 +124,12 @@ function touchedBy(segment: Segment, { isSensitive }: StoryDeps): { tables: stri
       names.add(name);
       if (isSensitive(symbols.text(name))) add(fields, symbols.text(name));
     }
-    if (source !== ParameterSource.statement || told.size >= MAX_STATEMENTS) continue;
+    if (source !== ParameterSource.statement || told.size >= MAX_STATEMENTS || scanned >= MAX_SCANNED) continue;
     const statement = textOf(segment.values, segment.parameterStart[i]!, segment.parameterEnd[i]!);
     spansTold.add(segment.parameterSpan[i]!);
     if (told.has(statement)) continue;
     told.add(statement);
+    scanned += statement.length;
     const found = namesInStatement(statement);
     for (const table of found.tables) add(tables, table);
     for (const column of found.selected) if (isPrivateColumn(column) || isSensitive(column)) add(fields, column);

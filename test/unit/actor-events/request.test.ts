@@ -211,6 +211,7 @@ describe('attempts to sign in', () => {
     [400, false],
     [401, false],
     [403, false],
+    [404, false],
     [422, false],
     [429, false],
     [405, null],
@@ -219,6 +220,11 @@ describe('attempts to sign in', () => {
   ])('answered %i: %s', (status, succeeded) => {
     const attempt = login([entry(http('POST', '/login', status, body))]);
     expect(attempt).toEqual(succeeded === null ? null : { account: 'alice', succeeded });
+  });
+
+  test('a page that is not there is none, without an account', () => {
+    expect(login([entry(http('POST', '/wp-login.php', 404))])).toBeNull();
+    expect(login([entry(http('POST', '/login', 401))])).toEqual({ account: '', succeeded: false });
   });
 
   test('a gateway that answers 200 and asked an auth service that said no: failed', () => {
