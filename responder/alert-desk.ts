@@ -13,6 +13,7 @@ import { createAcknowledgement, createAlert } from './alerts/body.ts';
 import { createDestinations } from './alerts/destination.ts';
 import { createDigestAlert } from './alerts/digest-body.ts';
 import { createOutbox, type Outbox } from './alerts/outbox.ts';
+import { createWords } from './alerts/words.ts';
 import type { KeeperSink } from './incidents/lifecycle.ts';
 import type { WaitingRows } from './rows.ts';
 
@@ -22,6 +23,8 @@ export interface AlertDeskDeps {
   readonly metrics: Metrics;
   readonly now: () => number;
   readonly random: () => number;
+  /** Takes secrets out of a text. */
+  look?(text: string): string;
 }
 
 export interface AlertDesk {
@@ -51,7 +54,9 @@ export function createAlertDesk(config: AlertsConfig & { readonly database: stri
   const { rows, logger, metrics, now } = deps;
   const alertsMade = metrics.counter('responder_alerts_total', 'Alerts made, by event and class');
   const attempts = metrics.counter('responder_delivery_attempts_total', 'Attempts to deliver an alert, by result');
-  const context = { traceLink: config.traceLink, database: config.database };
+  const { look } = deps;
+  const context = { traceLink: config.traceLink, database: config.database, ...(look && { look }) };
+  const words = createWords(look);
   const destinations = createDestinations(config, { now });
   let outbox: Outbox | undefined;
   let lastAlertMs = 0;
@@ -95,7 +100,13 @@ export function createAlertDesk(config: AlertsConfig & { readonly database: stri
       lastAlertMs = now();
       alertsMade.add(1, { event, class: incident.class });
       logger.info(
-        { incident: incident.id, event, class: incident.class, kind: incident.kind, title: incident.title },
+        {
+          incident: incident.id,
+          event,
+          class: incident.class,
+          kind: incident.kind,
+          title: words.title(incident.title),
+        },
         'alert',
       );
     },
@@ -105,7 +116,7 @@ export function createAlertDesk(config: AlertsConfig & { readonly database: stri
     },
     word(word) {
       if (word.action !== 'acknowledge' || word.result !== 'taken') return;
-      const alert = createAcknowledgement(word);
+      const alert = createAcknowledgement(word, context);
       if (outbox?.add(alert, []) === true) rows.alert(alert);
     },
     replay({ alert, destination, revision, attempt, by }) {

@@ -33,6 +33,8 @@ export interface BodyIncident {
   readonly class: IncidentClass;
   readonly kind: string;
   readonly explanation: string;
+  /** Absent in bodies of before. */
+  readonly entity?: string;
   readonly service: string;
   readonly operation: string;
   readonly severity: number;

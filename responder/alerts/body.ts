@@ -4,24 +4,18 @@ import type { Alert, Incident, IncidentStory, IncidentWord } from '../../schemas
 import type { Match } from '../../schemas/log/verdict.ts';
 import type { IncidentEvent } from '../incidents/lifecycle.ts';
 import type { AlertBody, AlertData, BodyStory } from './alert-body.ts';
-import { cut, plain } from './text.ts';
+import { fitted } from './fit.ts';
+import { createWords, iso } from './words.ts';
 
-const MAX_TITLE = 1_024;
-/** A body stays a fraction of a megabyte whatever requests name and say. */
-const MAX_NAME = 512;
-const MAX_TEXT = 2_000;
-const name = (text: string): string => cut(text, MAX_NAME);
-const sentence = (text: string): string => cut(plain(text), MAX_TEXT);
 /** The last ones: what happened since people last looked. */
 const MAX_TIMELINE = 16;
-/** Spans may claim any time: one that no calendar holds is the nearest it does. */
-const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
-const iso = (ms: number): string => new Date(Math.min(Math.max(ms || 0, 0), LAST_MS)).toISOString();
 
 export interface AlertContext {
   /** `https://…/{traceId}`, or '' for no links. */
   readonly traceLink: string;
   readonly database: string;
+  /** Takes secrets out of a text: alerts are an exit. */
+  look?(text: string): string;
 }
 
 /** Equal for the same event over replays: it is the `webhook-id` a receiver deduplicates by. */
@@ -43,14 +37,15 @@ export function createAlert(
     type,
     incidentId: incident.id,
     createdMs: atMs,
-    body: JSON.stringify(body),
+    body: fitted(body),
   };
 }
 
 /** That somebody looks at it: for destinations that can show it, no webhook. */
-export function createAcknowledgement(word: IncidentWord): Alert {
+export function createAcknowledgement(word: IncidentWord, context: Pick<AlertContext, 'look'> = {}): Alert {
   const { incidentId, by, comment, takenMs } = word;
-  const title = cut(plain(by === '' ? 'acknowledged' : `acknowledged by ${by}`), MAX_TITLE);
+  const words = createWords(context.look);
+  const title = words.title(by === '' ? 'acknowledged' : `acknowledged by ${by}`);
   const type = 'incident.acknowledged';
   const said = createHash('sha256')
     .update(JSON.stringify([incidentId, word.occurrence, by, word.atMs]))
@@ -60,19 +55,24 @@ export function createAcknowledgement(word: IncidentWord): Alert {
     type,
     incidentId,
     createdMs: takenMs,
-    body: JSON.stringify({ type, timestamp: iso(takenMs), data: { title, by, comment: sentence(comment), sql: '' } }),
+    body: JSON.stringify({
+      type,
+      timestamp: iso(takenMs),
+      data: { title, by, comment: words.sentence(comment), sql: '' },
+    }),
   };
 }
 
 function alertData(incident: Incident, members: readonly Incident[], context: AlertContext): AlertData {
   const { client } = incident;
+  const { name, value, sentence, title } = createWords(context.look);
   return {
     incident: {
       id: incident.id,
       state: incident.state,
       class: incident.class,
       kind: incident.kind,
-      explanation: cut(incident.explanationKey, MAX_TEXT),
+      explanation: value(incident.explanationKey),
       service: name(incident.service),
       operation: name(incident.operation),
       severity: incident.severity,
@@ -86,34 +86,34 @@ function alertData(incident: Incident, members: readonly Incident[], context: Al
       ...(incident.release !== '' && { release: incident.release }),
       ...(incident.mergedInto !== '' && { mergedInto: incident.mergedInto }),
     },
-    title: cut(plain(incident.title), MAX_TITLE),
+    title: title(incident.title),
     why: sentence(incident.matchText),
     ...(incident.match && { match: matchData(incident.match) }),
     client: {
-      address: client.address,
+      address: client.address === null ? null : name(client.address),
       source: client.source,
       confidence: client.confidence,
-      reason: client.reason,
+      reason: name(client.reason),
       user: client.user === null ? null : name(client.user),
-      others: incident.clients.filter((address) => address !== client.address),
+      others: incident.clients.filter((address) => address !== client.address).map(name),
     },
     findings: incident.findings.map(({ kind, service, operation, parameter, expected, seen, count }) => ({
       kind,
       service: name(service),
       operation: name(operation),
       parameter: name(parameter),
-      expected: cut(expected, MAX_TEXT),
-      seen: cut(seen, MAX_TEXT),
+      expected: value(expected),
+      seen: value(seen),
       count,
     })),
     traces: incident.traceIds.map((id) => ({ id, link: linkTo(id, context) })),
     story: storyData(incident.story, context),
     sql: sqlFor(incident, context.database),
     ...(members.length > 0 && {
-      members: members.map(({ id, title, client: by }) => ({
+      members: members.map(({ id, title: theirs, client: by }) => ({
         id,
-        title: cut(plain(title), MAX_TITLE),
-        client: by.address,
+        title: title(theirs),
+        client: by.address === null ? null : name(by.address),
       })),
     }),
   };
@@ -124,6 +124,7 @@ const linkTo = (traceId: string, { traceLink }: AlertContext): string => traceLi
 /** What happened, how far it got, whom and what it reached: sentences fit for eyes, names as they are. */
 function storyData(story: IncidentStory, context: AlertContext): BodyStory {
   const { timeline } = story;
+  const { name, sentence } = createWords(context.look);
   return {
     stages: story.stages.map(({ stage, technique, by, firstMs, lastMs, count }) => ({
       stage,
@@ -140,7 +141,7 @@ function storyData(story: IncidentStory, context: AlertContext): BodyStory {
       what,
       text: sentence(text),
       traceId,
-      client,
+      client: name(client),
     })),
     timelineLeftOut: Math.max(0, timeline.length - MAX_TIMELINE),
     expected: story.expected.map((line) => ({ ...line, call: name(line.call) })),
@@ -151,7 +152,7 @@ function storyData(story: IncidentStory, context: AlertContext): BodyStory {
       kind,
       service: name(service),
       operation: name(operation),
-      client,
+      client: name(client),
       at: iso(atMs),
       link: linkTo(traceId, context),
     })),

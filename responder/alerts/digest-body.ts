@@ -4,14 +4,15 @@ import type { BudgetState } from '../../schemas/alerts/budget.ts';
 import type { DayDigest } from '../../schemas/alerts/digest.ts';
 import type { Alert } from '../../schemas/alerts/incident.ts';
 import type { AlertContext } from './body.ts';
+import { createWords, iso } from './words.ts';
 
 /** Novelties listed; the others are in ClickHouse. */
 const MAX_LISTED = 50;
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** One a day: the id is the day's. `atMs`: when it was due. */
 export function createDigestAlert(digest: DayDigest, budget: BudgetState, atMs: number, context: AlertContext): Alert {
   const { day, entries, leftOut } = digest;
+  const { name, value, sentence } = createWords(context.look);
   const requests = entries.reduce((sum, { count }) => sum + count, 0);
   const body = {
     type: 'digest',
@@ -24,16 +25,16 @@ export function createDigestAlert(digest: DayDigest, budget: BudgetState, atMs: 
         entries: entries.slice(0, MAX_LISTED).map((entry) => ({
           kind: entry.kind,
           class: entry.class,
-          explanation: entry.explanationKey,
-          service: entry.service,
-          operation: entry.operation,
+          explanation: value(entry.explanationKey),
+          service: name(entry.service),
+          operation: name(entry.operation),
           count: entry.count,
           clients: entry.clients,
           p: entry.p,
           severity: entry.severity,
-          expected: entry.expected,
-          seen: entry.seen,
-          why: entry.matchText,
+          expected: value(entry.expected),
+          seen: value(entry.seen),
+          why: sentence(entry.matchText),
           trace: { id: entry.traceId, link: context.traceLink.replaceAll('{traceId}', entry.traceId) },
           start: iso(entry.firstMs),
           end: iso(entry.lastMs),
