@@ -62,6 +62,7 @@ export function createResponderRole(
       metrics,
       now: Date.now,
       random: Math.random,
+      look: (text) => redactor.look(text),
     },
   );
 }

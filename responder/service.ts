@@ -48,6 +48,8 @@ export interface ResponderDeps {
   readonly now: () => number;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Takes secrets out of a text before it is told. */
+  look?(text: string): string;
 }
 
 export interface ResponderStatus {
@@ -95,7 +97,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   const budgetMetrics = createBudgetMetrics(metrics, () => findings?.budget() ?? null);
   const desk = createAlertDesk(
     { ...config.alerts, database: config.database },
-    { rows, logger, metrics, now: deps.now, random: deps.random },
+    { rows, logger, metrics, now: deps.now, random: deps.random, ...(deps.look && { look: deps.look }) },
   );
 
   const sink: KeeperSink = {
