@@ -73,6 +73,7 @@ function alertData(incident: Incident, members: readonly Incident[], context: Al
       class: incident.class,
       kind: incident.kind,
       explanation: value(incident.explanationKey),
+      entity: value(incident.entity),
       service: name(incident.service),
       operation: name(incident.operation),
       severity: incident.severity,
