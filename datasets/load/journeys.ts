@@ -222,14 +222,9 @@ export function pictureUrl(random: Random): string {
   return `http://img${1 + random.zipf(PICTURE_HOSTS)}.photos.example/${folder}/${random.below(1_000_000)}.png`;
 }
 
-/** Somebody's list at another shop. */
+/** Somebody's list at another shop; that one is gone or comes slowly, its address does not say. */
 export function listUrl(random: Random): string {
-  const folder = random.weighted([
-    ['l', 94],
-    ['slow', 4],
-    ['gone', 2],
-  ]);
-  return `http://lists${1 + random.zipf(LIST_HOSTS)}.shops.example/${folder}/${random.below(1_000_000)}`;
+  return `http://lists${1 + random.zipf(LIST_HOSTS)}.shops.example/l/${random.below(1_000_000)}`;
 }
 
 /** One in thirty has run out or is mistyped. */

@@ -27,7 +27,9 @@ export const batchedSsrf: Scenario = {
       const send = (list: string) => ({ method: 'POST', path: '/account/wishlist', body: { url: list } }) as const;
       const [answer] = await Promise.all([
         attacker.act(send(`http://127.0.0.1:${port}/internal/${stage.random.pick(['keys', 'dump', 'users'])}`)),
-        ...people.map(({ actor }, i) => actor.prepare(send(`http://lists${1 + i}.shops.example/l/${round}${i}`))),
+        ...people.map(({ actor }, i) =>
+          actor.prepare(send(`http://lists${1 + i}.shops.example/l/${stage.random.below(1_000_000)}`)),
+        ),
       ]);
       mustHold(answer.status === 202, 'no job was queued');
       for (const { actor } of people) actor.close();
