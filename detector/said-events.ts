@@ -19,23 +19,27 @@ export async function saidEvents(log: Log, partition: number, latest: number): P
   const first = Math.max(earliest[0]!, ends[0]! - MOST);
   for (let end = ends[0]!; end > first; ) {
     const from = Math.max(first, end - AT_ONCE);
-    const reached = await lastIn(log, partition, from, end);
+    const reached = await furthestIn(log, partition, from, end);
     if (reached !== null) return reached.position <= latest ? reached : null;
     end = from;
   }
   return null;
 }
 
-async function lastIn(log: Log, partition: number, from: number, end: number): Promise<Reached | null> {
-  let last: Reached | null = null;
+/** A former owner's last record may have come after one of the owner that went further. */
+async function furthestIn(log: Log, partition: number, from: number, end: number): Promise<Reached | null> {
+  let furthest: Reached | null = null;
   for (let next = from; next < end; ) {
     const records = await log.read('actor-events', 0, next, end - next);
     if (records.length === 0) break;
     for (const { kind, value } of records) {
       const reached = kind === RecordKind.actorEvents ? decodeReached(value) : null;
-      if (reached?.partition === partition) last = reached;
+      if (reached?.partition === partition && (furthest === null || isFurther(reached, furthest))) furthest = reached;
     }
     next = records.at(-1)!.offset + 1;
   }
-  return last;
+  return furthest;
 }
+
+const isFurther = (a: Reached, b: Reached): boolean =>
+  a.position > b.position || (a.position === b.position && a.step > b.step);

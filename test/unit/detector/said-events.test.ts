@@ -30,6 +30,11 @@ test('is what the last record of the partition says, however many of others foll
   }
 });
 
+test('is not what a former owner said last, when the next had gone further', async () => {
+  const log = await logWith([[0, 4], [0, 12], [0, 9], ...others(3)]);
+  expect((await saidEvents(log, 0, 100))?.position).toBe(12);
+});
+
 test('is unknown in an empty topic, of a partition that said nothing, and past the records looked at', async () => {
   expect(await saidEvents(await logWith([]), 0, 100)).toBeNull();
   expect(await saidEvents(await logWith(others(5)), 0, 100)).toBeNull();
