@@ -181,8 +181,10 @@ function matchData({ family, signature, learnedFrom, similarity, threshold, devi
   };
 }
 
-/** Trace ids are hexadecimal by construction, so they can stand in the text. */
+/** Trace ids are hexadecimal by construction, so they can stand in the text. The small table of times spares a search of every day. */
 function sqlFor(incident: Incident, database: string): string {
   const ids = incident.traceIds.filter((id) => /^[0-9a-f]{32}$/.test(id)).map((id) => `'${id}'`);
-  return `SELECT Timestamp, ServiceName, SpanName, Duration / 1e6 AS ms, SpanAttributes FROM ${database}.otel_traces WHERE TraceId IN (${ids.join(', ') || "''"}) ORDER BY TraceId, Timestamp LIMIT 1 BY TraceId, SpanId`;
+  const these = `TraceId IN (${ids.join(', ') || "''"})`;
+  const bound = (of: string): string => `(SELECT ${of} FROM ${database}.otel_traces_trace_id_ts WHERE ${these})`;
+  return `SELECT Timestamp, TraceId, ServiceName, SpanKind, SpanName, Duration / 1e6 AS ms, SpanAttributes FROM ${database}.otel_traces WHERE ${these} AND Timestamp >= ${bound('min(Start)')} AND Timestamp <= ${bound('max(End) + 1')} ORDER BY TraceId, Timestamp LIMIT 1 BY TraceId, SpanId`;
 }

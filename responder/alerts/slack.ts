@@ -136,7 +136,7 @@ function incidentBlocks(body: AlertBody): Block[] {
       'Incidents',
       (data.members ?? []).map(({ id, title, client }) => `• ${code(id, 40)} ${code(`${title} ${client ?? ''}`, 200)}`),
     ),
-    ...(data.sql === '' ? [] : section('Spans behind it', [code(data.sql, 2_000)])),
+    ...(data.sql === '' ? [] : section('Spans behind it', [code(data.sql, MAX_SECTION - 100)])),
     ...(about.length + links.length > 0
       ? [{ type: 'context', elements: [mrkdwn([...about, ...links].join('  '))] } as const]
       : []),
