@@ -218,7 +218,9 @@ export function createMatcher(tables: Tables, signatures: readonly SignatureLine
       if (chains !== undefined) return chains;
       const failed = tree.failed[0] === 1;
       const counted = countedFromTree(tables, tree, failed);
-      const own = learned[signature];
+      // the nearest request of another kind is nothing that was expected of this one
+      const isOther = learned[signature]?.tree.hash[0] !== symbols.labelHash(tree.segment.label[0]!);
+      const own = isOther ? undefined : learned[signature];
       const other = own === undefined ? null : failed ? own.failedTree : own.tree;
       const edits = counted === null || other === null ? null : treeEdit(counted, other, absence, { cells: CELLS });
       chains = chainsOf(tables, tree, { counted, signature: other, edits, absence }, about);
