@@ -35,8 +35,6 @@ export interface BodyIncident {
   readonly explanation: string;
   /** Absent in bodies of before. */
   readonly entity?: string;
-  /** Absent in bodies of before. */
-  readonly entity?: string;
   readonly service: string;
   readonly operation: string;
   readonly severity: number;

@@ -301,7 +301,7 @@ describe('slack', () => {
       'catalog client SELECT users',
       'products, users',
       'request 19',
-      'SELECT Timestamp, ServiceName',
+      'SELECT Timestamp, TraceId, ServiceName',
       '|00000000>',
     ])
       expect(body).toContain(said);
