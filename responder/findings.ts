@@ -20,7 +20,7 @@ import type { CollectiveCounts } from '../schemas/log/collective.ts';
 import type { JudgedCounts } from '../schemas/log/judged.ts';
 import { RecordKind } from '../schemas/log/topics.ts';
 import { type Finding, type Verdict, VerdictStage } from '../schemas/log/verdict.ts';
-import type { DecisionCore } from './decisions/core.ts';
+import type { Cause, DecisionCore } from './decisions/core.ts';
 import {
   createIncidentKeeper,
   type IncidentKeeper,
@@ -92,7 +92,7 @@ export function createFindings(config: KeeperConfig, deps: FindingsDeps, stateTe
   const decisions = deps.createDecisions?.(state?.decisions);
   /** Of the record that is being taken, as decisions are made at its time; what falls due between records has its own. */
   let recordMs: number | undefined;
-  let withdraws = false;
+  let cause: Cause = {};
   const sink: KeeperSink =
     decisions === undefined
       ? deps.sink
@@ -100,8 +100,7 @@ export function createFindings(config: KeeperConfig, deps: FindingsDeps, stateTe
           ...deps.sink,
           incident(incident) {
             deps.sink.incident(incident);
-            const atMs = recordMs ?? incident.lastHitMs ?? logNowMs;
-            decisions.incident(incident, atMs, withdraws && incident.state === 'closed');
+            decisions.incident(incident, recordMs ?? incident.lastHitMs ?? logNowMs, cause);
           },
         };
   const keeper = createIncidentKeeper(config, sink, state?.keeper);
@@ -147,7 +146,11 @@ export function createFindings(config: KeeperConfig, deps: FindingsDeps, stateTe
   function beforeVerdict(verdict: Verdict, appendMs: number): void {
     decisions?.client(verdict.client, appendMs);
     for (const origin of verdict.origins) decisions?.client(origin, appendMs);
-    withdraws = verdict.stage === VerdictStage.withdrawn || verdict.findings.length === 0;
+    const certain = verdict.findings.some(({ hard, candidate }) => hard && !candidate);
+    cause = {
+      withdrawn: verdict.stage === VerdictStage.withdrawn || verdict.findings.length === 0,
+      client: certain ? verdict.client : undefined,
+    };
   }
 
   function takeRecord({ kind, value, appendMs }: LogRecord): void {
@@ -161,6 +164,7 @@ export function createFindings(config: KeeperConfig, deps: FindingsDeps, stateTe
     else if (kind === RecordKind.actor)
       read(decodeActorRecord(value), (known) => {
         decisions?.actor(known, appendMs);
+        cause = { client: known.abuse === '' || known.abuse === 'attribution' ? undefined : known.client };
         keeper.actor(known, appendMs);
       });
     else if (kind === RecordKind.decisionAction)
@@ -185,10 +189,10 @@ export function createFindings(config: KeeperConfig, deps: FindingsDeps, stateTe
       advance(record.appendMs);
       taken.add(1);
       recordMs = record.appendMs;
-      withdraws = false;
+      cause = {};
       takeRecord(record);
       recordMs = undefined;
-      withdraws = false;
+      cause = {};
     },
     advance,
     get openIncidents() {

@@ -3,9 +3,10 @@ import { covers, type Network, parseNetwork } from './network.ts';
 import type { Case } from './rules.ts';
 
 export interface Cases {
-  get(id: string): Case | undefined;
+  get(key: string): Case | undefined;
   set(one: Case): void;
-  delete(id: string): void;
+  /** All of an incident. */
+  delete(incidentId: string): void;
   /** Those about one of the texts (an address, a user) or an address in one of the networks. */
   about(texts: readonly string[], networks: readonly Network[]): readonly Case[];
   all(): readonly Case[];
@@ -16,56 +17,67 @@ const MOST = 2_000;
 
 export function createCases(snapshot: readonly Case[] = []): Cases {
   const cases = new Map<string, Case>();
-  const byAddress = new Map<string, { readonly network: Network; readonly ids: Set<string> }>();
+  const byAddress = new Map<string, { readonly network: Network; readonly keys: Set<string> }>();
   const byUser = new Map<string, Set<string>>();
+  const byIncident = new Map<string, Set<string>>();
 
-  function remove(id: string): void {
-    const one = cases.get(id);
+  function remove(key: string): void {
+    const one = cases.get(key);
     if (one === undefined) return;
-    cases.delete(id);
+    cases.delete(key);
     const address = one.client.address === null ? undefined : parseNetwork(one.client.address)?.text;
     const same = address === undefined ? undefined : byAddress.get(address);
-    same?.ids.delete(id);
-    if (same?.ids.size === 0) byAddress.delete(address!);
-    const users = byUser.get(one.client.user ?? '');
-    users?.delete(id);
-    if (users?.size === 0) byUser.delete(one.client.user ?? '');
+    same?.keys.delete(key);
+    if (same?.keys.size === 0) byAddress.delete(address!);
+    take(byUser, one.client.user ?? '', key);
+    take(byIncident, one.id, key);
   }
 
   function set(one: Case): void {
-    remove(one.id); // the newest last
-    cases.set(one.id, one);
+    remove(one.key); // the newest last
+    cases.set(one.key, one);
     const network = one.client.address === null ? null : parseNetwork(one.client.address);
     if (network !== null) {
-      const same = byAddress.get(network.text) ?? { network, ids: new Set() };
-      same.ids.add(one.id);
+      const same = byAddress.get(network.text) ?? { network, keys: new Set() };
+      same.keys.add(one.key);
       byAddress.set(network.text, same);
     }
-    if (one.client.user !== null) {
-      const users = byUser.get(one.client.user) ?? new Set();
-      users.add(one.id);
-      byUser.set(one.client.user, users);
-    }
+    if (one.client.user !== null) put(byUser, one.client.user, one.key);
+    put(byIncident, one.id, one.key);
     if (cases.size > MOST) remove(cases.keys().next().value!);
   }
   for (const one of snapshot) set(one);
 
   return {
-    get: (id) => cases.get(id),
+    get: (key) => cases.get(key),
     set,
-    delete: remove,
+    delete(incidentId) {
+      for (const key of [...(byIncident.get(incidentId) ?? [])]) remove(key);
+    },
     about(texts, networks) {
-      const ids = new Set<string>();
-      for (const text of texts) for (const id of byUser.get(text) ?? []) ids.add(id);
+      const keys = new Set<string>();
+      for (const text of texts) for (const key of byUser.get(text) ?? []) keys.add(key);
       for (const network of networks) {
-        if (network.single) for (const id of byAddress.get(network.text)?.ids ?? []) ids.add(id);
+        if (network.single) for (const key of byAddress.get(network.text)?.keys ?? []) keys.add(key);
         else
           for (const same of byAddress.values())
-            if (covers(network, same.network)) for (const id of same.ids) ids.add(id);
+            if (covers(network, same.network)) for (const key of same.keys) keys.add(key);
       }
       // in the order they were told of, as a replay has it
-      return ids.size === 0 ? [] : [...cases.values()].filter(({ id }) => ids.has(id));
+      return keys.size === 0 ? [] : [...cases.values()].filter(({ key }) => keys.has(key));
     },
     all: () => [...cases.values()],
   };
+}
+
+function put(map: Map<string, Set<string>>, name: string, key: string): void {
+  const keys = map.get(name) ?? new Set();
+  keys.add(key);
+  map.set(name, keys);
+}
+
+function take(map: Map<string, Set<string>>, name: string, key: string): void {
+  const keys = map.get(name);
+  keys?.delete(key);
+  if (keys?.size === 0) map.delete(name);
 }

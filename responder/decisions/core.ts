@@ -16,7 +16,7 @@ import { createCases } from './cases.ts';
 import { createKnown, type Known, type KnownSnapshot } from './known.ts';
 import { covers, parseNetwork } from './network.ts';
 import { createRails, RAILS, type Rail } from './rails.ts';
-import { type Case, caseOf, concerns, meets } from './rules.ts';
+import { type Case, caseKey, caseOf, concerns, meets } from './rules.ts';
 
 export interface DecisionCoreConfig {
   readonly response: Pick<
@@ -36,10 +36,8 @@ export interface DecisionCoreConfig {
 }
 
 export interface DecisionCore {
-  /**
-   * An incident changed. `atMs`: log time of what changed it. `withdrawn`: it is closed because nothing of it is left.
-   */
-  incident(incident: Incident, atMs: number, withdrawn?: boolean): void;
+  /** An incident changed. `atMs`: log time of what changed it. */
+  incident(incident: Incident, atMs: number, cause?: Cause): void;
   actor(record: ActorRecord, atMs: number): void;
   /** The client of a verdict with findings. */
   client(client: ClientRecord, atMs: number): void;
@@ -51,6 +49,14 @@ export interface DecisionCore {
   snapshot(): DecisionSnapshot;
 }
 
+/** What made an incident change, where one record did. */
+export interface Cause {
+  /** It is closed because nothing of it is left. */
+  readonly withdrawn?: boolean;
+  /** Whose doing: of a verdict with something certain, or of an actor over its bound. */
+  readonly client?: ClientRecord | undefined;
+}
+
 export interface DecisionSnapshot {
   readonly known: KnownSnapshot;
   readonly book: BookSnapshot;
@@ -59,6 +65,11 @@ export interface DecisionSnapshot {
   readonly pardons: readonly (readonly [string, number])[];
   readonly refused: readonly number[];
   readonly nowMs: number;
+}
+
+/** What waits for facts: which case, and for which decision. */
+interface Waits extends Pick<DecisionKey, 'scope' | 'value' | 'target'> {
+  readonly case: string;
 }
 
 const MOST_PARDONS = 10_000;
@@ -112,17 +123,18 @@ export function createDecisionCore(
       ...(state === 'undone' && { undoneBy: by, undoneMs: atMs }),
     });
 
-  /** What is known of the actor may be more than the incident tells yet. */
+  /** What is known of the actor itself stands over what the incident tells of its worst one. */
   function whole(one: Case, atMs: number): Case {
     const { address, user } = one.client;
+    const network = address === null ? null : parseNetwork(address);
     const actors = [
-      address === null ? undefined : known.address(address, atMs),
+      network === null ? undefined : known.address(network.text, atMs),
       user === null ? undefined : known.user(user, atMs),
     ].filter((actor) => actor !== undefined);
     if (actors.length === 0) return one;
     return {
       ...one,
-      risk: Math.max(one.risk, ...actors.map(({ risk }) => risk)),
+      risk: Math.max(...actors.map(({ risk }) => risk)),
       stages: STAGES.filter(
         (stage) => one.stages.includes(stage) || actors.some(({ stages }) => stages.includes(stage)),
       ),
@@ -135,6 +147,12 @@ export function createDecisionCore(
     if (rule.scope === 'ip' || network === null) return network?.text ?? null;
     // a range only where the abuse was seen to be the range's
     return known.abusing(network, atMs)[0]?.text ?? null;
+  }
+
+  function tell(one: Case, atMs: number): void {
+    if (!response.rules.some((rule) => concerns(rule, one))) return;
+    cases.set(one);
+    consider(one, atMs);
   }
 
   function consider(one: Case, atMs: number): void {
@@ -160,7 +178,12 @@ export function createDecisionCore(
     if (before !== undefined && (isInForce(before) || before.state === 'undone')) return;
     if (before?.state === 'expired' && one.hitMs <= before.expiresMs) return;
     if (book.standing(key) !== undefined) return;
-    const waits = JSON.stringify(key);
+    const waits = JSON.stringify({
+      case: one.key,
+      scope: key.scope,
+      value: key.value,
+      target: key.target,
+    } satisfies Waits);
     const rail = rails.against(key, { is: one.client.confidence, least: rule.minConfidence }, atMs);
     if (rail === 'no-facts') {
       if (before?.state === 'refused') return; // waited before; facts that come late are looked at when they come
@@ -262,8 +285,9 @@ export function createDecisionCore(
   }
 
   function stopWaiting(waits: string, dueMs: number): void {
-    const one = cases.get((JSON.parse(waits) as DecisionKey).incidentId);
-    if (one !== undefined) consider(one, dueMs); // facts that came in time would have ended the wait
+    // facts that came in time would have ended the wait
+    const one = cases.get((JSON.parse(waits) as Waits).case);
+    if (one !== undefined) consider(one, dueMs);
     waiting.delete(waits);
   }
 
@@ -279,7 +303,7 @@ export function createDecisionCore(
         end(decision, 'undone', SELF, nowMs, `lifted: response.mode is ${response.mode}`);
 
   return {
-    incident(incident, atMs, withdrawn = false) {
+    incident(incident, atMs, { withdrawn = false, client } = {}) {
       advance(atMs);
       if (incident.kind === 'attribution' && incident.state === 'open') {
         const covered = [incident.entity, incident.client.address ?? '', ...incident.clients];
@@ -288,16 +312,19 @@ export function createDecisionCore(
       }
       if (incident.state !== 'open') {
         cases.delete(incident.id);
-        if (incident.state !== 'expected' && !withdrawn) return;
+        if (incident.state !== 'expected' && !(withdrawn && incident.state === 'closed')) return;
         const why = withdrawn ? 'lifted: nothing of the incident is left' : 'lifted: the incident was expected';
         for (const decision of book.inForce())
           if (decision.incidentId === incident.id) end(decision, 'undone', SELF, atMs, why);
         return;
       }
-      const one = caseOf(incident, atMs);
-      if (!response.rules.some((rule) => concerns(rule, one))) return;
-      cases.set(one);
-      consider(one, atMs);
+      const named = caseKey(incident.id, incident.client);
+      const isTheirs = client === undefined ? incident.clients.length <= 1 : caseKey(incident.id, client) === named;
+      // others' hits are not theirs
+      const hitMs = cases.get(named)?.hitMs ?? incident.lastHitMs ?? atMs;
+      tell(caseOf(incident, incident.client, isTheirs ? (incident.lastHitMs ?? atMs) : hitMs), atMs);
+      if (client !== undefined && !isTheirs && client.address !== null && incident.clients.includes(client.address))
+        tell(caseOf(incident, client, atMs), atMs);
     },
     actor(record, atMs) {
       advance(atMs);

@@ -4,37 +4,43 @@ import type { ResponseRule } from '../../schemas/config/response.ts';
 import { STAGES, type Stage } from '../../schemas/log/kill-chain.ts';
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
 
-/** What of an incident decides: small, as it is kept while the incident is open. */
+/** What of an incident decides about one client of it: small, as it is kept while the incident is open. */
 export interface Case {
+  readonly key: string;
   readonly id: string;
   readonly class: Incident['class'];
   readonly kind: Incident['kind'];
   readonly hard: boolean;
   readonly title: string;
+  /** What the incident tells of whom it names; of another client of it nothing: what is known of that one itself counts. */
   readonly risk: number;
   readonly stages: readonly Stage[];
   readonly client: Pick<ClientRecord, 'address' | 'confidence' | 'user'>;
   readonly openedMs: number;
-  /** Log time of its last hit. */
+  /** Log time of this client's last hit. */
   readonly hitMs: number;
 }
 
-export const caseOf = (incident: Incident, atMs: number): Case => ({
-  id: incident.id,
-  class: incident.class,
-  kind: incident.kind,
-  hard: incident.hard,
-  title: incident.title,
-  risk: incident.story.risk,
-  stages: STAGES.filter((stage) => incident.story.stages.some((mark) => mark.stage === stage)),
-  client: {
-    address: incident.client.address,
-    confidence: incident.client.confidence,
-    user: incident.client.user,
-  },
-  openedMs: incident.openedMs,
-  hitMs: incident.lastHitMs ?? atMs,
-});
+export const caseKey = (incidentId: string, client: Pick<ClientRecord, 'address'>): string =>
+  `${incidentId} ${client.address ?? ''}`;
+
+export function caseOf(incident: Incident, client: ClientRecord, hitMs: number): Case {
+  const isNamed = client.address === incident.client.address;
+  const { story } = incident;
+  return {
+    key: caseKey(incident.id, client),
+    id: incident.id,
+    class: incident.class,
+    kind: incident.kind,
+    hard: incident.hard,
+    title: incident.title,
+    risk: isNamed ? story.risk : 0,
+    stages: isNamed ? STAGES.filter((stage) => story.stages.some((mark) => mark.stage === stage)) : [],
+    client: { address: client.address, confidence: client.confidence, user: client.user },
+    openedMs: incident.openedMs,
+    hitMs,
+  };
+}
 
 /** Whether it may ever be for incidents of this class, kind and certainty: what is left may still grow. */
 export const concerns = (rule: ResponseRule, { class: incidentClass, kind, hard }: Case): boolean =>

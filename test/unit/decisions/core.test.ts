@@ -9,7 +9,7 @@ describe('a decision', () => {
     const { core, rows } = decidingOf();
     core.incident(incidentOf({ risk: 71 }), DAY);
     expect(rows).toEqual([]);
-    core.actor(actorOf(), DAY + 400);
+    core.actor(actorOf({ risk: 71 }), DAY + 400);
     expect(rows).toMatchObject([
       {
         state: 'enforced',
@@ -111,6 +111,42 @@ describe('a decision', () => {
     expect(states()).toEqual(['enforced']);
   });
 
+  it('is made about another client of the incident only for what is known of that one itself', () => {
+    const second = clientRecord('203.0.113.8');
+    const incident = incidentOf({ risk: 95, stages: ['access'], clients: [ATTACKER, '203.0.113.8', '203.0.113.9'] });
+    const { core, rows } = decidingOf({ rules: [{ ...BAN, minStage: 'exploitation', minRisk: 60 }] });
+    const knownAs = (key: string, risk: number, stage?: 'probing' | 'access') =>
+      actorOf({
+        subject: { kind: 'client', key },
+        risk,
+        stages: stage ? [{ stage, technique: '', by: 'x', firstMs: DAY, lastMs: DAY, count: 1 }] : [],
+      });
+    core.actor(knownAs(ATTACKER, 95), DAY);
+    core.actor(knownAs('203.0.113.8', 95, 'probing'), DAY);
+    core.actor(knownAs('203.0.113.9', 95, 'access'), DAY);
+    core.incident(incident, DAY, { client: second });
+    expect(rows.map(({ value }) => value)).toEqual([ATTACKER]);
+    core.incident({ ...incident, revision: 2 }, DAY + 1); // nobody’s doing
+    core.incident({ ...incident, revision: 3, clients: [ATTACKER] }, DAY + 1, { client: clientRecord('203.0.113.9') });
+    expect(rows).toHaveLength(1);
+    core.incident({ ...incident, revision: 4 }, DAY + 2, { client: clientRecord('203.0.113.9') });
+    expect(rows.map(({ value }) => value)).toEqual([ATTACKER, '203.0.113.9']);
+    core.actor({ ...knownAs('203.0.113.8', 61, 'access'), revision: 2, atMs: DAY + 3 }, DAY + 3);
+    expect(rows.map(({ value }) => value)).toEqual([ATTACKER, '203.0.113.9', '203.0.113.8']);
+  });
+
+  it('is not made again for what another client does', () => {
+    const { core, states } = decidingOf();
+    core.actor(actorOf(), DAY);
+    core.incident(incidentOf(), DAY);
+    const later = DAY + 2 * HOUR;
+    const incident = incidentOf({ revision: 2, lastHitMs: later, clients: [ATTACKER, '203.0.113.8'] });
+    core.incident(incident, later, { client: clientRecord('203.0.113.8') });
+    expect(states()).toEqual(['enforced', 'expired']);
+    core.incident({ ...incident, revision: 3, lastHitMs: later + 1 }, later + 1, { client: clientRecord(ATTACKER) });
+    expect(states()).toEqual(['enforced', 'expired', 'enforced']);
+  });
+
   it('about named operations and about reduced rights names what it is about', () => {
     const { core, rows } = decidingOf({
       rules: [
@@ -149,13 +185,15 @@ describe('a decision', () => {
   it('by default bans certain attacks that got through, and reduces the rights of what abuses', () => {
     const settings = { rules: responseSection.parse({}).rules };
     const soft = decidingOf(settings);
-    soft.core.actor(actorOf(), DAY);
-    soft.core.incident(incidentOf({ risk: 90 }), DAY); // nothing got through
-    soft.core.incident(incidentOf({ risk: 60, stages: ['exploitation'] }), DAY);
-    soft.core.incident(incidentOf({ risk: 90, stages: ['exploitation'], hard: false }), DAY);
+    soft.core.actor(actorOf({ risk: 60 }), DAY);
+    soft.core.incident(incidentOf({ stages: ['exploitation'] }), DAY);
+    soft.core.actor(actorOf({ risk: 90, subject: { kind: 'client', key: '203.0.113.8' } }), DAY);
+    const other = { client: clientRecord('203.0.113.8') };
+    soft.core.incident(incidentOf({ ...other, id: 'i1' }), DAY); // nothing got through
+    soft.core.incident(incidentOf({ ...other, id: 'i2', stages: ['exploitation'], hard: false }), DAY);
     expect(soft.rows).toEqual([]);
-    soft.core.incident(incidentOf({ risk: 90, stages: ['exploitation'] }), DAY);
-    soft.core.incident(incidentOf({ id: 'i2', kind: 'actor', risk: 50 }), DAY);
+    soft.core.incident(incidentOf({ ...other, id: 'i3', stages: ['exploitation'] }), DAY);
+    soft.core.incident(incidentOf({ id: 'i4', kind: 'actor' }), DAY);
     expect(soft.rows.map(({ target }) => target)).toEqual(['everything', 'reduced-rights']);
   });
 });
@@ -415,7 +453,7 @@ describe('an undone decision', () => {
       const { core, states } = decidingOf();
       core.actor(actorOf(), DAY);
       core.incident(incidentOf(), DAY);
-      core.incident(incidentOf({ ...fields, revision: 2 }), DAY + 1, withdrawn);
+      core.incident(incidentOf({ ...fields, revision: 2 }), DAY + 1, { withdrawn });
       expect(states()).toEqual(expected);
     }
   });

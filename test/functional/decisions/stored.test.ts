@@ -1,0 +1,105 @@
+/** Decisions in ClickHouse: the newest revision stands; and how many requests one met, counted over stored verdicts. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { countMatched, insertDecisions, readDecisions } from '../../../runtime/clickhouse/stored-decisions.ts';
+import type { Decision } from '../../../schemas/alerts/decision.ts';
+import { type Verdict, verdictId } from '../../../schemas/log/verdict.ts';
+import { decisionOf } from '../../unit/decisions/decided.ts';
+import { clientOf, findingOf, verdictOf } from '../../unit/responder/verdicts.ts';
+import { noClickHouse, startTestServer, type TestServer } from '../clickhouse/server.ts';
+
+let server: TestServer;
+const NOW = Date.now();
+const MINUTE = 60_000;
+
+const decided = (fields: Partial<Decision> = {}): Decision =>
+  decisionOf({ createdMs: NOW - 30 * MINUTE, expiresMs: NOW + 30 * MINUTE, ...fields });
+
+describe.skipIf(noClickHouse)('decisions in ClickHouse', () => {
+  beforeAll(async () => {
+    server = await startTestServer();
+  });
+  afterAll(() => server?.stop());
+
+  it('come back as they were written, the newest revision of each', async () => {
+    const one = decided({
+      id: 'abcd000000000001',
+      value: '2001:db8::7',
+      target: 'operations',
+      operations: ['POST /checkout', 'GET /o/{id}'],
+      reason: 'it\'s "odd" \\ \u2028 é',
+      matched: 7,
+      matchedOrdinary: 2,
+    });
+    const other = decided({
+      id: 'abce000000000002',
+      scope: 'user',
+      value: 'mallory',
+      state: 'simulated',
+      createdMs: NOW - MINUTE,
+    });
+    const refused = decided({ id: 'f000000000000003', state: 'refused' });
+    const over = decided({ id: 'f000000000000004', expiresMs: NOW - 2 * MINUTE, createdMs: NOW - 40 * MINUTE });
+    await insertDecisions(server.clickhouse, [one, other, refused, over]);
+    const undone: Decision = { ...one, revision: 2, state: 'undone', undoneBy: 'ana', undoneMs: NOW };
+    await insertDecisions(server.clickhouse, [undone]);
+    await insertDecisions(server.clickhouse, [one]); // a replay
+    const read = (filter: Parameters<typeof readDecisions>[1]) => readDecisions(server.clickhouse, filter);
+    const ids = async (filter: Parameters<typeof readDecisions>[1]) => (await read(filter)).map(({ id }) => id);
+    expect((await read({ about: one.id }))[0]).toEqual(undone);
+    expect((await read({ about: 'mallory' }))[0]).toEqual(other);
+    expect(await ids({})).toEqual([other.id, one.id, refused.id, over.id]);
+    expect(await ids({ states: ['simulated', 'enforced'] })).toEqual([other.id, over.id]);
+    expect(await ids({ endingAfterMs: NOW - MINUTE, states: ['simulated', 'enforced'] })).toEqual([other.id]);
+    expect(await ids({ sinceMs: NOW - 2 * MINUTE })).toEqual([other.id]);
+    expect(await ids({ about: 'abc' })).toEqual([other.id, one.id]);
+    expect(await ids({ limit: 1 })).toEqual([other.id]);
+    expect(await ids({ about: "' OR 1=1 --" })).toEqual([]);
+    const view = await server.rows<{ state: string }>(
+      `SELECT state FROM ${server.clickhouse.database}.decisions_latest WHERE id = '${one.id}'`,
+    );
+    expect(view).toEqual([{ state: 'undone' }]);
+  });
+
+  it('know how many requests they met, and how many ordinary ones', async () => {
+    const batch = server.store.createBatch();
+    const add = (atMs: number, address: string | null, fields: Partial<Verdict> = {}): void => {
+      const odd = fields.anomalous ?? false;
+      const verdict = verdictOf({ client: address, appendMs: atMs, findings: odd ? [findingOf()] : [] });
+      batch.add(null, { ...verdict, anomalous: odd, startMs: atMs, endMs: atMs + 5, ...fields });
+    };
+    const ATTACKER = '198.51.100.7';
+    add(NOW - 31 * MINUTE, ATTACKER); // before
+    for (let i = 0; i < 6; i++) add(NOW - 20 * MINUTE + i, ATTACKER, { operation: 'GET /search' });
+    for (let i = 0; i < 3; i++) add(NOW - 10 * MINUTE + i, ATTACKER, { anomalous: true, operation: 'POST /checkout' });
+    add(NOW - 10 * MINUTE, ATTACKER, { operation: 'POST /checkout' });
+    add(NOW - 10 * MINUTE, ATTACKER, { asynchronous: true, operation: 'mail process' });
+    add(NOW - 10 * MINUTE, '198.51.100.8');
+    add(NOW - 10 * MINUTE, '2001:db8::9');
+    add(NOW - 10 * MINUTE, null);
+    add(NOW - 5 * MINUTE, '203.0.113.1', { client: { ...clientOf('203.0.113.1'), user: 'mallory' } });
+    // two segments of one trace are one request, an odd one
+    const traceId = 'f'.repeat(32);
+    const segment = (span: string) => ({
+      traceId,
+      entrySpanId: span.repeat(16),
+      id: verdictId(NOW - 9 * MINUTE, traceId, span.repeat(16)),
+    });
+    add(NOW - 9 * MINUTE, ATTACKER, segment('a'));
+    add(NOW - 9 * MINUTE, ATTACKER, { ...segment('b'), anomalous: true });
+    await batch.flush();
+    const count = (fields: Partial<Decision>, nowMs = NOW) => countMatched(server.clickhouse, decided(fields), nowMs);
+    expect(await count({ value: ATTACKER })).toEqual({ matched: 11, matchedOrdinary: 7 });
+    expect(await count({ value: ATTACKER }, NOW - 15 * MINUTE)).toEqual({ matched: 6, matchedOrdinary: 6 });
+    expect(await count({ value: ATTACKER, undoneMs: NOW - 15 * MINUTE, state: 'undone' })).toMatchObject({
+      matched: 6,
+    });
+    expect(await count({ scope: 'range', value: '198.51.100.0/24' })).toEqual({ matched: 12, matchedOrdinary: 8 });
+    expect(await count({ scope: 'range', value: '2001:db8::/64' })).toMatchObject({ matched: 1 });
+    expect(await count({ scope: 'user', value: 'mallory' })).toMatchObject({ matched: 1 });
+    expect(await count({ value: ATTACKER, target: 'operations', operations: ['POST /checkout'] })).toEqual({
+      matched: 4,
+      matchedOrdinary: 1,
+    });
+    expect(await count({ value: '192.0.2.99' })).toEqual({ matched: 0, matchedOrdinary: 0 });
+  });
+});
