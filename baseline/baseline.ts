@@ -43,6 +43,7 @@ import {
   type Maturity,
   NO_FINDINGS,
 } from './model.ts';
+import { createEntryPacker, type EntryPacker } from './packed-entries.ts';
 import { markReleases, releasesFromEntries } from './releases.ts';
 import { levelsFromEntries } from './templates.ts';
 import { type CollectiveForm, type CollectiveRates, ratesFromForm, ratesToForm } from './timing/rates.ts';
@@ -329,17 +330,47 @@ export function* contentOf(
   for (const group of GROUPS) yield* models[group].entries();
 }
 
-/** Rebuilds a version from its entries. Throws BASELINE_SCHEMA for another schema's, BASELINE_DAMAGED when one is missing or unreadable. */
-export function loadBaseline(entries: Iterable<BaselineEntry>, symbols: Symbols, learners: GroupLearners): Baseline {
-  const byGroup: Record<Group, BaselineEntry[]> = { structure: [], timing: [], parameters: [], status: [] };
+/** Takes a version's entries one by one, holding them compressed. */
+export interface BaselineLoader {
+  take(entry: BaselineEntry): void;
+  /** The version. Throws BASELINE_SCHEMA for another schema's, BASELINE_DAMAGED when an entry is missing or unreadable. */
+  finish(): Baseline;
+}
+
+export function createBaselineLoader(symbols: Symbols, learners: GroupLearners): BaselineLoader {
+  const byGroup: Record<Group, EntryPacker> = {
+    structure: createEntryPacker(),
+    timing: createEntryPacker(),
+    parameters: createEntryPacker(),
+    status: createEntryPacker(),
+  };
   const single = new Map<string, string>();
   const extra: BaselineEntry[] = [];
-  for (const entry of entries) {
-    if (entry.group === 'fusion' || entry.group === 'manifest') single.set(entry.kind, entry.value);
-    else if (entry.group === 'match') byGroup.structure.push(entry);
-    else if (entry.group === 'templates' || entry.group === 'edits' || entry.group === 'releases') extra.push(entry);
-    else byGroup[entry.group].push(entry);
-  }
+  return {
+    take(entry) {
+      if (entry.group === 'fusion' || entry.group === 'manifest') single.set(entry.kind, entry.value);
+      else if (entry.group === 'match') byGroup.structure.add(entry);
+      else if (entry.group === 'templates' || entry.group === 'edits' || entry.group === 'releases') extra.push(entry);
+      else byGroup[entry.group].add(entry);
+    },
+    finish: () => build(byGroup, single, extra, symbols, learners),
+  };
+}
+
+/** A version of entries that are at hand. */
+export function loadBaseline(entries: Iterable<BaselineEntry>, symbols: Symbols, learners: GroupLearners): Baseline {
+  const loader = createBaselineLoader(symbols, learners);
+  for (const entry of entries) loader.take(entry);
+  return loader.finish();
+}
+
+function build(
+  byGroup: Record<Group, EntryPacker>,
+  single: ReadonlyMap<string, string>,
+  extra: readonly BaselineEntry[],
+  symbols: Symbols,
+  learners: GroupLearners,
+): Baseline {
   const read = <T>(kind: string): T => {
     const value = single.get(kind);
     if (value === undefined) throw new SpanwardenError('BASELINE_DAMAGED', `the baseline has no ${kind} entry`);
@@ -349,10 +380,10 @@ export function loadBaseline(entries: Iterable<BaselineEntry>, symbols: Symbols,
     const manifest = read<BaselineManifest>('manifest');
     checkSchema(manifest.schema ?? 1);
     const models: GroupModels = {
-      structure: learners.structure.load(byGroup.structure, symbols),
-      timing: learners.timing.load(byGroup.timing, symbols),
-      parameters: learners.parameters.load(byGroup.parameters, symbols),
-      status: learners.status.load(byGroup.status, symbols),
+      structure: learners.structure.load(byGroup.structure.finish(), symbols),
+      timing: learners.timing.load(byGroup.timing.finish(), symbols),
+      parameters: learners.parameters.load(byGroup.parameters.finish(), symbols),
+      status: learners.status.load(byGroup.status.finish(), symbols),
     };
     const calibrated: BaselineCalibration = {
       calibration: calibrationFromForm(read<CalibrationForm>('calibration')),

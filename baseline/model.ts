@@ -188,7 +188,8 @@ export interface Learner<P, M extends Model = Model> {
   /** Throws BASELINE_DAMAGED. */
   decode(bytes: Uint8Array): P;
   compile(partial: P, options: CompileOptions): M;
-  load(entries: readonly BaselineEntry[], symbols: Symbols): M;
+  /** `entries` may be gone through more than once; a model keeps what it needs of them. */
+  load(entries: Iterable<BaselineEntry>, symbols: Symbols): M;
 }
 
 /** Everything a version says of a segment, before attribution. */

@@ -1,7 +1,7 @@
 /** Builds the detector on the platform of a process. */
 
 import { createLearners } from '../baseline/all-learners.ts';
-import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
+import { type Baseline, createBaselineLoader } from '../baseline/baseline.ts';
 import type { BaselineEntry } from '../baseline/model.ts';
 import { createClosedDays } from '../runtime/clickhouse/closed-days.ts';
 import { createStore } from '../runtime/clickhouse/store.ts';
@@ -29,8 +29,9 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
   observeReading(metrics, 'detector', reader.stats);
   const learners = createLearners({ hashKey: config.redaction.key });
   const load = async (version: string): Promise<Baseline> => {
-    const { entries } = await store.loadVersion<Baseline['manifest'], BaselineEntry>(version);
-    return loadBaseline(entries, symbols, learners);
+    const loader = createBaselineLoader(symbols, learners);
+    await store.readVersion<Baseline['manifest'], BaselineEntry>(version, loader.take);
+    return loader.finish();
   };
   const versions = createVersions({ log, logger, now: Date.now, load });
   const isEdge = createEdgeTest(versions.at, reader.labelAt);

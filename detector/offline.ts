@@ -2,7 +2,7 @@
  * Offline scoring: files of traces and a baseline file → a score a trace, and incidents. The same assembling,
  * reading and judging as the live detector's, driven by the spans' own times; it never learns.
  */
-import { type Baseline, loadBaseline } from '../baseline/baseline.ts';
+import { type Baseline, createBaselineLoader } from '../baseline/baseline.ts';
 import type { GroupLearners } from '../baseline/learners.ts';
 import { hash53 } from '../baseline/learning/hash.ts';
 import { type BaselineEntry, JudgementStage } from '../baseline/model.ts';
@@ -73,7 +73,8 @@ const MOST_WRITTEN = 5_000_000;
 
 /** Baseline of a baseline file. Throws BASELINE_DAMAGED, BASELINE_SCHEMA, INPUT_UNREADABLE. */
 export async function readBaseline(path: string, symbols: Symbols, learners: GroupLearners): Promise<Baseline> {
-  const reader = createVersionReader<BaselineEntry>();
+  const loader = createBaselineLoader(symbols, learners);
+  const reader = createVersionReader<BaselineEntry>(loader.take);
   try {
     for await (const { text } of readLines([path])) reader.line(text);
   } catch (error) {
@@ -84,7 +85,8 @@ export async function readBaseline(path: string, symbols: Symbols, learners: Gro
     }
     throw error;
   }
-  return loadBaseline(reader.finish(), symbols, learners);
+  reader.finish();
+  return loader.finish();
 }
 
 export async function scoreFiles(

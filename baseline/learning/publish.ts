@@ -156,6 +156,15 @@ export function* publishSteps(
     return yield* compile(prefix, total);
   }
   let models = yield* crossFit();
+  // What was left out may have hidden more of its kind from the models that scored it.
+  for (let most = Math.floor(folds.length * MOST_LEFT_OUT); most > 0; ) {
+    const kept = withoutBursts(folds, most);
+    if (kept.length === folds.length) break;
+    most -= folds.length - kept.length;
+    quarantined += folds.reduce((sum, fold) => sum + (kept.includes(fold) ? 0 : fold.segments - fold.quarantined), 0);
+    folds = kept;
+    models = yield* crossFit();
+  }
   // What few clients do steadily is in every run. Without it, more of its kind may show.
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const few = fewClients(folds.flatMap(ofClients));
@@ -168,15 +177,6 @@ export function* publishSteps(
     });
     if (few.taught.length === 0) break;
     without = [...without, ...few.taught];
-    models = yield* crossFit();
-  }
-  // What was left out may have hidden more of its kind from the models that scored it.
-  for (let most = Math.floor(folds.length * MOST_LEFT_OUT); most > 0; ) {
-    const kept = withoutBursts(folds, most);
-    if (kept.length === folds.length) break;
-    most -= folds.length - kept.length;
-    quarantined += folds.reduce((sum, fold) => sum + (kept.includes(fold) ? 0 : fold.segments - fold.quarantined), 0);
-    folds = kept;
     models = yield* crossFit();
   }
   yield;

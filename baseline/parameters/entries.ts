@@ -297,17 +297,17 @@ const parse = <T>(entry: BaselineEntry): T => {
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Throws BASELINE_DAMAGED. Entries of other groups are passed over; order does not matter. */
-export const dataFromEntries = (entries: readonly BaselineEntry[]): ModelData => {
+export const dataFromEntries = (entries: Iterable<BaselineEntry>): ModelData => {
   const operations = new Map<string, OperationData>();
   const services: ServiceData[] = [];
-  const mine = entries.filter(({ group }) => group === 'parameters');
   try {
-    for (const entry of mine) {
+    for (const entry of entries) {
+      if (entry.group !== 'parameters') continue;
       if (entry.kind === 'operation') operations.set(entry.key, operationFromJson(entry.key, parse(entry)));
       else if (entry.kind === 'service') services.push(serviceFromJson(entry.key, parse(entry)));
     }
-    for (const entry of mine) {
-      if (entry.kind !== 'parameter') continue;
+    for (const entry of entries) {
+      if (entry.group !== 'parameters' || entry.kind !== 'parameter') continue;
       const json = parse<ParameterJson>(entry);
       const operation = operations.get(json.operation);
       if (operation === undefined) throw damaged(`${entry.key}: its operation is missing`);

@@ -1,6 +1,7 @@
 /** The status group's learner (DETECTION §1 "status"). */
 import { SpanwardenError } from '../../runtime/errors.ts';
 import type { Learner } from '../model.ts';
+import { packEntries } from '../packed-entries.ts';
 import { compileStatus, createStatusModel, type StatusKeyForm } from './model.ts';
 import {
   createStatusPartial,
@@ -22,9 +23,11 @@ export const statusLearner: Learner<StatusPartial> = {
   compile: (partial, options) => createStatusModel(compileStatus(edgeForms(partial), options.profile), options.symbols),
   load(entries, symbols) {
     try {
+      const packed = packEntries(entries);
       return createStatusModel(
-        entries.map((entry) => JSON.parse(entry.value) as StatusKeyForm),
+        Array.from(packed, (entry) => JSON.parse(entry.value) as StatusKeyForm),
         symbols,
+        packed,
       );
     } catch (error) {
       throw new SpanwardenError('BASELINE_DAMAGED', 'a status entry could not be read', { cause: error });

@@ -15,7 +15,9 @@ import {
   type Model,
   NO_FINDINGS,
 } from '../model.ts';
+import { type PackedEntries, packEntries } from '../packed-entries.ts';
 import { createKeyTable, findKey, type KeyTable, putKey } from '../timing/key-table.ts';
+import { createEdgeTable, type EdgeTable, placeOf, seenAt } from './edge-table.ts';
 import { classOf, classText } from './outcome-class.ts';
 import { addEdge, BURSTS, burstOf, type EdgeCounts, type EdgeForm, edgeFromForm, edgeToForm } from './partial.ts';
 
@@ -30,11 +32,12 @@ const BEYOND = 10 ** -0.3;
 const TELL_BELOW = 0.01;
 const MOST_TOLD = 3;
 
-interface CompiledEdge {
-  readonly form: StatusKeyForm;
-  readonly counts: EdgeCounts;
-  /** p of a class never seen here. */
-  readonly unseen: number;
+/** An edge's label, where all of its edges are one: who called it makes no difference. */
+interface LabelKey {
+  /** In the model's symbol table. */
+  readonly id: number;
+  readonly state: Maturity;
+  readonly index: number;
 }
 
 export function compileStatus(edges: readonly EdgeForm[], profile: LearningProfile): StatusKeyForm[] {
@@ -58,22 +61,25 @@ function stateOf(counts: EdgeCounts, profile: LearningProfile): Maturity {
   return counts.segments < profile.activeFrom ? 'learning' : 'active';
 }
 
-export function createStatusModel(forms: readonly StatusKeyForm[], symbols: Symbols): Model {
-  const edges = forms.map((form): CompiledEdge => {
-    const counts = edgeFromForm(form.edge);
-    let singletons = 0;
-    for (const bursts of counts.classes.values()) if (bursts[0] === 1) singletons++;
-    const unseen = Math.max(BEYOND / (counts.segments + 1), singletons / (counts.segments + 1));
-    return { form, counts, unseen };
-  });
-  const byEdge: KeyTable = createKeyTable(edges.length);
+/** `from`: the entries that the forms were read from, if they were. */
+export function createStatusModel(forms: readonly StatusKeyForm[], symbols: Symbols, from?: PackedEntries): Model {
+  const edges = createEdgeTable(
+    forms.map(({ edge }) => edge),
+    BEYOND,
+  );
+  const byEdge: KeyTable = createKeyTable(edges.count);
   const byLabel = new Map<number, number>();
-  for (const [index, { form }] of edges.entries()) {
-    if (form.state === 'observe') continue;
-    const label = symbols.labelFromText(form.edge[1]);
-    if (form.level === 'label') byLabel.set(label, index);
-    else putKey(byEdge, form.edge[0] === '' ? 0 : symbols.labelFromText(form.edge[0]), label, index);
+  const labels: LabelKey[] = [];
+  for (const [index, { level, state, edge }] of forms.entries()) {
+    const label = symbols.labelFromText(edge[1]);
+    if (level === 'label') labels.push({ id: label, state, index });
+    if (state === 'observe') continue;
+    if (level === 'label') byLabel.set(label, index);
+    else putKey(byEdge, edge[0] === '' ? 0 : symbols.labelFromText(edge[0]), label, index);
   }
+  /** Written when they are asked for: models that only calibrate never are. */
+  let pending = from === undefined ? forms : undefined;
+  let kept = from;
   // Distinct (edge, class) of the segment at hand: edge key, class, spans, first span.
   let capacity = 64;
   let edgeOf = new Int32Array(capacity);
@@ -103,7 +109,7 @@ export function createStatusModel(forms: readonly StatusKeyForm[], symbols: Symb
           continue;
         }
       }
-      if (found <= 299 && isUsual(edges[k]!, found)) continue; // the common case costs no more than this
+      if (found <= 299 && isUsual(edges, k, found)) continue; // the common case costs no more than this
       let g = 0;
       while (g < groups && (edgeOf[g] !== k || classes[g] !== found)) g++;
       if (g === groups) {
@@ -126,7 +132,7 @@ export function createStatusModel(forms: readonly StatusKeyForm[], symbols: Symb
   function weigh(segment: Segment, judged: number, out: Evidence): number {
     let sum = Math.max(0, judged - groups);
     for (let g = 0; g < groups; g++) {
-      const p = probability(edges[edgeOf[g]!]!, classes[g]!, times[g]!);
+      const p = probability(edges, edgeOf[g]!, classes[g]!, times[g]!);
       sum += 1 / p;
       const decades = -Math.log10(p);
       if (decades > out.severity) out.severity = decades;
@@ -138,7 +144,7 @@ export function createStatusModel(forms: readonly StatusKeyForm[], symbols: Symb
   }
 
   const findingsOf = (segment: Segment, told: typeof rare): Finding[] =>
-    told.map(({ g, p }) => findingOf(segment, first[g]!, edges[edgeOf[g]!]!, classes[g]!, times[g]!, p));
+    told.map(({ g, p }) => findingOf(segment, first[g]!, edges, edgeOf[g]!, classes[g]!, times[g]!, p));
 
   const unlisted = (segment: Segment): readonly Finding[] => findingsOf(segment, rare.slice(MOST_TOLD));
 
@@ -156,58 +162,83 @@ export function createStatusModel(forms: readonly StatusKeyForm[], symbols: Symb
   }
 
   function* coverage(): Iterable<CoverageRow> {
-    for (const { form, counts } of edges) {
-      if (form.level !== 'label') continue;
-      const { service, operation } = symbols.labelOf(symbols.labelFromText(form.edge[1]));
+    for (const { id, state, index } of labels) {
+      const { service, operation } = symbols.labelOf(id);
       yield {
         group: 'status',
         service: symbols.text(service),
         operation: symbols.text(operation),
-        state: form.state,
-        count: counts.segments,
+        state,
+        count: edges.segments[index]!,
       };
     }
   }
 
-  function* entries(): Iterable<BaselineEntry> {
-    for (const { form } of edges) {
-      const [parent, label] = form.edge;
-      const key = form.level === 'edge' ? `${parent} → ${label}` : label;
-      yield { group: 'status', kind: form.level, key, value: JSON.stringify(form) };
-    }
+  function entries(): Iterable<BaselineEntry> {
+    kept ??= packEntries(entriesOf(pending!));
+    pending = undefined;
+    return kept;
   }
 
   return { score, unlisted, entries, coverage };
 }
 
+function* entriesOf(forms: readonly StatusKeyForm[]): Iterable<BaselineEntry> {
+  for (const form of forms) {
+    const [parent, label] = form.edge;
+    const key = form.level === 'edge' ? `${parent} → ${label}` : label;
+    yield { group: 'status', kind: form.level, key, value: JSON.stringify(form) };
+  }
+}
+
 /** Half of the edge's segments or more end so. */
-const isUsual = (edge: CompiledEdge, found: number): boolean => {
-  const bursts = edge.counts.classes.get(found);
-  return bursts !== undefined && 2 * bursts[0]! >= edge.counts.segments;
+const isUsual = (edges: EdgeTable, edge: number, found: number): boolean => {
+  const place = placeOf(edges, edge, found);
+  return place >= 0 && 2 * seenAt(edges, place, 0) >= edges.segments[edge]!;
 };
 
 /** Share of segments in which something came that is at most as frequent: several rare classes are each other's company. */
-function probability(edge: CompiledEdge, found: number, times: number): number {
-  const { segments, classes } = edge.counts;
-  const bursts = classes.get(found);
-  if (bursts === undefined) return Math.min(1, edge.unseen);
+function probability(edges: EdgeTable, edge: number, found: number, times: number): number {
+  const place = placeOf(edges, edge, found);
+  if (place < 0) return Math.min(1, edges.unseen[edge]!);
   const burst = burstOf(times);
-  const seen = bursts[burst]!;
-  const beyond = burst > 0 && seen === 0 && (burst === BURSTS - 1 || bursts[burst - 1] === 0) ? BEYOND : 1;
+  const seen = seenAt(edges, place, burst);
+  const beyond =
+    burst > 0 && seen === 0 && (burst === BURSTS - 1 || seenAt(edges, place, burst - 1) === 0) ? BEYOND : 1;
   let asRare = 0;
-  for (const [other, counts] of classes) {
-    if (other === found) asRare += seen;
-    else if (other > 299 || !isUsual(edge, other)) asRare += counts.find((count) => count <= seen) ?? 0;
+  for (let other = edges.from[edge]!; other < edges.from[edge + 1]!; other++) {
+    if (other === place) asRare += seen;
+    else if (edges.classes[other]! > 299 || !isUsual(edges, edge, edges.classes[other]!)) {
+      asRare += atMost(edges, other, seen);
+    }
   }
-  return Math.min(1, (beyond * (1 + asRare)) / (segments + 1));
+  return Math.min(1, (beyond * (1 + asRare)) / (edges.segments[edge]! + 1));
 }
 
-function findingOf(segment: Segment, i: number, edge: CompiledEdge, found: number, times: number, p: number): Finding {
+/** The largest count of the class at a place that is at most `most`, 0 without one. */
+function atMost(edges: EdgeTable, place: number, most: number): number {
+  for (let b = 0; b < BURSTS; b++) {
+    const count = seenAt(edges, place, b);
+    if (count <= most) return count;
+  }
+  return 0;
+}
+
+function findingOf(
+  segment: Segment,
+  i: number,
+  edges: EdgeTable,
+  edge: number,
+  found: number,
+  times: number,
+  p: number,
+): Finding {
   const { symbols } = segment;
-  const { segments, classes } = edge.counts;
+  const segments = edges.segments[edge]!;
+  const place = placeOf(edges, edge, found);
   const service = symbols.text(segment.service[i]!);
   const operation = symbols.text(segment.operation[i]!);
-  const known = classes.get(found)?.[0] ?? 0;
+  const known = place < 0 ? 0 : seenAt(edges, place, 0);
   const startMs = segment.startMs + segment.startNs[i]! / 1e6;
   return {
     kind: 'status',

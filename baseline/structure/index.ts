@@ -1,7 +1,8 @@
 /** Structure: which calls a request makes of which services, learned by parent and as whole trees (DETECTION §1). */
 import type { Learner, StructureModel } from '../model.ts';
+import { packEntries } from '../packed-entries.ts';
 import { compileLines } from './compile.ts';
-import { linesFromEntries } from './entries.ts';
+import { linesOfPacked } from './entries.ts';
 import { createLearnSpace, learnSegment } from './learn.ts';
 import { createModel } from './model.ts';
 import { createPartial, decodePartial, encodePartial, mergePartial, type StructurePartial } from './partial.ts';
@@ -18,7 +19,10 @@ export function createStructureLearner(): Learner<StructurePartial, StructureMod
     encode: encodePartial,
     decode: decodePartial,
     compile: (partial, options) => createModel(compileLines(partial, options), options.symbols),
-    load: (entries, symbols) => createModel(linesFromEntries(entries), symbols),
+    load(entries, symbols) {
+      const packed = packEntries(entries);
+      return createModel(linesOfPacked(packed), symbols, packed);
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import type { Finding } from '../../schemas/log/verdict.ts';
 import type { Symbols } from '../../traces/segment.ts';
 import { createMatcher, type Matched } from '../match/index.ts';
 import { type CoverageRow, type Evidence, JudgementStage, NO_FINDINGS, type StructureModel } from '../model.ts';
+import { type PackedEntries, packEntries } from '../packed-entries.ts';
 import { linesToEntries, type StructureLines } from './entries.ts';
 import type { Feature } from './feature.ts';
 import { toFindings, unlistedFindings } from './findings.ts';
@@ -43,11 +44,13 @@ const HALF_WEIGHT_AT = 0.005;
 
 const treeWeight = (p: number): number => (TREE_WEIGHT * HALF_WEIGHT_AT) / (HALF_WEIGHT_AT + p);
 
-export function createModel(lines: StructureLines, symbols: Symbols): StructureModel {
+/** `from`: the entries that the lines were read from, if they were. */
+export function createModel(lines: Readonly<StructureLines>, symbols: Symbols, from?: PackedEntries): StructureModel {
   const tables = buildTables(lines, symbols);
   const matcher = createMatcher(tables, lines.signatures);
-  // As text: objects would take five times the memory.
-  const kept = [...linesToEntries(lines)];
+  /** Written when they are asked for: models that only calibrate never are. */
+  let pending = from === undefined ? lines : undefined;
+  let kept = from;
   const entries = entryLabels(tables);
   const space = createLocalSpace(tables);
   const local = createLocalResult();
@@ -174,7 +177,11 @@ export function createModel(lines: StructureLines, symbols: Symbols): StructureM
 
     isEntry: (label) => entries.has(label),
     leaveOneOut: (familyKey) => matcher.leaveOneOut(familyKey),
-    entries: () => kept,
+    entries() {
+      kept ??= packEntries(linesToEntries(pending!));
+      pending = undefined;
+      return kept;
+    },
 
     *coverage(): Iterable<CoverageRow> {
       for (const label of tables.labels) {

@@ -22,7 +22,7 @@ export const timingLearner: Learner<TimingPartial, TimingModel> = {
   compile: (partial, options) => createTimingModel(compileTiming(partial, options), options.symbols),
   load(entries, symbols) {
     try {
-      const forms = entries.map((entry) => JSON.parse(entry.value) as TimingKeyForm);
+      const forms = Array.from(entries, (entry) => JSON.parse(entry.value) as TimingKeyForm);
       return createTimingModel(forms, symbols);
     } catch (error) {
       throw new SpanwardenError('BASELINE_DAMAGED', 'a timing entry could not be read', { cause: error });

@@ -18,6 +18,21 @@ export async function queryRows<T>(
   }
 }
 
+/** Rows of a query as they come, where there may be too many to hold at once. */
+export async function* streamRows<T>(
+  clickhouse: ClickHouse,
+  what: string,
+  query: string,
+  query_params: Record<string, unknown> = {},
+): AsyncGenerator<T> {
+  try {
+    const result = await clickhouse.client.query({ query, query_params, format: 'JSONEachRow' });
+    for await (const rows of result.stream<T>()) for (const row of rows) yield row.json();
+  } catch (error) {
+    throw clickhouseError(error, what);
+  }
+}
+
 /** `` `database`.name ``, quoted. */
 export const table = (clickhouse: ClickHouse, name: string): string => `\`${clickhouse.database}\`.\`${name}\``;
 

@@ -39,6 +39,7 @@ import {
   loadImported,
   loadVersion,
   type PartialRow,
+  readVersion,
   type StoredVersion,
   type VersionFacts,
   type VersionRows,
@@ -93,6 +94,8 @@ export interface Store {
     (StoredVersion<M, E> & { readonly partials: readonly PartialRow[] }) | null
   >;
   loadVersion<M extends VersionFacts, E extends VersionEntry>(version: string): Promise<StoredVersion<M, E>>;
+  /** The same, each entry given to `take` as it comes; to be trusted only when this has ended. */
+  readVersion<M extends VersionFacts, E extends VersionEntry>(version: string, take: (entry: E) => void): Promise<M>;
   /** Manifests, newest first. */
   listVersions<M extends VersionFacts>(limit?: number): Promise<readonly M[]>;
 
@@ -152,6 +155,7 @@ export function createStore(clickhouse: ClickHouse, deps: StoreDeps): Store {
     insertVersion: (rows) => insertVersion(clickhouse, rows),
     latestVersion: () => latestVersion(clickhouse),
     loadVersion: (version) => loadVersion(clickhouse, version),
+    readVersion: (version, take) => readVersion(clickhouse, version, take),
     listVersions: (limit) => listVersions(clickhouse, limit),
 
     requestBaseline: (request) => insertRequest(clickhouse, request),

@@ -5,7 +5,7 @@
 import type { VersionEntry } from '../../schemas/baselines/version.ts';
 import { SpanwardenError } from '../errors.ts';
 import type { ClickHouse } from './client.ts';
-import { dateTime, insertRows, queryRows, runCommand, table } from './statements.ts';
+import { dateTime, insertRows, queryRows, runCommand, streamRows, table } from './statements.ts';
 
 /** What is known of every version; the rest of the manifest goes along as it is. */
 export interface VersionFacts {
@@ -216,38 +216,62 @@ export async function loadVersion<M extends VersionFacts, E extends VersionEntry
   clickhouse: ClickHouse,
   version: string,
 ): Promise<StoredVersion<M, E>> {
+  const entries: E[] = [];
+  const manifest = await readVersion<M, E>(clickhouse, version, (entry) => void entries.push(entry));
+  return { manifest, entries };
+}
+
+/** The same, each entry given to `take` as it comes: they are to be trusted only when this has ended. */
+export async function readVersion<M extends VersionFacts, E extends VersionEntry>(
+  clickhouse: ClickHouse,
+  version: string,
+  take: (entry: E) => void,
+): Promise<M> {
   const chain = await readChain(clickhouse, version);
-  const rows = await queryRows<{
-    version: string;
-    model_group: string;
-    kind: string;
-    key: string;
-    value: string;
-    deleted: boolean;
-  }>(
+  // Oldest first: a later version's entry stands.
+  const order = new Map(chain.toReversed().map((row, index) => [row.version, index]));
+  const rows = streamRows<EntryRow>(
     clickhouse,
     'entries of a version',
     `SELECT version, model_group, kind, key, value, deleted FROM (SELECT * FROM ${table(clickhouse, 'baseline_entries')} FINAL)
      WHERE version IN {versions:Array(String)} ORDER BY model_group, kind, key`,
     { versions: chain.map((row) => row.version) },
   );
-  // Oldest first: a later version's entry stands.
-  const order = new Map(chain.toReversed().map((row, index) => [row.version, index]));
-  const standing = new Map<string, { readonly at: number; readonly entry: E; readonly deleted: boolean }>();
-  for (const row of rows) {
-    const entry = { group: row.model_group, kind: row.kind, key: row.key, value: row.value } as VersionEntry as E;
-    const key = keyOf(entry);
-    const at = order.get(row.version)!;
-    if ((standing.get(key)?.at ?? -1) < at) standing.set(key, { at, entry, deleted: row.deleted });
+  let standing: EntryRow | undefined;
+  let count = 0;
+  const give = (): void => {
+    if (standing === undefined || standing.deleted) return;
+    count++;
+    const { model_group: group, kind, key, value } = standing;
+    take({ group, kind, key, value } as VersionEntry as E);
+  };
+  for await (const row of rows) {
+    const same =
+      standing !== undefined &&
+      standing.key === row.key &&
+      standing.kind === row.kind &&
+      standing.model_group === row.model_group;
+    if (same && order.get(row.version)! < order.get(standing!.version)!) continue;
+    if (!same) give();
+    standing = row;
   }
-  const entries = [...standing.values()].filter(({ deleted }) => !deleted).map(({ entry }) => entry);
+  give();
   const wanted = Number(chain[0]!.entries);
-  if (entries.length !== wanted)
+  if (count !== wanted)
     throw new SpanwardenError(
       'BASELINE_DAMAGED',
-      `baseline version ${version} has ${entries.length} entries in ClickHouse where ${wanted} were written`,
+      `baseline version ${version} has ${count} entries in ClickHouse where ${wanted} were written`,
     );
-  return { manifest: JSON.parse(chain[0]!.manifest) as M, entries };
+  return JSON.parse(chain[0]!.manifest) as M;
+}
+
+interface EntryRow {
+  readonly version: string;
+  readonly model_group: string;
+  readonly kind: string;
+  readonly key: string;
+  readonly value: string;
+  readonly deleted: boolean;
 }
 
 /** Entries stored under an id that is no version of this system: those of a baseline that is to be imported. */

@@ -50,13 +50,17 @@ export function* writeVersion(entries: Iterable<VersionEntry>): Generator<string
 export interface VersionReader<E extends VersionEntry = VersionEntry> {
   /** Throws BASELINE_SCHEMA for another schema, BASELINE_DAMAGED for anything else that is no version file. */
   line(text: string): void;
-  /** The entries of a file that is complete and unaltered. Throws BASELINE_DAMAGED. */
+  /** The entries of a file that is complete and unaltered, none where another took them. Throws BASELINE_DAMAGED. */
   finish(): E[];
 }
 
-export function createVersionReader<E extends VersionEntry = VersionEntry>(): VersionReader<E> {
+/** `take`: gets each entry as it comes, instead of all of them being held. */
+export function createVersionReader<E extends VersionEntry = VersionEntry>(
+  take?: (entry: E) => void,
+): VersionReader<E> {
   const hash = createHash('sha256');
   const entries: E[] = [];
+  let count = 0;
   let state: 'head' | 'entries' | 'sealed' = 'head';
   return {
     line(text) {
@@ -72,12 +76,15 @@ export function createVersionReader<E extends VersionEntry = VersionEntry>(): Ve
         const [group, kind, key, content] = value as unknown[];
         if (![group, kind, key, content].every((part) => typeof part === 'string'))
           throw damaged('an entry is malformed');
-        entries.push({ group, kind, key, value: content } as E);
+        const entry = { group, kind, key, value: content } as E;
+        count++;
+        if (take === undefined) entries.push(entry);
+        else take(entry);
       } else {
         const end = value as { end?: unknown; entries?: unknown; sha256?: unknown };
         if (end.end !== VERSION_FORMAT) throw damaged('a line is neither entry nor end');
-        if (end.entries !== entries.length) {
-          throw damaged(`it has ${entries.length} entries where ${String(end.entries)} were written`);
+        if (end.entries !== count) {
+          throw damaged(`it has ${count} entries where ${String(end.entries)} were written`);
         }
         if (end.sha256 !== hash.digest('hex')) throw damaged('its checksum does not match');
         state = 'sealed';

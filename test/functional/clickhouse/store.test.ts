@@ -7,6 +7,7 @@ import { connectClickHouse } from '../../../runtime/clickhouse/client.ts';
 import { applySchema } from '../../../runtime/clickhouse/schema.ts';
 import type { VersionFacts } from '../../../runtime/clickhouse/store.ts';
 import { type Alert, type Delivery, type Incident, NO_STORY } from '../../../schemas/alerts/incident.ts';
+import type { VersionEntry } from '../../../schemas/baselines/version.ts';
 import { clickhouseSection } from '../../../schemas/config/clickhouse.ts';
 import type { ClientRecord, Verdict } from '../../../schemas/log/verdict.ts';
 import type { SegmentSpans } from '../../../traces/segment.ts';
@@ -453,6 +454,9 @@ describe.skipIf(noClickHouse)('store', () => {
       const loaded = await server.store.loadVersion(version);
       expect(sorted(loaded.entries), version).toEqual(sorted(entries));
       expect(loaded.manifest).toMatchObject({ version, profile: 'demo', offsets: [10, 20] });
+      const taken: VersionEntry[] = [];
+      expect(await server.store.readVersion(version, (one) => void taken.push(one))).toEqual(loaded.manifest);
+      expect(taken).toEqual(loaded.entries);
     }
     expect((await server.store.listVersions()).map(({ version }) => version)).toEqual(['v3', 'v2', 'v1']);
     expect(await server.store.latestVersion()).toMatchObject({ manifest: { version: 'v3' }, partials: [] });
