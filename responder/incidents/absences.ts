@@ -15,7 +15,12 @@ export interface Absences {
    */
   add(record: FindingRecord, dueMs: number): FindingRecord | undefined;
   withdraw(verdict: Verdict): void;
-  /** Takes out those that are due, the first first. */
+  /**
+   * Takes out those that may be of the same client, or trace, and began before `verdict`: they are judged before it, however late and close
+   * together both were heard of.
+   */
+  before(verdict: Verdict): readonly FindingRecord[];
+  /** Takes out those that are due, in the order in which they began. */
   due(nowMs: number): readonly { readonly record: FindingRecord; readonly dueMs: number }[];
   /** The candidate was left out, not lost. */
   agrees(verdict: Verdict, finding: Finding, nowMs: number): boolean;
@@ -30,9 +35,14 @@ interface Noted {
   readonly traceId: string;
 }
 
+interface Waiting {
+  readonly record: FindingRecord;
+  readonly dueMs: number;
+}
+
 export interface AbsencesSnapshot {
   readonly noted: readonly Noted[];
-  readonly waiting: readonly { readonly record: FindingRecord; readonly dueMs: number }[];
+  readonly waiting: readonly Waiting[];
 }
 
 const HOUR_MS = 3_600_000;
@@ -65,10 +75,18 @@ export function createAbsences(budgetPerDay: number, snapshot?: AbsencesSnapshot
       waiting = waiting.filter(({ record }) => record.verdict.id !== id);
       if (stage === VerdictStage.withdrawn) noted = noted.filter((one) => one.traceId !== traceId);
     },
+    before(verdict) {
+      if (waiting.length === 0) return [];
+      const isBefore = ({ record: { verdict: other } }: Waiting): boolean =>
+        inStreamOrder(other, verdict) < 0 && mayBeOfOne(other, verdict);
+      const found = waiting.filter(isBefore);
+      if (found.length > 0) waiting = waiting.filter((one) => !found.includes(one));
+      return found.map(({ record }) => record).sort((a, b) => inStreamOrder(a.verdict, b.verdict));
+    },
     due(nowMs) {
       const due = waiting.filter(({ dueMs }) => dueMs <= nowMs);
       if (due.length > 0) waiting = waiting.filter(({ dueMs }) => dueMs > nowMs);
-      return due.sort((a, b) => a.dueMs - b.dueMs);
+      return due.sort((a, b) => inStreamOrder(a.record.verdict, b.record.verdict));
     },
     agrees(verdict, finding, nowMs) {
       const who = whoOf(verdict);
@@ -85,3 +103,12 @@ export function createAbsences(budgetPerDay: number, snapshot?: AbsencesSnapshot
 
 /** A candidate for what did not come, not for what came slowly. */
 export const isAbsence = ({ candidate, evidence }: Finding): boolean => candidate && evidence === 'absence';
+
+/** By the log-append time of the first record: the same whenever they are heard of. */
+export const inStreamOrder = (a: Verdict, b: Verdict): number => a.appendMs - b.appendMs || (a.id < b.id ? -1 : 1);
+
+/** Of one story, as far as can be known by now: whose message it was, work behind a queue may say later. */
+function mayBeOfOne(a: Verdict, b: Verdict): boolean {
+  if (a.traceId === b.traceId || (a.client.address !== null && a.client.address === b.client.address)) return true;
+  return (a.asynchronous && a.client.address === null) || (b.asynchronous && b.client.address === null);
+}

@@ -299,6 +299,7 @@ export function createIncidentKeeper(
         const crowdedOut = absences.add(own, appendMs + config.candidateWaitMs);
         if (crowdedOut !== undefined) judgeAbsence(crowdedOut, appendMs);
       } else {
+        if (certain) for (const earlier of absences.before(verdict)) judgeAbsence(earlier, appendMs);
         if (rest.some(isSlowNode)) slowNodes.note(own, appendMs + 2 * config.candidateWaitMs);
         hit(own, decided(own.verdict, rest.some(isQuietElsewhere), appendMs), appendMs);
       }

@@ -4,6 +4,7 @@
  * unusual: a statement that is sometimes slow anyway makes others wait that never do.
  */
 import type { Finding, FindingRecord } from '../../schemas/log/verdict.ts';
+import { inStreamOrder } from './absences.ts';
 
 export interface Candidate {
   readonly record: FindingRecord;
@@ -39,7 +40,7 @@ export function createSlowNodes(snapshot: readonly Candidate[] = []): SlowNodes 
       candidates = candidates.filter(({ record }) => record.verdict.id !== verdictId);
     },
     next(nowMs) {
-      const due = candidates.find((candidate) => candidate.dueMs <= nowMs && !candidate.soft);
+      const due = firstInStream(candidates.filter((candidate) => candidate.dueMs <= nowMs && !candidate.soft));
       if (due === undefined) {
         candidates = candidates.filter((candidate) => candidate.dueMs > nowMs);
         return undefined;
@@ -55,6 +56,12 @@ export function createSlowNodes(snapshot: readonly Candidate[] = []): SlowNodes 
     snapshot: () => candidates,
   };
 }
+
+const firstInStream = (candidates: readonly Candidate[]): Candidate | undefined =>
+  candidates.reduce<Candidate | undefined>(
+    (first, one) => (first !== undefined && inStreamOrder(first.record.verdict, one.record.verdict) < 0 ? first : one),
+    undefined,
+  );
 
 /** Soft ones kept at most. */
 const MAX_NOTED = 2_000;

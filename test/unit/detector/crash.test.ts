@@ -123,18 +123,7 @@ async function play(
   return world;
 }
 
-/** What incidents hold, not what they were opened under. */
-const heldIn = (outcome: ReturnType<typeof outcomeOf>) => ({
-  verdicts: outcome.verdicts,
-  incidents: outcome.incidents
-    .map(({ class: incidentClass, clients, traceCount, state }) =>
-      JSON.stringify([incidentClass, clients, traceCount, state]),
-    )
-    .sort(),
-  alerts: outcome.alerts.length,
-});
-
-/** Some finding waited in the responder, by the time at which it heard of it, to be decided by what else is heard. */
+/** Some finding waited in the responder, to be decided by what else is heard. */
 const hasWaited = (world: World): boolean =>
   [...world.rows.verdicts.values()].some((all) =>
     all.some(({ findings }) => findings.some(({ candidate }) => candidate)),
@@ -181,7 +170,7 @@ const crash: fc.Arbitrary<Crash> = fc.record({
 
 it('crash anywhere, replay, any grouping: the same verdicts, incidents and alerts; no span twice, none lost', async () => {
   let incidents = 0;
-  let strict = 0;
+  let waited = 0;
   await fc.assert(
     fc.asyncProperty(
       fc.array(request, { minLength: 4, maxLength: 25 }),
@@ -206,11 +195,8 @@ it('crash anywhere, replay, any grouping: the same verdicts, incidents and alert
         const wanted = outcomeOf(quiet);
         expect(outcome.verdicts).toEqual(wanted.verdicts);
         // findings of two partitions have no order between them: which of them opens the incident is no property of a run
-        // and what is heard of at once after a crash waits together: something certain may come before it is decided
-        const inOrder = partitions === 1 && !hasWaited(quiet) && !hasWaited(crashed);
-        if (inOrder) expect(outcome).toEqual(wanted);
-        else if (partitions === 1) expect(heldIn(outcome)).toEqual(heldIn(wanted));
-        if (inOrder) strict++;
+        if (partitions === 1) expect(outcome).toEqual(wanted);
+        if (partitions === 1 && hasWaited(quiet)) waited++;
         incidents += crashed.rows.incidents.size;
       },
     ),
@@ -218,7 +204,7 @@ it('crash anywhere, replay, any grouping: the same verdicts, incidents and alert
     { numRuns: Number(process.env.RUNS ?? 25), interruptAfterTimeLimit: 240_000, ...seeded },
   );
   expect(incidents).toBeGreaterThan(10); // or nothing was tested
-  expect(strict).toBeGreaterThan(0);
+  expect(waited).toBeGreaterThan(0);
 }, 600_000);
 
 /** More than fits the smaller memory while the store is away: not left to chance. */

@@ -86,4 +86,39 @@ describe('a call left out that stands as a single span', () => {
     expect(alerts).toEqual([]);
     expect(keeper.snapshot().absences).toEqual({ noted: [], waiting: [] });
   });
+
+  describe('is told in the order in which requests began, not in which they were heard of', () => {
+    const certain = findingOf({ kind: 'egress', explanationKey: 'x' });
+    const early = verdictOf({ client: '203.0.113.66', findings: [absent()], p: 8e-4, appendMs: DAY });
+    const late = verdictOf({ client: '203.0.113.66', findings: [certain], appendMs: DAY + 20_000 });
+
+    it('so that after a crash of the detector, when both come at once, the incident is the same', () => {
+      const told = [20_000, 100].map((apartMs) => {
+        const { keeper, feed, alerts, rows } = keeperOf();
+        const heardMs = DAY + 60_000;
+        keeper.tick(heardMs);
+        feed(early, heardMs);
+        keeper.tick(heardMs + apartMs);
+        feed(late, heardMs + apartMs);
+        keeper.tick(heardMs + apartMs + 10_000);
+        return [alerts.map(({ event, id, sequence }) => [event, id, sequence]), [...rows.keys()]];
+      });
+      expect(told[1]).toEqual(told[0]);
+    });
+
+    it('while what began later does not go before something certain', () => {
+      const { keeper, feed, alerts } = keeperOf();
+      feed({ ...early, id: `${early.id}0`, appendMs: DAY + 30_000 }, DAY + 60_000);
+      feed(late, DAY + 60_100);
+      keeper.tick(DAY + 70_000);
+      expect(alerts[0]!.incident.kind).toBe('egress');
+    });
+
+    it('and another client’s goes on waiting for what others lack', () => {
+      const { keeper, feed } = keeperOf();
+      feed(early, DAY + 60_000);
+      feed({ ...late, client: { ...late.client, address: '203.0.113.67' } }, DAY + 60_100);
+      expect(keeper.snapshot().absences?.waiting).toHaveLength(1);
+    });
+  });
 });
