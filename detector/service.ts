@@ -12,7 +12,7 @@ import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { AssemblyConfig } from '../schemas/config/assembly.ts';
 import type { DetectorConfig } from '../schemas/config/detector.ts';
 import type { ActorEvent } from '../schemas/log/actor-event.ts';
-import { encodeActorEvents } from '../schemas/log/actor-events-codec.ts';
+import { encodeActorEvents, mostBytes } from '../schemas/log/actor-events-codec.ts';
 import { decodeOriginAnswer, decodeOriginAsk, encodeJson } from '../schemas/log/codecs.ts';
 import { RecordKind, type TopicName } from '../schemas/log/topics.ts';
 import type { ClientRecord, Verdict } from '../schemas/log/verdict.ts';
@@ -96,8 +96,9 @@ const PROBE_MS = 1_000;
 const MARGIN_MS = 10_000;
 /** Reading stops for rows on their way into ClickHouse, and for a version, no longer than this: alerts cannot wait. */
 const STORE_WAIT_MS = 5_000;
-/** Actor events in a record. */
-const MAX_EVENTS = 500;
+/** Actor events in a record, and their bytes at most: brokers refuse records of a megabyte. */
+const MAX_EVENTS = 1_000;
+const MAX_EVENT_BYTES = 524_288;
 
 export function createDetector(config: DetectorOptions, deps: DetectorDeps): Detector {
   const { log, store, versions, inventory, logger, metrics } = deps;
@@ -415,10 +416,16 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
     const before = owned.eventsSaid ?? { partition, position: 0, step: 0 };
     if (owned.repeats === null) owned.eventsSaid = { partition, position: owned.position, step: owned.step };
     const records: NewRecord[] = [];
-    for (let i = 0; i < said.length; i += MAX_EVENTS) {
-      const reached = i + MAX_EVENTS < said.length ? before : (owned.eventsSaid ?? before);
-      const value = encodeActorEvents(reached, said.slice(i, i + MAX_EVENTS));
+    for (let from = 0; from < said.length; ) {
+      let to = from;
+      for (let bytes = 0; to < said.length && to - from < MAX_EVENTS; to++) {
+        bytes += mostBytes(said[to]!);
+        if (bytes > MAX_EVENT_BYTES && to > from) break;
+      }
+      const reached = to < said.length ? before : (owned.eventsSaid ?? before);
+      const value = encodeActorEvents(reached, said.slice(from, to));
       records.push({ kind: RecordKind.actorEvents, key: '', value, partition: 0 });
+      from = to;
     }
     return records;
   }

@@ -41,7 +41,7 @@ const Flag = {
   ownEntry: 128,
 } as const;
 
-/** Bounds that no honest writer reaches: a damaged length must not make us allocate. */
+/** Bounds: a damaged length must not make us allocate. */
 const MAX_EVENTS = 10_000;
 const MAX_LIST = 1_024;
 
@@ -126,6 +126,25 @@ export function encodeActorEvents(reached: Reached, events: readonly ActorEvent[
   return Uint8Array.prototype.slice.call(bytes, 0, at + 4);
 }
 
+/** Bytes that an event takes at most: what goes into one record is cut by it. */
+export function mostBytes({ id, service, operation, client, login, objects, findings }: ActorEvent): number {
+  const { address, reason, hops, entrySpanId, entryTraceId, user, session, peer } = client;
+  let characters = id.length + service.length + operation.length + reason.length;
+  characters += (address?.length ?? 0) + (user?.length ?? 0) + (session?.length ?? 0) + (peer?.length ?? 0);
+  characters += entrySpanId.length + entryTraceId.length + (login?.account.length ?? 0);
+  for (const hop of hops) characters += hop.length + LENGTH_BYTES;
+  for (const { kind } of objects) characters += kind.length;
+  for (const finding of findings)
+    characters += finding.explanationKey.length + finding.service.length + finding.operation.length;
+  return 3 * characters + EVENT_BYTES + OBJECT_BYTES * objects.length + FINDING_BYTES * findings.length;
+}
+
+/** Of numbers, flags and lengths. */
+const LENGTH_BYTES = 4;
+const EVENT_BYTES = 160;
+const OBJECT_BYTES = 24;
+const FINDING_BYTES = 40;
+
 function writeEvent(event: ActorEvent, ref: (text: string | null | undefined) => void): void {
   const { client, login, objects, findings } = event;
   const ownEntry = isOwnEntry(event.id, client);
@@ -173,8 +192,9 @@ function writeClient(client: ClientRecord, ownEntry: boolean, ref: (text: string
   ref(client.address);
   writeByte(SOURCES.indexOf(client.source) * 4 + CONFIDENCES.indexOf(client.confidence));
   ref(client.reason);
-  writeVarint(client.hops.length);
-  for (const hop of client.hops) ref(hop);
+  const hopCount = Math.min(client.hops.length, MAX_LIST);
+  writeVarint(hopCount);
+  for (let i = 0; i < hopCount; i++) ref(client.hops[i]);
   if (!ownEntry) {
     ref(client.entrySpanId);
     ref(client.entryTraceId);

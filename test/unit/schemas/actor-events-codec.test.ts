@@ -7,6 +7,7 @@ import {
   decodeActorEventsRecord,
   decodeReached,
   encodeActorEvents,
+  mostBytes,
   type Reached,
 } from '../../../schemas/log/actor-events-codec.ts';
 import { type ClientRecord, FINDING_KINDS } from '../../../schemas/log/verdict.ts';
@@ -139,6 +140,16 @@ test('other bytes: null, whatever they are, also under a right checksum', async 
       for (const { p, outcome } of events ?? []) expect(p >= 0 && p <= 1 && outcome <= 3).toBe(true);
     }),
     { numRuns: 2_000 },
+  );
+});
+
+test('no event takes more than is reckoned with', () => {
+  const head = encodeActorEvents({ partition: 0, position: 0, step: 0 }, []).length;
+  fc.assert(
+    fc.property(event, (one) => {
+      const record = encodeActorEvents({ partition: 0, position: 0, step: 0 }, [one]);
+      expect(record.length - head).toBeLessThanOrEqual(mostBytes(one));
+    }),
   );
 });
 
