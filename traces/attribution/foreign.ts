@@ -4,6 +4,7 @@
  */
 import type { AssemblerDeps, SpanPlace } from '../assembly/assembler.ts';
 import type { Reader } from '../reading/reader.ts';
+import type { ResolvedClient } from './client.ts';
 
 /** `isEdge`: as assembly asks it, where a version knows. */
 export const createForeignTest =
@@ -15,10 +16,14 @@ export const createForeignTest =
     const clientOf = ({ bytes, resourceStart, resourceEnd, spanStart, spanEnd }: SpanPlace) =>
       clientAt(bytes, resourceStart, resourceEnd, spanStart, spanEnd);
     const own = clientOf(span);
-    if (own?.confidence !== 'high') return false;
+    if (own === null || !isSure(own)) return false;
     const above = clientOf(parent);
-    if (above?.confidence !== 'high' || above.address === own.address) return false;
+    if (above === null || !isSure(above) || above.address === own.address) return false;
     if (above.service === own.service) return true;
     const { bytes, resourceStart, resourceEnd, spanStart, spanEnd } = span;
     return isEdge(bytes, resourceStart, resourceEnd, spanStart, spanEnd, appendMs);
   };
+
+/** Headers that disagree are no doubt here: whoever adds one of his own would go under somebody else's request by it. */
+const isSure = ({ confidence, reason }: ResolvedClient): boolean =>
+  confidence === 'high' || reason === 'headers-disagree';

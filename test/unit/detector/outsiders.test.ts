@@ -115,6 +115,24 @@ describe('a parent that is a span of another request', () => {
     },
   );
 
+  it.each(arrivals)(
+    'keeps them apart although the outsider adds a header of another kind, whichever comes first: %i',
+    (first) => {
+      const detectors = createDetectors({ attribution: PROXIES });
+      const forged = {
+        'network.peer.address': '10.0.0.1',
+        'http.request.header.x-forwarded-for': ATTACKER,
+        'http.request.header.forwarded': `for=${VICTIM};by=10.0.0.1`,
+      };
+      const victim = [request(1, VICTIM, ROOT, true), call(2, 1)];
+      const attack = [request(3, ATTACKER, { parent: span(1), attributes: forged }, true), call(4, 3)];
+      detectors.send(0, first === 0 ? victim : attack);
+      detectors.send(500, first === 0 ? attack : victim);
+      detectors.until(60_000);
+      expect([named(detectors, 1), named(detectors, 3)]).toEqual([VICTIM, ATTACKER]);
+    },
+  );
+
   it('of one client’s own request stays with it: he is named either way', () => {
     const detectors = createDetectors();
     detectors.send(0, [request(1, ATTACKER, ROOT), request(3, ATTACKER, { parent: span(1) })]);
