@@ -10,6 +10,7 @@ import { createResponderRole } from '../responder/main.ts';
 import type { ResponderStatus } from '../responder/service.ts';
 import { type ClickHouse, connectClickHouse } from '../runtime/clickhouse/client.ts';
 import { applySchema, schemaReady } from '../runtime/clickhouse/schema.ts';
+import { countMatched, readDecisions } from '../runtime/clickhouse/stored-decisions.ts';
 import { readEdits } from '../runtime/clickhouse/stored-edits.ts';
 import { isRetryable, SpanwardenError } from '../runtime/errors.ts';
 import { createHttpServer, type HttpServer } from '../runtime/http/server.ts';
@@ -20,6 +21,7 @@ import type { Log } from '../runtime/log/port.ts';
 import type { Platform } from '../runtime/platform.ts';
 import type { Logger } from '../runtime/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../runtime/telemetry/metrics.ts';
+import type { Decision } from '../schemas/alerts/decision.ts';
 import type { Config } from '../schemas/config/index.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
@@ -51,6 +53,8 @@ export interface RunningRoles {
   status(): Promise<RolesStatus>;
   /** Rows in ClickHouse: distinct traces, spans. */
   counts(): Promise<{ traces: number; spans: number }>;
+  /** Newest first; those in force with what they met until now. */
+  decisions(nowMs: number): Promise<readonly Decision[]>;
   /** Rejects when a role ends by itself. */
   readonly failed: Promise<never>;
   stop(deadlineMs: number): Promise<void>;
@@ -154,6 +158,7 @@ async function startOn(
     },
     status: () => statusOf(statuses),
     counts: () => countRows(clickhouse),
+    decisions: (nowMs) => countedDecisions(clickhouse, nowMs),
     failed,
     stop: (deadlineMs) => stops.stop(deadlineMs),
   };
@@ -264,6 +269,17 @@ async function statusOf(statuses: Readonly<Record<string, () => Promise<unknown>
     Object.entries(statuses).map(async ([role, status]) => [role, await status()] as const),
   );
   return Object.fromEntries(entries) as RolesStatus;
+}
+
+/** With what those in force met until `nowMs`. */
+export async function countedDecisions(clickhouse: ClickHouse | undefined, nowMs: number): Promise<Decision[]> {
+  const all: Decision[] = [];
+  if (clickhouse === undefined) return all;
+  for (const one of await readDecisions(clickhouse)) {
+    const inForce = one.state === 'simulated' || one.state === 'enforced';
+    all.push(inForce ? { ...one, ...(await countMatched(clickhouse, one, nowMs)) } : one);
+  }
+  return all;
 }
 
 export async function countRows(clickhouse: ClickHouse | undefined): Promise<{ traces: number; spans: number }> {

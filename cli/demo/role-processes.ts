@@ -8,7 +8,7 @@ import { SpanwardenError } from '../../runtime/errors.ts';
 import { type Child, programBeside, startChild } from '../../runtime/lifecycle/child.ts';
 import type { Logger } from '../../runtime/telemetry/logger.ts';
 import type { Config } from '../../schemas/config/index.ts';
-import { countRows, type Role, type RolesStatus, type RunningRoles } from '../roles.ts';
+import { countedDecisions, countRows, type Role, type RolesStatus, type RunningRoles } from '../roles.ts';
 import { hostPort } from './addresses.ts';
 
 export interface RoleProcesses extends RunningRoles {
@@ -98,6 +98,7 @@ export async function startRoleProcesses(config: Config, deps: RoleProcessesDeps
       status: async () =>
         merged(await Promise.all(alive().map(({ child }) => statusOf(statusUrl(child.name), child.name)))),
       counts: () => countRows(clickhouse),
+      decisions: (nowMs) => countedDecisions(clickhouse, nowMs),
       pids: () => alive().map(({ child }) => ({ name: child.name, pid: child.pid })),
       killOne(role) {
         const one = alive().findLast((candidate) => candidate.role === role)!;

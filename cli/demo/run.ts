@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ReceivedAlert } from '../../datasets/judge/alert.ts';
 import { type DemoReport, isRight, judge } from '../../datasets/judge/judge.ts';
 import { type Receiver, startReceiver } from '../../datasets/judge/receiver.ts';
+import { judgeResponse } from '../../datasets/judge/response.ts';
 import { tableOf } from '../../datasets/judge/table.ts';
 import { type Load, startLoad } from '../../datasets/load/generator.ts';
 import { runScenarios } from '../../datasets/scenarios/run.ts';
@@ -176,17 +177,19 @@ async function course(
   await settle(truth, parts.receiver, SETTLE_MS + 2 * spanWaitFor(options.exportDelayMs), signal);
 
   const judgement = judge(truth, parts.receiver.alerts);
+  const response = judgeResponse(truth, await parts.roles.decisions(Date.now()));
   const { traces, spans } = await parts.roles.counts();
-  const report: DemoReport = { ...judgement, seed: options.seed, traces, spans };
+  const passed = judgement.passed && response.wrong === 0;
+  const report: DemoReport = { ...judgement, passed, response, seed: options.seed, traces, spans };
   await options.onReport(report);
   narrator.show(
-    `\n${tableOf(judgement)}\n${traces.toLocaleString('en')} traces, ${spans.toLocaleString('en')} spans in ClickHouse\n`,
+    `\n${tableOf(report)}\n${traces.toLocaleString('en')} traces, ${spans.toLocaleString('en')} spans in ClickHouse\n`,
   );
   if (!options.once) {
     narrator.show(addressesText(parts.roles.addresses, config.clickhouse.database));
     await untilAborted(signal, [parts.shop.failed, parts.roles.failed]);
   }
-  return { report, passed: judgement.passed };
+  return { report, passed };
 }
 
 function alertLine(type: string, { title, client, clients, stages, risk }: ReceivedAlert['incident']): string {

@@ -45,6 +45,8 @@ export const demoOverrides = (settings: DemoSettings): Record<string, unknown> =
   'attribution.trustedProxies': settings.trustedProxies,
   'learning.profile': 'demo',
   'incidents.softIncidents': false,
+  'response.mode': 'simulate',
+  'response.port': 0,
   'alerts.destinations': [{ name: 'demo', url: settings.receiverUrl, secret: settings.secret }],
   'telemetry.level': settings.logLevel,
 });

@@ -7,6 +7,7 @@ import type { Stage } from '../../schemas/log/kill-chain.ts';
 import { attacksOf, type GroundTruth, type TruthEvent } from '../scenarios/truth.ts';
 import type { ReceivedAlert } from './alert.ts';
 import { attributionOf } from './attribution.ts';
+import type { ResponseResult } from './response.ts';
 
 export interface AttackResult {
   readonly name: string;
@@ -59,6 +60,7 @@ export interface Judgement {
 
 /** The report of `demo --report FILE`. */
 export interface DemoReport extends Judgement {
+  readonly response: ResponseResult;
   readonly seed: number;
   readonly traces: number;
   readonly spans: number;

@@ -1,10 +1,14 @@
 /** The table that the demo ends with. Pure. */
 import type { AttackResult, Judgement } from './judge.ts';
+import { type ResponseResult, responseLines } from './response.ts';
 
 const INDENT = '    ';
 
 /** Lines of text, at most about `width` characters each. */
-export function tableOf({ attacks, falseAlerts, notices, incidents, passed }: Judgement, width = 120): string {
+export function tableOf(
+  { attacks, falseAlerts, notices, incidents, passed, response }: Judgement & { readonly response?: ResponseResult },
+  width = 120,
+): string {
   const rows = attacks.map(rowOf);
   const header = ['attack', 'result', 'named', '', 'risk', 'to alert'];
   const widths = header.map((_, i) => Math.max(...[header, ...rows].map((row) => row[i]!.length)));
@@ -45,6 +49,7 @@ export function tableOf({ attacks, falseAlerts, notices, incidents, passed }: Ju
     }
   }
   if (notices > 0) lines.push(`${notices} operational notice${notices > 1 ? 's' : ''}`);
+  if (response !== undefined) lines.push(...responseLines(response));
   lines.push(passed ? 'PASSED' : 'FAILED');
   return lines.join('\n');
 }
