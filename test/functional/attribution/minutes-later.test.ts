@@ -2,6 +2,7 @@
  * Asynchronous work whose producer is long forgotten: the detector role over a log whose clock a test moves, and a real
  * ClickHouse that holds the verdicts of ten minutes ago.
  */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDetectorRole } from '../../../detector/main.ts';
 import { createMemoryLog } from '../../../runtime/log/memory.ts';
@@ -176,6 +177,18 @@ describe.skipIf(noClickHouse)('ten minutes after the request', () => {
     },
     120_000,
   );
+
+  test('the query of docs/attribution.md shows how surely clients are known', async () => {
+    const text = readFileSync(new URL('../../../docs/attribution.md', import.meta.url), 'utf8');
+    const [, query] = /```sql\n([\s\S]*?)```/.exec(text)!;
+    const rows = await server.rows<{ service: string; client_confidence: string; a_peer: string }>(
+      query!.replaceAll('verdicts_latest', 'spanwarden.verdicts_latest'),
+    );
+    expect(rows).toContainEqual(
+      expect.objectContaining({ service: 'gateway', client_confidence: 'high', client_reason: '' }),
+    );
+    expect(rows.find(({ service }) => service === 'gateway')!.a_peer).toMatch(/^(203|198)\./);
+  });
 
   test('a job linked to a trace that was never stored names nobody, and is told all the same', async () => {
     const detector = await startDetector();
