@@ -1,4 +1,7 @@
-/** The alerts that wait for one destination, and their attempts: at most so many at once, each again until it is done or given up. */
+/**
+ * The alerts that wait for one destination, and their attempts: at most so many at once, each again until it is done or given up.
+ * Those of one incident go one after another: an end that overtook its beginning would leave the incident open for ever.
+ */
 import type { Alert, Delivery } from '../../schemas/alerts/incident.ts';
 import { type AttemptOutcome, waitAfter } from './retry.ts';
 
@@ -22,6 +25,8 @@ interface Pending {
   readonly alert: Alert;
   /** When it was queued: giving up counts from here, or from when the alert was made if that is later. */
   readonly queuedMs: number;
+  /** Order in which it came. */
+  readonly number: number;
   attempt: number;
   revision: number;
   dueMs: number;
@@ -50,39 +55,54 @@ export function createQueue(
   deps: QueueDeps,
 ): Queue {
   const waiting: Pending[] = [];
+  let numbers = 0;
+  /** Incidents of which an alert is under way. */
+  const busy = new Set<string>();
   /** Newest revision by alert. */
   const known = new Map<string, number>();
   const inFlight = new Set<Promise<void>>();
   const abort = new AbortController();
   let cancel: (() => void) | undefined;
+  let wakesMs = 0;
   let stopped = false;
   let disabled = false;
 
-  function schedule(): void {
-    cancel?.();
-    cancel = undefined;
-    if (stopped || waiting.length === 0 || inFlight.size >= config.maxInFlight) return;
-    let dueMs = Infinity;
-    for (const one of waiting) dueMs = Math.min(dueMs, one.dueMs);
-    cancel = deps.after(Math.max(0, Math.min(dueMs - deps.now(), 2 ** 31 - 1)), pump);
+  /** The first of each incident's, unless one is under way; those of no incident each by itself. */
+  function heads(): Pending[] {
+    const first = new Map<string, Pending>();
+    for (const one of waiting) {
+      const key = one.alert.incidentId === '' ? one.alert.id : one.alert.incidentId;
+      const before = first.get(key);
+      if (!busy.has(key) && (before === undefined || one.number < before.number)) first.set(key, one);
+    }
+    return [...first.values()].sort((a, b) => a.dueMs - b.dueMs || a.number - b.number);
   }
 
-  /** The one that is due longest. */
-  function takeDue(): Pending | undefined {
-    let first = -1;
-    for (let i = 0; i < waiting.length; i++) {
-      if (waiting[i]!.dueMs <= deps.now() && (first < 0 || waiting[i]!.dueMs < waiting[first]!.dueMs)) first = i;
-    }
-    return first < 0 ? undefined : waiting.splice(first, 1)[0];
+  function schedule(): void {
+    if (stopped || waiting.length === 0 || inFlight.size >= config.maxInFlight) return;
+    const [next] = heads();
+    if (next !== undefined) wakeAt(next.dueMs);
+  }
+
+  /** Looks at what is due then; the earliest of such times stands. */
+  function wakeAt(dueMs: number): void {
+    if (cancel !== undefined && wakesMs <= dueMs) return;
+    cancel?.();
+    wakesMs = dueMs;
+    cancel = deps.after(Math.max(0, Math.min(dueMs - deps.now(), 2 ** 31 - 1)), pump);
   }
 
   function pump(): void {
     cancel = undefined;
-    while (!stopped && inFlight.size < config.maxInFlight) {
-      const due = takeDue();
-      if (due === undefined) break;
+    if (stopped) return;
+    for (const due of heads()) {
+      if (inFlight.size >= config.maxInFlight || due.dueMs > deps.now()) break;
+      waiting.splice(waiting.indexOf(due), 1);
+      const { incidentId } = due.alert;
+      if (incidentId !== '') busy.add(incidentId);
       const flight: Promise<void> = attempt(due).finally(() => {
         inFlight.delete(flight);
+        busy.delete(incidentId);
         schedule();
       });
       inFlight.add(flight);
@@ -151,14 +171,14 @@ export function createQueue(
 
   function queue(alert: Alert, attempt: number, revision: number): void {
     const nowMs = deps.now();
-    const pending: Pending = { alert, queuedMs: nowMs, attempt, revision, dueMs: nowMs };
+    const pending: Pending = { alert, queuedMs: nowMs, number: numbers++, attempt, revision, dueMs: nowMs };
     if (waiting.length >= MAX_WAITING) {
       giveUp(pending, 0, `${MAX_WAITING.toLocaleString('en-US')} alerts wait already`);
       return;
     }
     record(pending, 'pending', 0, '', nowMs);
     waiting.push(pending);
-    schedule();
+    if (inFlight.size < config.maxInFlight) wakeAt(nowMs);
   }
 
   return {
@@ -169,7 +189,8 @@ export function createQueue(
       if (known.has(alert.id)) return;
       remember(alert.id, revision);
       if (state !== 'pending' && state !== 'failed') return;
-      waiting.push({ alert, queuedMs: queuedMs ?? alert.createdMs, attempt, revision, dueMs: nextAttemptMs });
+      const began = { alert, queuedMs: queuedMs ?? alert.createdMs, number: numbers++ };
+      waiting.push({ ...began, attempt, revision, dueMs: nextAttemptMs });
       schedule();
     },
     replay(alert, of) {

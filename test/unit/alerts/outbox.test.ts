@@ -123,11 +123,41 @@ describe('outbox', () => {
         destination === 'stuck' ? new Promise<never>(() => {}) : destination === 'broken' ? BROKEN : OK,
       [{ name: 'stuck' }, { name: 'broken' }, { name: 'good' }],
     );
-    for (let i = 0; i < 20; i++) outbox.add(alertOf(`msg_${i}`), security);
+    for (let i = 0; i < 20; i++) outbox.add(alertOf(`msg_${i}`, { incidentId: `i${i}` }), security);
     await clock.pass(0);
     for (let i = 0; i < 20; i++) expect(stored(`msg_${i}`, 'good')?.state).toBe('delivered');
     expect(posts.filter((post) => post.startsWith('stuck'))).toHaveLength(2); // maxInFlight
     expect(outbox.pending()).toBe(40);
+  });
+
+  it('what is told of one incident goes in order: an end never overtakes a beginning that has to be tried again', async () => {
+    const clock = createHandClock(DAY);
+    let down = true;
+    const { outbox, posts, stored } = worldOf(clock, (_, { id }) => (down && id !== 'msg_other' ? BROKEN : OK));
+    outbox.add(alertOf('msg_open'), security);
+    outbox.add(alertOf('msg_update', { type: 'incident.updated' }), security);
+    outbox.add(alertOf('msg_other', { incidentId: 'other' }), security);
+    await clock.pass(0);
+    expect(posts).toEqual(['ops msg_open', 'ops msg_other']);
+    down = false;
+    await clock.pass(1_000);
+    expect(posts.slice(2)).toEqual(['ops msg_open', 'ops msg_update']);
+    expect(stored('msg_update')?.state).toBe('delivered');
+  });
+
+  it('what follows a dead letter of the same incident is told all the same, and order holds over a restart', async () => {
+    const clock = createHandClock(DAY);
+    const refused: AttemptOutcome = { kind: 'refused', httpStatus: 400, error: 'receiver answered 400' };
+    const before = worldOf(clock, (_, { id }) => (id === 'msg_1' ? refused : BROKEN));
+    for (const id of ['msg_1', 'msg_2', 'msg_3']) before.outbox.add(alertOf(id), security);
+    await clock.pass(0);
+    expect(before.posts).toEqual(['ops msg_1', 'ops msg_2']);
+    const after = worldOf(clock, () => OK);
+    for (const id of ['msg_1', 'msg_2', 'msg_3']) after.outbox.restore(alertOf(id), before.stored(id)!);
+    await clock.pass(999);
+    expect(after.posts).toEqual([]);
+    await clock.pass(1);
+    expect(after.posts).toEqual(['ops msg_2', 'ops msg_3']);
   });
 
   it('a stop cuts off what is under way without an answer: it stays for the next run, whose id is the same', async () => {
