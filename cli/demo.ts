@@ -51,6 +51,8 @@ got, and what was alerted falsely. Takes about four minutes on two cores.
     const port = (name: 'grpc' | 'http' | 'clickhouse' | 'metrics'): number =>
       wholeNumber(`${name}-port`, values[`${name}-port`], 0, 0, 65_535);
     const kafka = kafkaOf(values.kafka, values['kafka-consumer'], values['kill-detector']);
+    if (kafka !== undefined && port('metrics') !== 0)
+      throw new UsageError('with --kafka there are five processes with metrics: leave --metrics-port out');
     const directory =
       values.data === undefined ? await mkdtemp(join(tmpdir(), 'spanwarden-demo-')) : resolve(values.data);
     try {
