@@ -2,7 +2,7 @@
 CREATE OR REPLACE VIEW {database}.alert_deliveries (
   alert_id String COMMENT 'Alert; also its webhook-id',
   created DateTime64(3, 'UTC') COMMENT 'When the alert was made',
-  type LowCardinality(String) COMMENT 'incident.opened, incident.updated, incident.closed, storm or digest',
+  type LowCardinality(String) COMMENT 'incident.opened, incident.updated, incident.closed, incident.acknowledged, storm or digest',
   incident_id String COMMENT 'Incident it tells of',
   class LowCardinality(String) COMMENT 'Class of the incident: security, operational, telemetry or inventory',
   title String COMMENT 'The incident in one line',
