@@ -56,7 +56,7 @@ function textOf({ collector, detector, trainer, responder, console }: RolesStatu
       lines.push(
         '              the edge service must send network.peer.address and, behind proxies, its X-Forwarded-For header:',
         '              OTEL_INSTRUMENTATION_HTTP_SERVER_CAPTURE_REQUEST_HEADERS=x-forwarded-for or the option of your SDK,',
-        '              and attribution.trustedProxies must list your own proxies',
+        '              and attribution.trustedProxies must list your own proxies: docs/attribution.md',
       );
     }
     lines.push(`alerts        ${detector.alerting ? `on, baseline ${detector.version}` : 'not yet: still learning'}`);

@@ -63,6 +63,7 @@ export interface DetectorStatus {
   readonly alerting: boolean;
   readonly segments: number;
   readonly spans: number;
+  /** Share of requests whose client is known with more than low confidence; work behind queues does not count. */
   readonly clientsResolved: number;
   readonly alertOnly: boolean;
   readonly lag: number;
@@ -104,10 +105,13 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   const { log, store, versions, inventory, logger, metrics } = deps;
   const segmentsJudged = metrics.counter(
     'detector_segments_total',
-    'Segments judged for the first time, by whether the client is known',
+    'Segments judged for the first time, by whether the client is known: for sure, as a guess, not at all, across a queue',
   );
   const resolved = segmentsJudged.with({ client: 'known' });
+  const unsure = segmentsJudged.with({ client: 'unsure' });
   const unresolved = segmentsJudged.with({ client: 'unknown' });
+  /** Asked for across a queue: not a matter of what the edge sends. */
+  const queued = segmentsJudged.with({ client: 'queued' });
   const spansJudged = metrics.counter('detector_spans_total', 'Spans of segments judged for the first time');
   const findingsSaid = metrics.counter('detector_findings_total', 'Verdicts written to the findings topic');
   const eventsSaid = metrics.counter(
@@ -181,7 +185,10 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
         if (partitions.get(verdict.partition)?.repeats === null)
           keepEvent(verdict.partition, deps.actorEvents.request(segment, verdict));
         if (storing.alertOnly) return; // it will be read again
-        (verdict.client.address === null ? unresolved : resolved).add(1);
+        const { address, confidence } = verdict.client;
+        if (verdict.asynchronous) queued.add(1);
+        else if (address === null) unresolved.add(1);
+        else (confidence === 'high' || confidence === 'medium' ? resolved : unsure).add(1);
         spansJudged.add(segment.spanCount);
         inventory.see(segment, verdict, !rows.isReplay(verdict));
       },
@@ -501,12 +508,13 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
       const lag = [...((await consumer?.lag()) ?? new Map<number, number>()).values()];
       const known = segmentsJudged.value({ client: 'known' });
       const segments = segmentsJudged.value();
+      const asked = segments - segmentsJudged.value({ client: 'queued' });
       return {
         version: versions.latest?.version ?? '',
         alerting: versions.alerting,
         segments,
         spans: spansJudged.value(),
-        clientsResolved: segments === 0 ? 0 : known / segments,
+        clientsResolved: asked === 0 ? 0 : known / asked,
         alertOnly: storing.alertOnly,
         lag: lag.reduce((a, b) => a + b, 0),
         largestLag: Math.max(0, ...lag),
