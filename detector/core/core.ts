@@ -154,7 +154,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       verdict = withOrigins(verdict, before.gathering.clients, before.gathering.complete);
     const finding = isFinding(verdict);
     if (finding && baseline !== null)
-      verdict = { ...verdict, story: storyOf(segment, verdict, baseline, judgedAt, deps) };
+      verdict = { ...verdict, story: storyOf(spans, segment, verdict, baseline, judgedAt, deps) };
     const told = toldOf(spans.partition);
     const saidBefore = told.get(key);
     const first = saidBefore === undefined;

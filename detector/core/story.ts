@@ -7,8 +7,9 @@ import type { JudgementStage } from '../../baseline/model.ts';
 import type { Verdict, VerdictStory } from '../../schemas/log/verdict.ts';
 import { SpanKind } from '../../schemas/otlp/fields.ts';
 import { textOf } from '../../schemas/otlp/text.ts';
-import { ParameterSource, type Segment, spanIdHex } from '../../traces/segment.ts';
+import { ParameterSource, type Segment, type SegmentSpans, spanIdHex } from '../../traces/segment.ts';
 import { OVERFLOW_TEXT } from '../../traces/symbols.ts';
+import { sensitiveAttributes } from './attribute-names.ts';
 import { namesInStatement } from './statement-names.ts';
 
 export interface StoryDeps {
@@ -31,15 +32,16 @@ const PRIVATE_COLUMN =
 const MESSAGING =
   /kafka|rabbit|activemq|artemis|sqs|sns|eventgrid|eventhub|servicebus|pubsub|jms|pulsar|rocketmq|nats|mqtt/i;
 
-/** Called right after the version judged the segment, at that stage. */
+/** Called right after the version judged the segment, read from `spans`, at that stage. */
 export function storyOf(
+  spans: SegmentSpans,
   segment: Segment,
   verdict: Verdict,
   baseline: Pick<Baseline, 'chains'>,
   stage: JudgementStage,
   deps: StoryDeps,
 ): VerdictStory {
-  const { tables, fields } = touchedBy(segment, deps);
+  const { tables, fields } = touchedBy(spans, segment, deps);
   return {
     ...baseline.chains(segment, stage, labelsOf(segment, verdict)),
     reached: reachedBy(segment),
@@ -106,7 +108,11 @@ function egressOf(segment: Segment): [span: number, text: string][] {
   return called;
 }
 
-function touchedBy(segment: Segment, { isSensitive }: StoryDeps): { tables: string[]; fields: string[] } {
+function touchedBy(
+  spans: SegmentSpans,
+  segment: Segment,
+  { isSensitive }: StoryDeps,
+): { tables: string[]; fields: string[] } {
   const { symbols } = segment;
   const tables = new Set<string>();
   const fields = new Set<string>();
@@ -134,6 +140,7 @@ function touchedBy(segment: Segment, { isSensitive }: StoryDeps): { tables: stri
     for (const table of found.tables) add(tables, table);
     for (const column of found.selected) if (isPrivateColumn(column) || isSensitive(column)) add(fields, column);
   }
+  for (const name of sensitiveAttributes(spans, isSensitive)) add(fields, name);
   for (let i = 0; i < segment.spanCount; i++) {
     if (spansTold.has(i) || segment.kind[i] !== SpanKind.client) continue;
     const { peer, operation } = symbols.labelOf(segment.label[i]!);

@@ -25,7 +25,7 @@ function toldBy({ reader, segment: into }: ReadingKit, baseline: Baseline, spans
   expect(reader.read(segment, into, baseline.templates)).toBe(true);
   const judged = baseline.judge(into, JudgementStage.absence);
   const verdict = toVerdict(segment, into, judged, baseline.version, VerdictStage.absenceJudged, 'none');
-  return { ...verdict, story: storyOf(into, verdict, baseline, JudgementStage.absence, { isSensitive }) };
+  return { ...verdict, story: storyOf(segment, into, verdict, baseline, JudgementStage.absence, { isSensitive }) };
 }
 
 const storyFor = (spans: readonly WireSpan[]): VerdictStory => told(spans).story;
@@ -156,7 +156,12 @@ describe('what was reached and touched', () => {
 
   test('collections where there is no statement; names that redaction calls secrets', () => {
     const find = extraSpan(1, 9, 3, {
-      attributes: { 'db.system.name': 'mongodb', 'db.operation.name': 'find', 'db.collection.name': 'profiles' },
+      attributes: {
+        'db.system.name': 'mongodb',
+        'db.operation.name': 'find',
+        'db.collection.name': 'profiles',
+        'app.card.token': 'tok_1',
+      },
     });
     const [entry, ...rest] = searchTrace(1, 0, '203.0.113.7');
     const attributes = {
@@ -167,8 +172,8 @@ describe('what was reached and touched', () => {
     };
     const story = storyFor([{ ...entry!, attributes }, ...rest, find]);
     expect(story.tables).toEqual(['items', 'profiles']);
-    expect(story.fields).toEqual(['authorization', 'api_key']);
-    expect(JSON.stringify(story)).not.toMatch(/abc|s3cr3t/);
+    expect(story.fields).toEqual(['authorization', 'api_key', 'app.card.token']);
+    expect(JSON.stringify(story)).not.toMatch(/abc|s3cr3t|tok_1/);
   });
 
   test('is redacted like the rest', () => {
