@@ -122,6 +122,10 @@ const WEAK_DECADES = Math.log10(20);
 const NETWORK_CLIENTS = 3;
 const EVERYONE_CLIENTS = 10;
 const ACCOUNT_CLIENTS = 3;
+/** Nobody is accused of what happened once or twice; a privileged route is. */
+const FEWEST_HITS = 3;
+/** Kind of a privileged operation that the configuration names: what its operators say needs no more evidence. */
+const DECLARED = 1;
 const PAIRS = 1 << 16;
 const MOST_STEP = 8;
 
@@ -237,7 +241,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       setHabits(s);
   }
 
-  function newDay({ block, i, place }: Subject, day: number): void {
+  function newDay(s: Subject, day: number): void {
+    const { block, i, place } = s;
     const passed = day - block.day[i]!;
     const first = block.day[i] === 0;
     const week = (d: number): number => Math.floor(d / 7);
@@ -310,14 +315,22 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     return full.at(s.place);
   }
 
+  /** What is usual of this request: with its user or with its address, whichever has it more often. */
+  function habitOfRequest(t: number): number {
+    const ofUser = user.present ? user.block.habits[user.i * HABITS + t]! : 0;
+    const ofClient = client.present ? client.block.habits[client.i * HABITS + t]! : 0;
+    const most = Math.max(ofUser, ofClient);
+    return most === 0 ? 1 : 2 ** (most / 8);
+  }
+
   /** One observation of a client or user. */
   function test(s: Subject, t: number, kind: number, hit: boolean): void {
+    const habit = habitOfRequest(t);
     if (s.place < 0 && !hit) {
-      rates.add(s.peers, t, kind, false, s.weight);
+      rates.add(s.peers, t, kind, false, habit > OWN_WAYS ? 0 : s.weight);
       return;
     }
     const actor = fullOf(s);
-    const habit = 2 ** (s.block.habits[s.i * HABITS + t]! / 8);
     test2(actor, s.peers, t, kind, hit, habit, s.weight, ACTOR_HALF_LIFE_MS);
     if (hit) judge(actor, s.peers, t, kind);
   }
@@ -334,19 +347,19 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   ): void {
     const { cells } = actor;
     const alarmed = isAlarmed(actor, t);
-    const suspect = alarmed || decades(cells, t) >= SUSPECT_DECADES;
+    const suspect = alarmed || habit > OWN_WAYS || decades(cells, t) >= SUSPECT_DECADES;
     held.rate = rates.rate(peers, t, kind);
     held.shape = rates.shape(peers, t);
     held.habit = habit;
     held.halfLifeMs = halfLifeMs;
     // what each shape predicts is asked of every hit and of one in eight others, which then count for eight
-    const asked = !alarmed && weight > 0 && (hit || (counts.events & 7) === 0);
+    const asked = !suspect && weight > 0 && (hit || (counts.events & 7) === 0);
     observe(cells, t, hit, held, rates.usual(peers, t, kind), nowMs, !learning, asked ? losses : null);
     if (asked) {
       if (!hit) for (let j = 0; j < losses.length; j++) losses[j] = losses[j]! * 8;
       rates.addShape(peers, t, losses);
     }
-    rates.add(peers, t, kind, hit, suspect || habit > OWN_WAYS ? 0 : weight);
+    rates.add(peers, t, kind, hit, suspect ? 0 : weight);
     actor.lastMs = nowMs;
     if (hit) noteEvent(actor);
   }
@@ -382,8 +395,9 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     const alarm = actor.alarms[t];
     const abuse = abuseOf(actor, t);
     const step = stepOfAbuse(abuse)!;
-    if (alarm != null) {
-      alarm.lastMs = nowMs;
+    if (alarm != null && alarm.abuse === abuse) {
+      // what anybody does now and then keeps no alarm going
+      if (decades(actor.cells, t) >= rates.bound(peers, t) || t === Test.privileged) alarm.lastMs = nowMs;
       const hits = happenedOf(actor.cells, t);
       if (hits < 2 * alarm.toldHits && clientCountOf(actor) < 2 * alarm.toldClients) return;
       mark(actor, abuse, step, nowMs, 0);
@@ -394,8 +408,12 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     if (own < WEAK_DECADES) return;
     const stage = stageIndex(step.stage);
     const bound = rates.bound(peers, t);
-    const all = own + chainDecades(actor, stage, sinceMsOf(actor.cells, t), nowMs, bound / 2);
-    if (all < bound || !isSpread(actor)) {
+    const all = own + chainOf(actor, stage, t, bound);
+    const declared = t === Test.privileged && kind === DECLARED;
+    if (
+      !declared &&
+      (all < bound || (t !== Test.privileged && happenedOf(actor.cells, t) < FEWEST_HITS) || !isSpread(actor))
+    ) {
       if (mark(actor, TEST_NAMES[t]!, step, nowMs, own))
         addPoints(actor, Points.weakSignal, stage, `signs of ${abuse}`, nowMs, risk);
       return;
@@ -405,6 +423,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     addPoints(actor, Points.alarm, stage, `${abuse}: 10^${own.toFixed(1)} times likelier than with peers`, nowMs, risk);
     const told = actor.kind === 'client' && user.place >= 0 && full.at(user.place).alarms[t] != null;
     actor.alarms[t] = {
+      abuse,
       id: recordId(actor.kind, actor.key, abuse, nowMs),
       revision: 0,
       startMs: nowMs,
@@ -416,9 +435,17 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     tellAlarm(actor, peers, t, kind);
   }
 
+  /** What one did before says nothing of many others. */
+  const chainOf = (actor: FullActor, stage: number, t: number, bound: number): number =>
+    actor.kind === 'client' || actor.kind === 'user'
+      ? chainDecades(actor, stage, sinceMsOf(actor.cells, t), nowMs, bound / 3)
+      : 0;
+
   /** Another test of the same abuse is told of already. */
   const sameAbuse = (actor: FullActor, t: number): boolean =>
-    actor.alarms.some((alarm, other) => alarm != null && other !== t && ABUSE[other] === ABUSE[t] && !alarm.silent);
+    actor.alarms.some(
+      (alarm, other) => alarm != null && other !== t && alarm.abuse === abuseOf(actor, t) && !alarm.silent,
+    );
 
   const isSpread = (actor: FullActor): boolean =>
     actor.kind === 'network'
@@ -454,12 +481,13 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     const record = actorRecord(actor, {
       id: alarm.id,
       revision: alarm.revision,
-      abuse: abuseOf(actor, t),
+      abuse: alarm.abuse,
       test: t,
       peers,
       rate: rates.rate(peers, t, kind),
       support: rates.support(peers, t, kind),
-      evidence: decades(actor.cells, t),
+      evidence:
+        decades(actor.cells, t) + chainOf(actor, stageIndex(stepOfAbuse(ABUSE[t]!)!.stage), t, rates.bound(peers, t)),
       bound: rates.bound(peers, t),
       risk: riskOf(actor, nowMs, risk),
       facts: factsOf(actor),
@@ -589,6 +617,11 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     const clientHash = client.present ? client.hash : userHash;
     const day = Math.floor(nowS / DAY_S);
     const primary = user.present ? user : client;
+    // whoever looks at everybody's, by trade or by guessing, makes nothing shared
+    const ordinary =
+      !learning &&
+      habitOfRequest(Test.foreign) <= OWN_WAYS &&
+      (primary.place < 0 || decades(full.at(primary.place).cells, Test.foreign) < SUSPECT_DECADES);
     let foreignKind = -1;
     let foreignHash = 0;
     let plainKind = -1;
@@ -609,7 +642,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       }
       const hash = hashNumber(object.hash, 0);
       if (primary.place >= 0 && filterHas(full.at(primary.place).sets, Sets.objects, hash)) continue; // told before
-      objects.shareLast();
+      if (ordinary) objects.shareLast();
       if (foreignKind < 0) {
         foreignKind = kind;
         foreignHash = hash;
@@ -638,18 +671,23 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     }
   }
 
+  const isEstablished = ({ block, i }: Subject): boolean =>
+    block.days[i]! > ESTABLISHED_DAYS || (block.flags[i]! & Flag.learned) !== 0;
+
   function remember(set: number, hash: number): void {
     if (user.place >= 0) filterAdd(full.at(user.place).sets, set, hash);
     if (client.place >= 0) filterAdd(full.at(client.place).sets, set, hash);
   }
 
-  /** The user first, who is to be named rather than an address; then those it may be spread over. */
+  /**
+   * The user first, who is to be named rather than an address. Whoever has a history of their own is judged by that alone; of others the
+   * address, and those it may be spread over, are judged too: accounts are cheap.
+   */
   function both(t: number, kind: number, hit: boolean): void {
     if (user.present) test(user, t, kind, hit);
-    if (client.present) {
-      test(client, t, kind, hit);
-      spread(t, kind, hit, 0);
-    }
+    if (!client.present || (user.present && isEstablished(user))) return;
+    test(client, t, kind, hit);
+    spread(t, kind, hit, 0);
   }
 
   function runTest(s: Subject, kind: number, number: number): void {
@@ -760,7 +798,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       const actor = full.at(place);
       const fresh = t !== Test.newAccount || !filterHas(actor.sets, Sets.accounts, accountHash);
       const happened = hit && fresh;
-      test2(actor, PeerClass.network, t, kind, happened, 1, client.weight, ACTOR_HALF_LIFE_MS);
+      test2(actor, PeerClass.network, t, kind, happened, habitOfRequest(t), client.weight, ACTOR_HALF_LIFE_MS);
       actor.requests += event.sampleWeight;
       if (t === Test.newAccount) {
         noteAttempt(actor, event.login!.account, accountHash);
@@ -787,7 +825,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       observedOf(actor.cells, t === Test.foreign ? Test.newAccount : Test.foreign) === 0
     )
       forgetWho(actor);
-    test2(actor, PeerClass.everyone, t, kind, hit, 1, 1, EVERYONE_HALF_LIFE_MS);
+    test2(actor, PeerClass.everyone, t, kind, hit, habitOfRequest(t), 1, EVERYONE_HALF_LIFE_MS);
     actor.requests += event.sampleWeight;
     if (accountHash !== 0) noteAttempt(actor, event.login!.account, accountHash);
     if (hit) judge(actor, PeerClass.everyone, t, kind);
@@ -826,7 +864,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       if (learning || block.memberDays[i]! >= ESTABLISHED_DAYS) block.flags[i] = block.flags[i]! | Flag.member;
     }
     if ((block.flags[i]! & Flag.member) !== 0) return;
-    test(s, Test.privileged, 0, restricted && !known);
+    test(s, Test.privileged, operations.isDeclared(operation) ? DECLARED : 0, restricted && !known);
   }
 
   function orderTest(s: Subject, operation: number): void {

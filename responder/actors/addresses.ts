@@ -1,15 +1,30 @@
 /** What an address is by its range: its network, and whether it is nobody's own (private, or a delivery network's). */
 import ipaddr from 'ipaddr.js';
 
-/** A /24 or /64 as text; '' for what is no address. */
+/** A /24 or /64 as text; '' for what is no address. The address is canonical: what stands before `::` is whole. */
 export function networkOf(address: string): string {
-  if (!address.includes(':')) {
+  const colon = address.indexOf(':');
+  if (colon < 0) {
     const dot = address.lastIndexOf('.');
     return dot > 0 ? `${address.slice(0, dot)}.0/24` : '';
   }
-  if (!ipaddr.IPv6.isValid(address)) return '';
-  const groups = ipaddr.IPv6.parse(address).parts.slice(0, 4);
-  return `${ipaddr.IPv6.parse(`${groups.map((group) => group.toString(16)).join(':')}::`).toString()}/64`;
+  let groups = 0;
+  let at = -1;
+  do {
+    const next = address.indexOf(':', at + 1);
+    if (next < 0) return '';
+    if (next === at + 1 && next > 0) return prefix(address.slice(0, next - 1)); // `::`: zeros up to the 64th bit, or beyond
+    at = next;
+    groups++;
+  } while (groups < 4);
+  return prefix(address.slice(0, at));
+}
+
+/** One text a network: zeros at its end are left out (RFC 5952 shortens only the longest run of the whole address). */
+function prefix(groups: string): string {
+  let end = groups.length;
+  while (end > 2 && groups[end - 1] === '0' && groups[end - 2] === ':') end -= 2;
+  return `${groups.slice(0, end)}::/64`;
 }
 
 /** '' = an address of its own. */

@@ -3,13 +3,13 @@
  * actors of a class differ; and how many observations a day there are, which the bound of each test comes from.
  */
 import { arraySource, type PartSource } from './parts.ts';
-import { byKind, CLASSES, TESTS } from './tests.ts';
+import { byKind, CLASSES, TESTS, Test } from './tests.ts';
 
 /** Kinds of objects told apart, by class and test; further ones share the last. */
 export const MAX_KINDS = 512;
 const PAIRS = CLASSES * TESTS;
 /** The budget is shared evenly by the pairs of class and test that can alarm. */
-const SHARES = 32;
+const SHARES = 16;
 /** No bound is lower: a test that is hardly ever asked must not alarm at a whim. */
 const FEWEST_A_DAY = 10_000;
 
@@ -24,6 +24,10 @@ const DAY_MS = 86_400_000;
 const PUBLISH_MS = 300_000;
 /** Counts are forgotten by half in so long. */
 const HALF_LIFE_MS = 14 * DAY_MS;
+/** A learned shape moves by one step in so long, so that no attack makes the next one look usual. */
+const SHAPE_MS = 12 * 3_600_000;
+/** Share of what was counted while learning that is kept where it is much. */
+const SETTLED = 0.1;
 const LOSS_HALF_LIFE_MS = 3 * DAY_MS;
 /** A learned rate rises by no more than this in an hour, so that no flood becomes what is usual. */
 const RISE_AN_HOUR = 1.1;
@@ -35,7 +39,7 @@ const FEW = 100;
 const ERRORS = 2;
 
 export interface BaseRates {
-  /** Upper bound of how often it happens. */
+  /** Upper bound of how often it happens. Of what never happens the rate itself: nothing bounds it in less than a hundred days. */
   rate(peers: number, test: number, kind: number): number;
   /** The rate itself; −1 = too few observations. */
   usual(peers: number, test: number, kind: number): number;
@@ -58,10 +62,10 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
   /** What stands; 0 = as the counts say. */
   const published = new Float64Array(PAIRS * MAX_KINDS);
   const losses = new Float64Array(PAIRS * SHAPES.length);
-  const shapes = new Float64Array(PAIRS).fill(SHAPES[START_SHAPE]);
+  const shapes = new Float64Array(PAIRS).fill(START_SHAPE);
   /** Observations, forgotten by half in a day. */
   const daily = new Float64Array(PAIRS);
-  const times = new Float64Array(3); // first, last published, now
+  const times = new Float64Array(5); // first, last published, now, shapes moved, learning ended
   const bounds = new Float64Array(PAIRS).fill(Math.log10((FEWEST_A_DAY * SHARES) / budgetPerDay));
 
   const cell = (peers: number, test: number, kind: number): number =>
@@ -72,6 +76,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
 
   function publish(nowMs: number, learning: boolean): void {
     const sinceMs = nowMs - times[1]!;
+    const sinceShapesMs = nowMs - times[3]!;
     times[1] = nowMs;
     const keep = 2 ** (-sinceMs / HALF_LIFE_MS);
     const rise = RISE_AN_HOUR ** Math.min(24, sinceMs / 3_600_000);
@@ -83,6 +88,8 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
       const before = published[at]!;
       published[at] = learning || n[at]! < MATURE ? 0 : before === 0 ? now : Math.min(now, before * rise);
     }
+    const moves = learning || sinceShapesMs >= SHAPE_MS;
+    if (moves) times[3] = nowMs;
     const keepLoss = 2 ** (-sinceMs / LOSS_HALF_LIFE_MS);
     const keepDaily = 2 ** (-sinceMs / DAY_MS);
     // a sum forgotten by half in a day is so many days' worth
@@ -94,10 +101,25 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
         losses[at] = losses[at]! * keepLoss;
         if (losses[at]! > losses[pair * SHAPES.length + best]!) best = i;
       }
-      if (losses[pair * SHAPES.length] !== 0) shapes[pair] = SHAPES[best]!;
+      if (moves && losses[pair * SHAPES.length] !== 0) shapes[pair] = learning ? best : toward(shapes[pair]!, best);
       daily[pair] = daily[pair]! * keepDaily;
       bounds[pair] = Math.log10((Math.max(FEWEST_A_DAY, daily[pair]! / days) * SHARES) / budgetPerDay);
     }
+  }
+
+  const toward = (from: number, to: number): number => from + Math.sign(to - from);
+
+  /**
+   * What came while it was learned counts less than what comes from now on: whoever has ways of their own was among it, and is held
+   * against these from now on.
+   */
+  function settle(): void {
+    for (let at = 0; at < n.length; at++) {
+      const keep = Math.min(1, Math.max(SETTLED, MATURE / Math.max(1, n[at]!)));
+      n[at] = n[at]! * keep;
+      k[at] = k[at]! * keep;
+    }
+    losses.fill(0); // how much actors differ too is asked anew of those that are left
   }
 
   const parts = arraySource('rates', { n, k, published, losses, shapes, daily, times, bounds });
@@ -105,6 +127,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
   return {
     rate(peers, test, kind) {
       const at = cell(peers, test, kind);
+      if (test === Test.privileged) return (k[at]! + 1) / (n[at]! + 1);
       const stands = published[at]!;
       return stands === 0 ? upper(at) : stands;
     },
@@ -112,7 +135,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
       const at = cell(peers, test, kind);
       return n[at]! < FEW ? -1 : (k[at]! + 0.5) / (n[at]! + 1);
     },
-    shape: (peers, test) => shapes[peers * TESTS + test]!,
+    shape: (peers, test) => SHAPES[shapes[peers * TESTS + test]!]!,
     bound: (peers, test) => bounds[peers * TESTS + test]!,
     support: (peers, test, kind) => Math.round(n[cell(peers, test, kind)]!),
     add(peers, test, kind, hit, weight) {
@@ -133,6 +156,11 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
         times[1] = nowMs;
       }
       times[2] = nowMs;
+      if (!learning && times[4] === 0) {
+        times[4] = nowMs;
+        publish(nowMs, true);
+        settle();
+      }
       const everyMs = learning ? PUBLISH_MS / 30 : PUBLISH_MS;
       if (nowMs - times[1]! >= everyMs) publish(nowMs, learning);
     },

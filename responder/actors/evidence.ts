@@ -9,7 +9,7 @@
  * likelihood ratio against that rate is a supermartingale for every smaller one, since it grows with the rate.
  */
 import { SHAPES } from './base-rates.ts';
-import { TESTS } from './tests.ts';
+import { TESTS, Test } from './tests.ts';
 
 const ALTERNATIVES = [0.1, 0.25, 0.55, 0.95] as const;
 const LOG_MIXTURE = Math.log10(ALTERNATIVES.length);
@@ -35,6 +35,8 @@ const F = {
 const FIELDS = 14;
 export const EVIDENCE_LENGTH = TESTS * FIELDS;
 
+/** More evidence than this tells nothing more, and would take long to forget. */
+const MOST_DECADES = 15;
 /** No null claims more than this. */
 const HIGHEST_RATE = 0.98;
 /** Evidence and what was expected are forgotten by half in so long. E^θ with θ < 1 of an e-process is one (Jensen). */
@@ -42,7 +44,7 @@ const EVIDENCE_HALF_LIFE_MS = 86_400_000;
 /** Times closer than this are one moment. */
 const MOMENT_MS = 10_000;
 /** What an earlier day says of a habit is forgotten by half after so many days on which the actor was seen. */
-const KEEP_A_DAY = 0.97;
+const KEEP_A_DAY = 0.85;
 /** A habit rests on the class until this many hits were expected. */
 const HABIT_PRIOR = 0.3;
 
@@ -100,7 +102,7 @@ export function observe(
         continue; // this alternative says nothing now: its ratio is 1
       }
       const ratio = cells[at + F.ratios + j]! + LOGS[hit ? j : j + ALTERNATIVES.length]! - log0;
-      cells[at + F.ratios + j] = ratio > 0 ? ratio : 0;
+      cells[at + F.ratios + j] = Math.min(MOST_DECADES, Math.max(0, ratio));
       if (ratio > 0) nothing = false;
     }
     if (nothing) {
@@ -128,6 +130,7 @@ const predictive = (shape: number, k: number, lambda: number): number => Math.ma
 /** log10 of the mixture, at least −log10(alternatives). */
 export function decades(cells: Float64Array, test: number): number {
   const at = test * FIELDS + F.ratios;
+  if (test === Test.privileged) return cells[at + ALTERNATIVES.length - 1]!; // it happens once: one alternative
   let largest = cells[at]!;
   for (let j = 1; j < ALTERNATIVES.length; j++) if (cells[at + j]! > largest) largest = cells[at + j]!;
   if (largest === 0) return 0;

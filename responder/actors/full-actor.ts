@@ -2,7 +2,7 @@
  * What is kept of an actor from its first weak signal on: evidence by test, stages, risk, and whom and what to show for it. Every list
  * and text is bounded, so that it stays below 4 KB; JSON in a snapshot.
  */
-import type { SubjectKind } from '../../schemas/log/actor-record.ts';
+import type { AbuseKind, SubjectKind } from '../../schemas/log/actor-record.ts';
 import type { StageMark } from '../../schemas/log/kill-chain.ts';
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
 import { FILTER_WORDS, linearCount, setBit } from './bits.ts';
@@ -29,6 +29,7 @@ const SET_WORDS = 3 * FILTER_WORDS + CLIENT_WORDS;
 
 export interface Alarm {
   readonly id: string;
+  readonly abuse: AbuseKind;
   revision: number;
   readonly startMs: number;
   lastMs: number;

@@ -19,6 +19,8 @@ export interface Operations {
   /** Whether it names a path: what does not may be any. */
   namesPath(id: number): boolean;
   isRestricted(id: number): boolean;
+  /** By the configuration. */
+  isDeclared(id: number): boolean;
   /** Whether this actor, by hash, has used it before, as far as is remembered. */
   knows(id: number, actor: number): boolean;
   /** A successful use; the actor's first, or one more. */
@@ -85,6 +87,7 @@ export function createOperations(patterns: readonly string[]): Operations {
       return id;
     },
     namesPath: (id) => paths[id] === 1,
+    isDeclared: (id) => named[id] === 1,
     isRestricted: (id) => named[id] === 1 || restricted[id] === 1,
     used(id, actor) {
       uses[id] = uses[id]! + 1;

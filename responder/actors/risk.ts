@@ -102,5 +102,8 @@ export function chainDecades(actor: FullActor, stage: number, beganMs: number, n
   );
 }
 
+/** Kinds of finding and tests that could have marked a stage: about ten. */
+const CHOICES = 1;
+
 /** Evidence in decades that a p-value is worth: log10 of its e-value 1 / (2 √p) (Vovk & Wang 2021, κ = ½), nothing below 0. */
 export const decadesOfP = (p: number): number => Math.max(0, -0.5 * Math.log10(Math.max(1e-12, p)) - Math.log10(2));
