@@ -3,40 +3,12 @@ import { type ClickHouse, connectClickHouse } from '../runtime/clickhouse/client
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
-import type { IncidentFinding } from '../schemas/alerts/incident.ts';
 import type { IncidentActionKind } from '../schemas/log/incident-action.ts';
-import type { ClientRecord } from '../schemas/log/verdict.ts';
 import { type Command, ExitCode, parse, UsageError, wholeNumber } from './command.ts';
 import { CONSOLE_HELP, CONSOLE_OPTIONS, connectConsole } from './console/client.ts';
 import { expiryOf } from './edits/build.ts';
+import { type IncidentRow, incidentJson, incidentLine, incidentStory } from './incidents/story.ts';
 import { sayWord } from './incidents/word.ts';
-
-interface Row {
-  readonly id: string;
-  readonly state: string;
-  readonly class: string;
-  readonly kind: string;
-  readonly title: string;
-  readonly match_text: string;
-  readonly service: string;
-  readonly operation: string;
-  readonly client_address: string;
-  readonly client: string;
-  readonly clients: readonly string[];
-  readonly start: string;
-  readonly end: string;
-  readonly trace_count: number;
-  readonly trace_ids: readonly string[];
-  readonly occurrences: number;
-  readonly version: string;
-  readonly p: number;
-  readonly severity: number;
-  readonly findings: string;
-  readonly release: string;
-  readonly review: string;
-  readonly reviewed_by: string;
-  readonly review_comment: string;
-}
 
 const CLASSES = ['security', 'operational', 'telemetry', 'inventory'];
 
@@ -48,8 +20,9 @@ usage: spanwarden incidents list [--class CLASS] [--open] [--most N] [--json] [-
        spanwarden incidents expect ID --once|--always [--dry-run] [--no-preview] [--expires WHEN] [--owner NAME] [--comment TEXT]
        spanwarden incidents acknowledge|resolve|reopen|bad ID [--comment TEXT]
 
-list   newest first: id, state, class, when, client, traces, title
-show   one incident: what was expected and seen, the client and how it is known, trace ids
+list   newest first: id, state, class, when, client, how far it got, risk, traces, title; a client with a ? is not to be relied on
+show   the story of one: the client and how it is known, stages, risk and why, what was expected and seen, the calls side by side
+       (− missing, + extra, ~ another count), what happened when, requests that show it, what they reached, similar ones before
 expect --once: it was expected, and what is still to come of it is not told. --always: an edit of the baseline keeps it from
        coming again: the smallest one, for its own novelties at their operation, with what it would have changed over the last day
 bad    it was an attack: it counts as a true alert, and cannot be expected before it is reopened
@@ -103,7 +76,12 @@ ${CONSOLE_HELP}
         id === undefined
           ? await list(clickhouse, values.class, values.open ?? false, most)
           : await show(clickhouse, id);
-      const text = values.json === true ? rows.map(toJson) : id === undefined ? rows.map(line) : rows.map(story);
+      const text =
+        values.json === true
+          ? rows.map(incidentJson)
+          : id === undefined
+            ? rows.map(incidentLine)
+            : rows.map(incidentStory);
       process.stdout.write(text.length > 0 ? `${text.join('\n')}\n` : 'no incidents\n');
       return ExitCode.ok;
     } finally {
@@ -128,17 +106,22 @@ async function query(
   where: string,
   most: number,
   parameters: Record<string, unknown>,
-): Promise<Row[]> {
+): Promise<IncidentRow[]> {
   const result = await clickhouse.client.query({
     query: `SELECT * FROM ${clickhouse.database}.incidents_latest WHERE ${where} ORDER BY opened DESC LIMIT ${most}`,
     query_params: parameters,
     format: 'JSONEachRow',
     clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
   });
-  return result.json<Row>();
+  return result.json<IncidentRow>();
 }
 
-const list = (clickhouse: ClickHouse, incidentClass: string | undefined, open: boolean, most: number): Promise<Row[]> =>
+const list = (
+  clickhouse: ClickHouse,
+  incidentClass: string | undefined,
+  open: boolean,
+  most: number,
+): Promise<IncidentRow[]> =>
   query(
     clickhouse,
     `${incidentClass === undefined ? '1' : 'class = {class: String}'} AND ${open ? "state = 'open'" : '1'}`,
@@ -146,7 +129,7 @@ const list = (clickhouse: ClickHouse, incidentClass: string | undefined, open: b
     { class: incidentClass ?? '' },
   );
 
-async function show(clickhouse: ClickHouse, id: string): Promise<Row[]> {
+async function show(clickhouse: ClickHouse, id: string): Promise<IncidentRow[]> {
   const rows = await query(clickhouse, 'startsWith(id, {id: String})', 2, { id });
   if (rows.length === 1) return rows;
   throw new SpanwardenError(
@@ -155,50 +138,4 @@ async function show(clickhouse: ClickHouse, id: string): Promise<Row[]> {
       ? `no incident '${id}'; 'spanwarden incidents list' shows them`
       : `'${id}' is the start of several ids`,
   );
-}
-
-const toJson = (row: Row): string =>
-  JSON.stringify({ ...row, client: JSON.parse(row.client), findings: JSON.parse(row.findings) });
-
-const line = (row: Row): string =>
-  [
-    row.id,
-    (row.review === 'new' || row.review === row.state ? row.state : `${row.state}, ${row.review}`).padEnd(8),
-    row.class.padEnd(11),
-    row.start,
-    (row.client_address || 'unknown').padEnd(15),
-    `${row.trace_count} traces`,
-    row.title,
-  ].join('  ');
-
-function story(row: Row): string {
-  const client = JSON.parse(row.client) as ClientRecord;
-  const findings = JSON.parse(row.findings) as IncidentFinding[];
-  const hops = client.hops.length > 0 ? `, through ${client.hops.join(', ')}` : '';
-  const others = row.clients.filter((address) => address !== client.address).join(', ');
-  const also = others === '' ? '' : `; also ${others}`;
-  const known =
-    client.address !== null
-      ? `${client.address} (${client.source}, ${client.confidence} confidence${hops})${also}`
-      : client.reason === 'several-origins'
-        ? `one of ${others}`
-        : `unknown (${client.reason})${also}`;
-  return [
-    `${row.title}`,
-    `  ${row.id}  ${row.state}  ${row.class}  ${row.kind}  severity ${row.severity.toFixed(1)}  p ${row.p.toExponential(1)}`,
-    `  from ${row.start} to ${row.end}, ${row.trace_count} traces, ${row.occurrences} occurrences, baseline ${row.version}`,
-    `  client    ${known}`,
-    `  match     ${row.match_text}`,
-    ...(row.release === '' ? [] : [`  release   ${row.release}`]),
-    ...(row.reviewed_by === ''
-      ? []
-      : [
-          `  said      ${row.review} by ${row.reviewed_by}${row.review_comment === '' ? '' : `: ${row.review_comment}`}`,
-        ]),
-    ...findings.map(
-      ({ kind, service, operation, expected, seen, count }) =>
-        `  ${kind} in ${service} ${operation} (${count}×)\n    expected  ${expected}\n    seen      ${seen}`,
-    ),
-    `  traces    ${row.trace_ids.join('\n            ')}`,
-  ].join('\n');
 }

@@ -33,8 +33,9 @@ export interface ActionDone {
 }
 
 export interface IncidentDesk {
-  list(filter: { state?: Incident['state']; class?: string; limit: number }): Promise<readonly Incident[]>;
-  /** By its id or the start of it. */
+  /** Of their stories how far they got and their risk; `find` gives the rest. */
+  list(filter: { state?: Incident['state']; class?: Incident['class']; limit: number }): Promise<readonly Incident[]>;
+  /** By its id or the start of it, with its whole story. */
   find(id: string): Promise<Incident>;
   act(id: string, input: ActionInput): Promise<ActionDone>;
 }
@@ -61,6 +62,8 @@ const NOT_OF_A_VERSION: Readonly<Record<string, string>> = {
   'missing-telemetry': 'it says that spans do not come: use --once, and mend the exporter',
   'trace-id-reused': 'it says that a trace id is used by many requests: use --once',
   blocked: 'an operator blocked it: retire that edit',
+  actor: 'it is about what somebody did over many requests: use --once',
+  attribution: 'it says that our own configuration names the wrong client: use --once, and mend attribution',
   release: 'it bundles what a release brought: approve its findings one by one, or let them be learned',
 };
 
@@ -68,7 +71,7 @@ export function createIncidentDesk({ store, edits, log, now }: IncidentDeskDeps)
   async function find(id: string): Promise<Incident> {
     const [exact] = await store.incidents({ id });
     if (exact !== undefined) return exact;
-    const starting = (await store.incidents({ limit: MOST_SEARCHED })).filter((one) => one.id.startsWith(id));
+    const starting = (await store.incidents({ idStart: id, limit: 2 })).filter((one) => one.id.startsWith(id));
     if (starting.length === 1) return starting[0]!;
     throw new ProblemError(
       404,
@@ -78,7 +81,9 @@ export function createIncidentDesk({ store, edits, log, now }: IncidentDeskDeps)
 
   /** The responder refuses to silence an attack: nothing may be written for a word that it will not take. */
   async function mayBeExpected({ id, mergedInto, kind, explanationKey }: Incident): Promise<void> {
-    const bad = await store.judgedBad({ id: mergedInto === '' ? id : mergedInto, kind, explanationKey });
+    // abuse of one kind by another is another novelty
+    const about = kind === 'actor' ? '' : explanationKey;
+    const bad = await store.judgedBad({ id: mergedInto === '' ? id : mergedInto, kind, explanationKey: about });
     if (bad === undefined) return;
     const who = bad.by === '' ? '' : ` by ${bad.by}`;
     throw new ProblemError(
@@ -129,7 +134,12 @@ export function createIncidentDesk({ store, edits, log, now }: IncidentDeskDeps)
   return {
     find,
     async list({ state, class: incidentClass, limit }) {
-      const found = await store.incidents({ ...(state !== undefined && { state }), limit: MOST_SEARCHED });
+      const found = await store.incidents({
+        ...(state !== undefined && { state }),
+        ...(incidentClass !== undefined && { class: incidentClass }),
+        limit: MOST_SEARCHED,
+        brief: true,
+      });
       return found
         .filter(
           (one) =>

@@ -1,4 +1,5 @@
 /** An operator's word on an incident, over the console. */
+import { plain } from '../../responder/alerts/text.ts';
 import type { IncidentActionKind } from '../../schemas/log/incident-action.ts';
 import type { ConsoleClient } from '../console/client.ts';
 import { editStory, type ShownEdit } from '../edits/words.ts';
@@ -45,11 +46,13 @@ export async function sayWord(
   });
   if (values.json === true) return void process.stdout.write(`${JSON.stringify(answer)}\n`);
   const { incident, edit, left = [] } = answer;
-  const lines = [`${incident.id}  ${incident.title}`, `  ${dryRun ? 'would be ' : ''}${SAID[action]}`];
+  const lines = [plain(`${incident.id}  ${incident.title}`), `  ${dryRun ? 'would be ' : ''}${SAID[action]}`];
   if (edit !== undefined) lines.push(editStory(edit));
   if (left.length > 0)
     lines.push(
-      `  not approved by it, and still told: ${left.map((one) => `${one.kind} ${one.explanationKey}`).join('; ')}`,
+      plain(
+        `  not approved by it, and still told: ${left.map((one) => `${one.kind} ${one.explanationKey}`).join('; ')}`,
+      ),
     );
   if (dryRun) lines.push('not done: --dry-run');
   process.stdout.write(`${lines.join('\n')}\n`);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type IncidentRow, incidentJson, incidentLine, incidentStory } from '../../../cli/incidents/story.ts';
 import type { Incident } from '../../../schemas/alerts/incident.ts';
 import { actorOf } from '../../unit/responder/actors.ts';
 import { keeperOf } from '../../unit/responder/keeping.ts';
@@ -50,7 +51,7 @@ describe.skipIf(noClickHouse)('the story of an incident in ClickHouse', () => {
       verdictOf({ client: null, findings: [findingOf({ kind: 'status', hard: true, explanationKey: 'errors' })] }),
       DAY,
     );
-    const hostile = '"} \u001b[2J \u0000 \ud800 </script> \\';
+    const hostile = '"} \u009b2J \u202e \u001b[2J \u0000 \ud800 </script> \\';
     feed(
       verdictOf({
         client: '2001:db8::7',
@@ -66,6 +67,10 @@ describe.skipIf(noClickHouse)('the story of an incident in ClickHouse', () => {
       }),
       DAY,
     );
+    feed({
+      ...verdictOf({ findings: [findingOf({ explanationKey: 'forged' })] }),
+      client: { ...clientOf('192.0.2.9'), source: 'client.address', confidence: 'low', reason: 'no-header-capture' },
+    });
     for (const incident of rows.values()) others.set(incident.explanationKey, incident);
     say(others.get('errors')!.id, 'expect-once', DAY + 5);
     attack = [...rows.values()].find(({ client }) => client.address === STAGED.client)!;
@@ -88,6 +93,34 @@ describe.skipIf(noClickHouse)('the story of an incident in ClickHouse', () => {
     const stages = events.filter(({ event }) => event === 'stage').map(({ what }) => what.split(' ', 1)[0]);
     expect(stages).toEqual(attack.story.stages.map(({ stage }) => stage));
     expect(events.map(({ event }) => event)).toContain('actor');
+  });
+
+  it('is told on a terminal: stages, chains side by side, evidence; nothing in it steers the terminal', async () => {
+    const rows = await server.rows<IncidentRow>(
+      `SELECT * FROM ${server.clickhouse.database}.incidents_latest ORDER BY opened SETTINGS output_format_json_quote_64bit_integers = 0`,
+    );
+    expect(rows).toHaveLength(others.size);
+    for (const row of rows) {
+      const said = [incidentStory(row).replaceAll('\n', ''), incidentLine(row), incidentJson(row)].join('');
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+      expect(said).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
+      expect(JSON.parse(incidentJson(row))).toMatchObject({ title: row.title });
+    }
+    const story = incidentStory(rows.find(({ id }) => id === attack.id)!);
+    for (const told of [
+      /stages {4}reconnaissance → probing → exploitation → lateral-movement → access → exfiltration/,
+      /risk {6}91 of 100/,
+      /− {5}catalog client SELECT products +│ \+ {5}catalog client SELECT customers ×40/,
+      /timeline\n(.*\n)* +\S+ \S+ +stage +203\.0\.113\.66 +lateral-movement \(T1552\.005\), shown by egress/,
+      /tables {4}customers/,
+      /fields {4}email, password_hash/,
+      /client {4}203\.0\.113\.66 \(x-forwarded-for, high confidence\)/,
+    ])
+      expect(story).toMatch(told);
+    expect(incidentStory(rows.find(({ explanation_key: key }) => key === 'forged')!)).toContain(
+      'perhaps 192.0.2.9, not to be relied on: no-header-capture',
+    );
+    expect(incidentLine(rows.find(({ id }) => id === attack.id)!)).toMatch(/exfiltration +risk 91 +\d+ traces/);
   });
 
   it('is a Detection Finding of OCSF as its published schema says, whatever is in it', async () => {
