@@ -97,7 +97,8 @@ const ssrf: Scenario = {
   title: 'The worker made to fetch from inside (SSRF through a queue)',
   expected: { kinds: ['egress', 'attack-pattern', 'parameter'], services: ['worker', 'auth'] },
   async run(stage) {
-    const actor = await signedIn(stage, stage.customer());
+    const account = stage.customer();
+    const actor = await signedIn(stage, account);
     const port = await stage.unusedPort();
     const path = stage.random.pick(['latest/meta-data/iam', 'admin/export', 'v1/secrets']);
     await repeat(stage, TRIES, async () => {
@@ -105,7 +106,11 @@ const ssrf: Scenario = {
       const answer = await actor.act({ method: 'POST', path: '/account/avatar', body });
       mustHold(answer.status === 202, 'no job was queued');
     });
-    return { actors: [actor] };
+    // on Kafka, read by the batch, others' jobs may have been taken with it
+    const companions = await stage.inBatchesOf('avatars', account, TRIES);
+    mustHold(companions.includes(actor.address), 'no job was taken');
+    const named = { by: companions.length > 1 ? 'batch' : 'client', key: actor.address } as const;
+    return { actors: [actor], companions, named };
   },
 };
 

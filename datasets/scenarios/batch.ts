@@ -35,7 +35,7 @@ export const batchedSsrf: Scenario = {
       for (const { actor } of people) actor.close();
       await stage.wait(BETWEEN_MS);
     }
-    const members = await stage.inBatchesOf(account, ROUNDS);
+    const members = await stage.inBatchesOf('wishlists', account, ROUNDS);
     mustHold(members.includes(attacker.address), 'the job was in no batch');
     return { actors: [attacker], companions: members, named: { by: 'batch', key: attacker.address } };
   },

@@ -2,6 +2,7 @@
 import type { Load } from '../load/generator.ts';
 import type { Persona } from '../load/population.ts';
 import type { Random } from '../load/random.ts';
+import type { Queue } from '../shop/jobs/settings.ts';
 import type { Actor } from './actor.ts';
 import type { Expected, Named } from './truth.ts';
 
@@ -23,8 +24,8 @@ export interface Stage {
   staff(): number;
   /** A loopback port on which nothing listens. */
   unusedPort(): Promise<number>;
-  /** Addresses of everybody whose wish lists were taken in one batch with one of this account's, once so many were. */
-  inBatchesOf(account: number, jobs: number): Promise<readonly string[]>;
+  /** Addresses of everybody whose jobs of a queue were taken in one batch with one of this account's, once so many of its were. */
+  inBatchesOf(queue: Queue, account: number, jobs: number): Promise<readonly string[]>;
   wait(ms: number): Promise<void>;
 }
 

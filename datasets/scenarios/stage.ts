@@ -5,6 +5,7 @@ import pg from 'pg';
 import type { Load } from '../load/generator.ts';
 import { freeNetwork, publicAddress, SPARE_CUSTOMERS, SPARE_STAFF } from '../load/population.ts';
 import type { Random } from '../load/random.ts';
+import type { Queue } from '../shop/jobs/settings.ts';
 import type { Shop } from '../shop/supervisor.ts';
 import { type Actor, createActor, type Headers } from './actor.ts';
 import type { Stage } from './scenario.ts';
@@ -49,8 +50,8 @@ export function createStages({ shop, load, signal, pace = 1 }: StagesOptions): S
   let customer: number = SPARE_CUSTOMERS.from;
   let staff: number = SPARE_STAFF.from;
 
-  /** Accounts of every batch that held a wish list of this one; none before `jobs` of them were worked on. */
-  async function companionsOf(account: number, jobs: number): Promise<readonly number[]> {
+  /** Accounts of every batch of the queue that held a job of this one; none before so many of its jobs were taken. */
+  async function companionsOf(queue: Queue, account: number, jobs: number): Promise<readonly number[]> {
     const client = new pg.Client({
       host: '127.0.0.1',
       port: shop.ports['database.shop']!,
@@ -61,10 +62,10 @@ export function createStages({ shop, load, signal, pace = 1 }: StagesOptions): S
     await client.connect();
     try {
       const { rows } = await client.query<{ account: number }>(
-        `select distinct account_id as account from wishes
-         where batch in (select batch from wishes where account_id = $1)
-           and $2 <= (select count(*) from wishes where account_id = $1)`,
-        [account, jobs],
+        `with own as (select batch from batches where queue = $1 and account_id = $2)
+         select distinct account_id as account from batches
+         where queue = $1 and batch in (select batch from own) and $3 <= (select count(*) from own)`,
+        [queue, account, jobs],
       );
       return rows.map((row) => row.account);
     } finally {
@@ -90,10 +91,10 @@ export function createStages({ shop, load, signal, pace = 1 }: StagesOptions): S
           if (!used.has(port)) return port;
         }
       },
-      async inBatchesOf(account, jobs) {
+      async inBatchesOf(queue, account, jobs) {
         const endMs = Date.now() + BATCH_WITHIN_MS;
         for (;;) {
-          const accounts = await companionsOf(account, jobs);
+          const accounts = await companionsOf(queue, account, jobs);
           if (accounts.length > 0 || Date.now() > endMs)
             return accounts.flatMap((one) => [...(addressesOf.get(one) ?? [])]);
           await wait(LOOK_EVERY_MS);

@@ -4,10 +4,11 @@
  * the internet, as if a resolver and a route led there.
  */
 import { connect } from 'node:net';
+import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { openDatabase } from '../database.ts';
 import { http } from '../instrumented.ts';
 import { openConsumer } from '../jobs/open.ts';
-import type { JobHandler } from '../jobs/port.ts';
+import type { Job, JobHandler } from '../jobs/port.ts';
 import type { StartService } from '../main.ts';
 
 const FETCH_TIMEOUT_MS = 4_000;
@@ -40,17 +41,27 @@ export const startService: StartService = async ({ others, kafka }) => {
     });
   };
 
+  /** Who was in which batch: ground truth, no part of the work, so in no trace. */
+  const note = (job: Job, batch: string): Promise<unknown> =>
+    context.with(ROOT_CONTEXT, async () =>
+      (await database).query('insert into batches (queue, batch, account_id) values ($1, $2, $3)', [
+        job.queue,
+        batch,
+        Number(job.payload.account),
+      ]),
+    );
+
   const handle: JobHandler = async (job, batch) => {
     const db = await database;
+    if (job.payload.account !== undefined) await note(job, batch);
     if (job.queue === 'avatars') {
       const url = String(job.payload.url);
       await fetchFrom(url);
       await db.query('update accounts set avatar = $2 where id = $1', [Number(job.payload.account), url]);
     } else if (job.queue === 'wishlists') {
       const url = String(job.payload.url);
-      const account = Number(job.payload.account);
-      await db.query('insert into wishes (account_id, batch, url) values ($1, $2, $3)', [account, batch, url]);
       await fetchFrom(url);
+      await db.query('insert into wishes (account_id, url) values ($1, $2)', [Number(job.payload.account), url]);
     } else {
       await db.query('select account_id, cents from orders where id = $1', [Number(job.payload.order)]);
       // A queue may hand a job over twice: nobody gets two mails.

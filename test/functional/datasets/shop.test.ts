@@ -212,7 +212,7 @@ describe('spans of the shop', () => {
     expect(batches.length).toBeLessThan(5);
     for (const batch of batches) {
       const work = await book.trace(batch.traceId, 1 + 2 * batch.links.length);
-      const each = batch.links.flatMap(() => ['worker pg.query:INSERT shop', 'worker GET']);
+      const each = batch.links.flatMap(() => ['worker GET', 'worker pg.query:INSERT shop']);
       expect(callsOf(work, batch)).toEqual(each);
     }
   });
