@@ -47,7 +47,8 @@ export function createNotices(snapshot: NoticesSnapshot = []): Notices {
 
   return {
     take({ subject, client, atMs }) {
-      for (const key of [subject.key, client.address ?? '']) {
+      const named = subject.kind === 'client' || subject.kind === 'network' ? subject.key : '';
+      for (const key of [named, client.address ?? '']) {
         if (key === '') continue;
         notices.delete(key);
         notices.set(key, atMs + KEPT_MS);

@@ -305,6 +305,7 @@ export function createIncidentKeeper(
       }
     },
     actor(record, appendMs) {
+      if (record.facts.misattributed === true && record.abuse !== 'attribution') notices.take(record);
       if (record.abuse === 'attribution') takeAttribution(record, appendMs);
       else if (record.abuse === '') takeFacts(record, appendMs);
       else takeAbuse(record, appendMs);

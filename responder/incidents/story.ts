@@ -202,8 +202,13 @@ function withNames(names: readonly string[], more: readonly string[]): readonly 
   return all;
 }
 
-/** A line's text begins with its service, spaces escaped (traces/symbols.ts). */
-const serviceOf = ({ call }: ChainLine): string => call.slice(0, Math.max(0, call.indexOf(' ')));
+/** A line's text begins with its service, spaces, colons and per cents escaped (traces/symbols.ts). */
+const serviceOf = ({ call }: ChainLine): string =>
+  call
+    .slice(0, Math.max(0, call.indexOf(' ')))
+    .replaceAll('%3A', ':')
+    .replaceAll('%20', ' ')
+    .replaceAll('%25', '%');
 
 /** Services beside this one in the call chain. */
 export function neighboursOf(lines: readonly ChainLine[], service: string): string[] {

@@ -1,0 +1,162 @@
+/** Whom an incident is held against: nobody is swallowed, nobody is blamed for what our own configuration made up. */
+import { describe, expect, it } from 'vitest';
+import type { Finding } from '../../../schemas/log/verdict.ts';
+import { actorOf } from './actors.ts';
+import { keeperOf } from './keeping.ts';
+import { storyOf } from './staged.ts';
+import { clientOf, DAY, findingOf, verdictOf } from './verdicts.ts';
+
+const FIRST = '203.0.113.7';
+const SECOND = '198.51.100.8';
+const egress = findingOf({ kind: 'egress', explanationKey: 'POST /fetch · public', service: 'worker' });
+
+describe('a second attacker in an open incident', () => {
+  it('is named at once, with evidence of its own', () => {
+    const { feed, alerts, only } = keeperOf();
+    for (let i = 0; i < 40; i++) feed(verdictOf({ client: FIRST }));
+    feed(verdictOf({ client: SECOND }));
+    expect(alerts.map(({ event, incident }) => [event, incident.clients])).toEqual([
+      ['opened', [FIRST]],
+      ['updated', [FIRST, SECOND]],
+    ]);
+    expect(only().story.evidence.map(({ client }) => client)).toContain(SECOND);
+    expect(only().story.timeline).toContainEqual(expect.objectContaining({ what: 'client', client: SECOND }));
+  });
+
+  it('is an incident of its own when it deviates by another kind', () => {
+    const { feed, alerts, rows } = keeperOf();
+    feed(verdictOf({ client: FIRST }), DAY);
+    feed(verdictOf({ client: SECOND }), DAY + 1);
+    feed(verdictOf({ client: SECOND, findings: [egress] }), DAY + 2);
+    expect([...rows.values()].map(({ kind, client }) => [kind, client.address])).toEqual([
+      ['statement', FIRST],
+      ['egress', SECOND],
+    ]);
+    expect(alerts.map(({ event }) => event)).toEqual(['opened', 'updated', 'opened']);
+  });
+
+  it('stays in it with what it does by the same kind, and the first with whatever it does', () => {
+    const { feed, keeper } = keeperOf();
+    feed(verdictOf({ client: FIRST }), DAY);
+    feed(verdictOf({ client: SECOND }), DAY + 1);
+    feed(verdictOf({ client: SECOND, findings: [findingOf({ explanationKey: 'another statement' })] }), DAY + 2);
+    feed(verdictOf({ client: FIRST, findings: [egress] }), DAY + 3);
+    expect(keeper.open()).toHaveLength(1);
+  });
+
+  it('is known after a restart as it was before', () => {
+    const first = keeperOf();
+    first.feed(verdictOf({ client: FIRST }), DAY);
+    first.feed(verdictOf({ client: SECOND }), DAY + 1);
+    const restarted = keeperOf({}, first.snapshot());
+    for (const one of [first, restarted]) {
+      one.feed(verdictOf({ client: SECOND, findings: [egress] }), DAY + 2);
+      expect(one.keeper.open().map(({ kind }) => kind)).toEqual(['statement', 'egress']);
+    }
+  });
+
+  it('becomes part of it again when both did both: one update says so', () => {
+    const { feed, keeper, alerts } = keeperOf();
+    feed(verdictOf({ client: FIRST }), DAY);
+    feed(verdictOf({ client: SECOND, findings: [egress] }), DAY + 1);
+    feed(verdictOf({ client: SECOND }), DAY + 2);
+    expect(keeper.open().map(({ kind, clients }) => [kind, clients])).toEqual([['statement', [FIRST, SECOND]]]);
+    expect(keeper.open()[0]!.story.timeline.map(({ what }) => what)).toContain('merged');
+    expect(alerts.map(({ event }) => event)).toEqual(['opened', 'opened', 'updated']);
+  });
+});
+
+describe('never blamed', () => {
+  const notice = actorOf({
+    id: 'n1',
+    abuse: 'attribution',
+    subject: { kind: 'network', key: '10.0.0.0/24' },
+    client: { ...clientOf('10.0.0.5'), source: 'peer' },
+    seen: '10.0.0.5 carries 94 % of all requests',
+  });
+
+  it('our own configuration makes one notice, of telemetry, whatever it says more', () => {
+    const { keeper, alerts, only } = keeperOf();
+    keeper.actor(notice, DAY);
+    keeper.actor({ ...notice, revision: 2 }, DAY + 1);
+    keeper.actor({ ...notice, id: 'n2', subject: { kind: 'client', key: '172.16.0.9' } }, DAY + 2);
+    expect(alerts.map(({ event, incident }) => [event, incident.class, incident.kind])).toEqual([
+      ['opened', 'telemetry', 'attribution'],
+    ]);
+    expect(only()).toMatchObject({ clients: [], client: { address: null } });
+    expect(only().findings.map(({ explanationKey }) => explanationKey)).toEqual(['10.0.0.0/24', '172.16.0.9']);
+  });
+
+  it('a client that a notice covers is shown with that reason; nothing is merged by it', () => {
+    const { keeper, feed, rows } = keeperOf();
+    feed(verdictOf({ client: '10.0.0.5' }), DAY);
+    expect([...rows.values()][0]!.client.confidence).toBe('high');
+    keeper.actor(notice, DAY + 1);
+    feed(verdictOf({ client: '10.0.0.5', findings: [egress] }), DAY + 2);
+    feed(verdictOf({ client: '10.0.0.77', findings: [findingOf({ explanationKey: 'x' })] }), DAY + 3);
+    const security = [...rows.values()].filter((one) => one.class === 'security');
+    expect(security).toHaveLength(3);
+    for (const { client } of security) expect(client).toMatchObject({ confidence: 'low', reason: 'misconfigured' });
+  });
+
+  it('nor one of which an actor’s facts say so, not even after a restart', () => {
+    const first = keeperOf();
+    const facts = { users: 40, requests: 9_000, firstSeenMs: DAY, misattributed: true };
+    first.keeper.actor(actorOf({ abuse: '', client: clientOf('192.0.2.1'), facts }), DAY);
+    const second = keeperOf({}, first.snapshot());
+    second.feed(verdictOf({ client: '192.0.2.1' }), DAY + 1);
+    expect(second.only().client).toMatchObject({ address: '192.0.2.1', confidence: 'low', reason: 'misconfigured' });
+    expect(second.only().story.risk).toBe(0);
+  });
+
+  it('a pattern through a covered address is held against the operation, not the address', () => {
+    const { keeper, feed, rows } = keeperOf();
+    keeper.actor(notice, DAY);
+    const pattern = findingOf({ kind: 'attack-pattern', service: 'gateway', operation: 'GET /search' });
+    feed(verdictOf({ client: '10.0.0.5', findings: [pattern] }), DAY + 1);
+    expect([...rows.values()].at(-1)!.entity).toBe('gateway GET /search');
+  });
+});
+
+describe('where nobody knows the client', () => {
+  const calls = storyOf({
+    seen: [
+      { depth: 0, call: 'gateway server POST /orders', count: 1, mark: '' },
+      { depth: 1, call: 'orders server POST /orders', count: 1, mark: '' },
+      { depth: 2, call: 'payments%20eu server POST /charge', count: 1, mark: 'extra' },
+    ],
+  });
+  const at = (service: string, seconds: number, fields: Partial<Finding> = {}): Finding =>
+    findingOf({
+      service,
+      explanationKey: service,
+      startMs: DAY + seconds * 1_000,
+      endMs: DAY + seconds * 1_000,
+      ...fields,
+    });
+  const unknown = (finding: Finding) => ({ ...verdictOf({ client: null, findings: [finding] }), story: calls });
+  const play = (...findings: Finding[]) => {
+    const running = keeperOf();
+    for (const [i, finding] of findings.entries()) running.feed(unknown(finding), DAY + i);
+    return running;
+  };
+
+  it('neighbouring services are one story when their evidence is half a minute apart; each novelty is told', () => {
+    const { keeper, alerts } = play(at('orders', 0), at('payments eu', 25, { kind: 'egress' }));
+    expect(keeper.open().map(({ services }) => services)).toEqual([['orders', 'payments eu']]);
+    expect(alerts.map(({ event }) => event)).toEqual(['opened', 'updated']);
+  });
+
+  it('not when it is further apart, of services that do not call each other, or of another class', () => {
+    expect(play(at('orders', 0), at('payments eu', 31)).keeper.open()).toHaveLength(2);
+    expect(play(at('gateway', 0), at('payments eu', 1)).keeper.open()).toHaveLength(2);
+    expect(play(at('orders', 0), at('gateway', 1, { kind: 'status' })).keeper.open()).toHaveLength(2);
+  });
+
+  it('and never with what somebody known did', () => {
+    const { keeper, feed } = keeperOf();
+    feed({ ...verdictOf({ client: FIRST, findings: [at('orders', 0)] }), story: calls }, DAY);
+    feed(unknown(at('payments eu', 1)), DAY + 1);
+    expect(keeper.open()).toHaveLength(2);
+  });
+});
