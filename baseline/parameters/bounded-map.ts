@@ -15,6 +15,8 @@ export interface BoundedMap<V> {
   readonly seed: number;
   /** Largest hash kept; a key above it is not counted. */
   bound: number;
+  /** How often it was cut: what is remembered of its values is over then. */
+  cuts: number;
 }
 
 export const createBoundedMap = <V>(cap: number, seed: number): BoundedMap<V> => ({
@@ -22,12 +24,14 @@ export const createBoundedMap = <V>(cap: number, seed: number): BoundedMap<V> =>
   cap,
   seed,
   bound: 0xffffffff,
+  cuts: 0,
 });
 
-const orderOf = ({ seed }: { readonly seed: number }, key: string): number => hashText(key, seed ^ ORDER);
+export const orderOf = ({ seed }: { readonly seed: number }, key: string): number => hashText(key, seed ^ ORDER);
 
 const cut = <V>(bounded: BoundedMap<V>, bound: number): void => {
   bounded.bound = bound;
+  bounded.cuts++;
   for (const key of bounded.map.keys()) if (orderOf(bounded, key) > bound) bounded.map.delete(key);
 };
 

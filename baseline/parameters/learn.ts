@@ -50,19 +50,21 @@ const parameterOf = (
   name: number,
 ): ParameterCounts | null => {
   const cache = partial.cache!;
-  let byName = cache.parameters.get(operation);
-  if (byName === undefined) {
-    byName = new Map();
-    cache.parameters.set(operation, byName);
+  let known = cache.parameters.get(operation);
+  if (known === undefined || known.cuts !== cutsOf(operation)) {
+    known = { cuts: cutsOf(operation), byName: new Map() };
+    cache.parameters.set(operation, known);
   }
   const key = name * 16 + source;
-  const cached = byName.get(key);
+  const cached = known.byName.get(key);
   if (cached !== undefined) return cached;
   const text = isCallSource(source) ? segment.symbols.labelText(name) : segment.symbols.text(name);
   const found = claimParameter(operation, source, text) ?? null;
-  byName.set(key, found);
+  if (known.cuts === cutsOf(operation)) known.byName.set(key, found);
   return found;
 };
+
+const cutsOf = ({ parameters, calls }: OperationCounts): number => parameters.cuts + calls.cuts;
 
 const countHints = (counts: Counts, hints: number, client: number, bucket: number): void => {
   for (let id = 1; id < 32; id++) {

@@ -8,6 +8,7 @@ import { type Counts, createCaps, createCounts, hasCount, keyOf, mergeCounts, se
 import { createDistinct, mergeDistinct } from './distinct.ts';
 import { Kind, PARAMETER_CAPS, SCHEMA_CAPS } from './features.ts';
 import { hashText } from './hash.ts';
+import { claimName, mergeNames, settleNames } from './names.ts';
 import { isCallSource } from './sources.ts';
 
 /** Bounds of one partial: operations, parameters and calls of one, letters of a form's text. */
@@ -56,7 +57,13 @@ export interface PartialCache {
   /** Operation by label id; null = beyond the bound. */
   readonly operations: (OperationCounts | null | undefined)[];
   /** Parameter by operation and numeric name. */
-  readonly parameters: WeakMap<OperationCounts, Map<number, ParameterCounts | null>>;
+  readonly parameters: WeakMap<OperationCounts, CachedParameters>;
+}
+
+/** Good until names or calls of the operation were cut. */
+export interface CachedParameters {
+  readonly cuts: number;
+  readonly byName: Map<number, ParameterCounts | null>;
 }
 
 /** `seed`: the installation's key, by which bounds choose what they keep. */
@@ -98,9 +105,9 @@ export const quarantinedParameter = (partial: ParametersPartial, label: string, 
 export const parameterKey = (source: number, name: string): string => `${source}:${name}`;
 
 export const claimParameter = (operation: OperationCounts, source: ParameterSource, name: string) =>
-  claimKey(isCallSource(source) ? operation.calls : operation.parameters, parameterKey(source, name), () =>
-    createParameter(source, name),
-  );
+  isCallSource(source)
+    ? claimKey(operation.calls, parameterKey(source, name), () => createParameter(source, name))
+    : claimName(operation.parameters, parameterKey(source, name), () => createParameter(source, name));
 
 /** Texts of keys that the counters no longer hold. */
 const pruneTexts = (parameter: ParameterCounts): void => {
@@ -136,7 +143,7 @@ const mergeOperation = (into: OperationCounts, from: OperationCounts): void => {
   mergeCounts(into.counts, from.counts);
   mergeDistinct(into.clients, from.clients);
   const create = (like: ParameterCounts): ParameterCounts => createParameter(like.source, like.name);
-  mergeMap(into.parameters, from.parameters, create, mergeParameter);
+  mergeNames(into.parameters, from.parameters, create, mergeParameter);
   mergeMap(into.calls, from.calls, create, mergeParameter);
 };
 
@@ -156,7 +163,7 @@ export const settlePartial = (partial: ParametersPartial): void => {
   settleMap(partial.operations);
   settleCounts(partial.quarantined);
   for (const operation of partial.operations.map.values()) {
-    settleMap(operation.parameters);
+    settleNames(operation.parameters);
     settleMap(operation.calls);
     for (const parameter of [...operation.parameters.map.values(), ...operation.calls.map.values()]) {
       settleCounts(parameter.counts);

@@ -2,6 +2,8 @@
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { keyOf, timesOf } from '../../../baseline/parameters/counts.ts';
+import { Kind } from '../../../baseline/parameters/features.ts';
 import { hashText } from '../../../baseline/parameters/hash.ts';
 import { createParametersLearner, type ParametersPartial } from '../../../baseline/parameters/index.ts';
 import { MAX_OPERATIONS, MAX_PARAMETERS, parameterKey } from '../../../baseline/parameters/partial.ts';
@@ -102,9 +104,9 @@ describe('where a bound cuts', () => {
     expect(both).toBeLessThan(MAX_PARAMETERS * 0.75);
   });
 
-  test('what is kept, and its counts, are the same however the segments are split and merged', () => {
+  test('up to it counts are the same however the segments are split and merged', () => {
     const event = fc.record({
-      name: fc.integer({ min: 0, max: 700 }),
+      name: fc.integer({ min: 0, max: MAX_PARAMETERS - 1 }),
       operation: fc.constantFrom('GET /a', 'GET /b'),
       quarantined: fc.constantFrom(false, false, false, true),
     });
@@ -133,6 +135,104 @@ describe('where a bound cuts', () => {
       }),
       { numRuns: 6, seed: 4 },
     );
+  });
+});
+
+describe('names that are established', () => {
+  const HONEST = 24;
+  const CLIENTS = 40;
+  interface Sent {
+    readonly names: readonly string[];
+    readonly client: number;
+    readonly bucket: number;
+  }
+  /** Every honest name six times, by as many clients in as many buckets. */
+  const honest: readonly Sent[] = Array.from({ length: HONEST * 6 }, (_, i) => ({
+    names: [`usual${i % HONEST}`],
+    client: 100 + (Math.imul(i, 7) % CLIENTS),
+    bucket: Math.floor(i / HONEST),
+  }));
+  /** Made-up names, of a few clients, one or many a request, again and again or once. */
+  const flood = fc
+    .record({
+      names: fc.integer({ min: 400, max: 1_500 }),
+      each: fc.constantFrom(1, 3, 40),
+      clients: fc.constantFrom(1, 2, 3),
+      times: fc.constantFrom(1, 2),
+    })
+    .map(({ names, each, clients, times }): Sent[] =>
+      Array.from({ length: Math.ceil(names / each) * clients * times }, (_, i) => ({
+        names: Array.from({ length: each }, (_, n) => `made${(Math.floor(i / clients) * each + n) % names}`),
+        client: 1 + (i % clients),
+        bucket: i % 6,
+      })),
+    );
+  const learnAll = (all: readonly Sent[]): ParametersPartial => {
+    const partial = learner.createPartial();
+    for (const { names, client, bucket } of all) {
+      learner.learn(partial, sent(names), { bucket, client, quarantined: false });
+    }
+    return partial;
+  };
+
+  test('are never displaced by made-up ones, however they come, in however many partials', () => {
+    const spread = fc.record({
+      flood,
+      parts: fc.integer({ min: 1, max: 5 }),
+      seed: fc.integer(),
+      backwards: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(spread, ({ flood: made, parts, seed, backwards }) => {
+        const all = [...honest, ...made]
+          .map((one, i) => [hashText(String(i), seed), one] as const)
+          .sort(([a], [b]) => a - b)
+          .map(([, one]) => one);
+        const partials = Array.from({ length: parts }, (_, part) => learnAll(all.filter((_, i) => i % parts === part)));
+        const whole = learner.createPartial();
+        for (const partial of backwards ? partials.reverse() : partials) {
+          learner.merge(whole, learner.decode(learner.encode(partial)));
+        }
+        learner.encode(whole);
+        const [operation] = whole.operations.map.values();
+        expect(operation!.parameters.map.size).toBeLessThanOrEqual(MAX_PARAMETERS);
+        for (let i = 0; i < HONEST; i++) {
+          const kept = operation!.parameters.map.get(parameterKey(ParameterSource.query, `usual${i}`));
+          // one or two may be gone from before it was known to be of others than those who flood
+          expect(kept && timesOf(kept.counts, keyOf(Kind.total, 0)), `usual${i}`).toBeGreaterThanOrEqual(4);
+        }
+      }),
+      { numRuns: 15, seed: 11, endOnFailure: true },
+    );
+  });
+
+  test('stay where made-up ones are established too, as theirs are more clients', () => {
+    const made = Array.from({ length: 400 }, (_, i) => `made${i}`);
+    const all = [0, 1, 2, 3, 4, 5].flatMap((bucket) => [
+      ...honest.filter((one) => one.bucket === bucket),
+      ...[1, 2, 3].map((client) => ({ names: made, client, bucket })),
+    ]);
+    const partial = learnAll(all);
+    learner.encode(partial);
+    expect(namesOf(partial).filter((name) => name.startsWith('usual'))).toHaveLength(HONEST);
+    expect(namesOf(partial)).toHaveLength(MAX_PARAMETERS);
+  });
+
+  test('come back after they were cut while nobody knew them', () => {
+    const made = (from: number, count: number, bucket: number): Sent[] =>
+      Array.from({ length: count }, (_, i) => ({ names: [`made${from + i}`], client: 1, bucket }));
+    // cut among names of one client, and then sent by many
+    const late = Array.from({ length: 40 }, (_, i) => ({ names: ['late'], client: 200 + (i % 20), bucket: i % 8 }));
+    const partial = learnAll([
+      { names: ['late'], client: 1, bucket: 0 },
+      ...made(0, 2_000, 0),
+      ...late,
+      ...made(2_000, 2_000, 9),
+    ]);
+    learner.encode(partial);
+    const [operation] = partial.operations.map.values();
+    const kept = operation!.parameters.map.get(parameterKey(ParameterSource.query, 'late'));
+    expect(timesOf(kept!.counts, keyOf(Kind.total, 0))).toBeGreaterThanOrEqual(40);
   });
 });
 
