@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   sequence: async () => (await import('./sequence.ts')).sequence,
   status: async () => (await import('./status.ts')).status,
   incidents: async () => (await import('./incidents.ts')).incidents,
+  actors: async () => (await import('./actors.ts')).actors,
   alerts: async () => (await import('./alerts.ts')).alerts,
   decisions: async () => (await import('./decisions.ts')).decisions,
   digest: async () => (await import('./digest.ts')).digest,

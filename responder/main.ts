@@ -1,15 +1,20 @@
 /** Builds the responder on the platform of a process. */
 import { createStore } from '../runtime/clickhouse/store.ts';
+import { insertActors, insertSnapshotParts, readSnapshotParts } from '../runtime/clickhouse/stored-actors.ts';
 import { countMatched, insertDecisions, readDecisions } from '../runtime/clickhouse/stored-decisions.ts';
 import type { Platform } from '../runtime/platform.ts';
 import type { Decision } from '../schemas/alerts/decision.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
+import { createActorsService } from './actor-events.ts';
+import { actorsConfigOf } from './actors-config.ts';
 import { recentDays } from './alert-desk.ts';
 import { createResponse } from './decisions/response.ts';
 import { createResponder, type Responder, type ResponderDeps } from './service.ts';
+import { withActors } from './with-actors.ts';
 
 const SNAPSHOT = 'responder';
+const ACTORS = 'actors';
 const SERVED: readonly Decision['state'][] = ['enforced', 'undone', 'expired'];
 const MOST_SERVED = 100_000;
 
@@ -40,7 +45,20 @@ export function createResponderRole(
     if (decision.state !== 'expired' && decision.state !== 'undone') return decision;
     return { ...decision, ...(await countMatched(clickhouse, decision, Date.now())) };
   }
-  return createResponder(
+  const actors = createActorsService(actorsConfigOf(config), {
+    log,
+    store: {
+      insertActors: (rows) => insertActors(clickhouse, rows),
+      saveSnapshot: (snapshot) => store.saveSnapshot(ACTORS, snapshot),
+      loadSnapshot: () => store.loadSnapshot(ACTORS),
+      saveParts: (parts) => insertSnapshotParts(clickhouse, ACTORS, parts, Date.now()),
+      loadParts: (names) => readSnapshotParts(clickhouse, ACTORS, names),
+    },
+    logger: logger.child({ role: 'actors' }),
+    metrics,
+    now: Date.now,
+  });
+  const responder = createResponder(
     {
       incidents: config.incidents,
       sensitiveTables: config.learning.sensitiveTables,
@@ -65,4 +83,5 @@ export function createResponderRole(
       look: (text) => redactor.look(text),
     },
   );
+  return withActors(responder, actors);
 }

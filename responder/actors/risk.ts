@@ -98,7 +98,7 @@ export function chainDecades(actor: FullActor, stage: number, beganMs: number, n
   });
   return Math.min(
     most,
-    byStage.reduce((a, b) => a + b, 0),
+    byStage.reduce((sum, one) => sum + Math.max(0, one - CHOICES), 0),
   );
 }
 

@@ -1,0 +1,47 @@
+-- One row a subject: its newest record, its risk as it is now, and what it is over a bound for.
+CREATE OR REPLACE VIEW {database}.actors_latest (
+  subject LowCardinality(String) COMMENT 'client, user, network, account or everyone',
+  key String COMMENT 'Address, user, network or account',
+  risk UInt8 COMMENT '0 to 100, halved with time since the newest row: 6 hours, of a user 3 days',
+  abuses Array(String) COMMENT 'Kinds of abuse over a bound',
+  stages Array(String) COMMENT 'Stages reached, in order of first evidence',
+  techniques Array(String) COMMENT 'Techniques of MITRE ATT&CK, of each stage',
+  reasons Array(String) COMMENT 'Why, the weightiest first',
+  evidence Float64 COMMENT 'Largest log10 of an e-process over its bound',
+  seen Array(String) COMMENT 'What it did, by abuse',
+  expected Array(String) COMMENT 'What actors of its class do, by abuse',
+  client_address String COMMENT 'Whom to name; empty = nobody',
+  clients Array(String) COMMENT 'Others that took part',
+  client_count UInt64 COMMENT 'Distinct ones, estimated',
+  users Array(String) COMMENT 'Users it acted as',
+  accounts Array(String) COMMENT 'Accounts it tried',
+  facts_users UInt32 COMMENT 'Distinct users behind the address lately, estimated',
+  facts_requests Float64 COMMENT 'Requests lately',
+  facts_misattributed Bool COMMENT 'Named by our own misconfiguration',
+  service LowCardinality(String) COMMENT 'Where most of it went',
+  operation String COMMENT 'Where most of it went',
+  trace_ids Array(String) COMMENT 'Evidence, of the newest record',
+  first_seen DateTime64(3, 'UTC') COMMENT 'First request ever',
+  start DateTime64(3, 'UTC') COMMENT 'First evidence',
+  end DateTime64(3, 'UTC') COMMENT 'Last evidence',
+  told DateTime64(3, 'UTC') COMMENT 'Newest record'
+)
+AS SELECT toString(a.subject) AS subject, a.key AS key,
+  toUInt8(round(100 * (1 - pow(1 - least(argMax(a.risk, a.told), 99.9) / 100,
+    pow(2, -greatest(0, dateDiff('second', max(a.told), now())) / if(subject = 'user', 259200, 21600)))))) AS risk,
+  arraySort(arrayFilter(x -> x != '', groupUniqArray(toString(a.abuse)))) AS abuses,
+  argMax(arrayDistinct(arrayMap(x -> toString(x), a.`stages.stage`)), a.told) AS stages,
+  argMax(arrayDistinct(arrayFilter(x -> x != '', arrayMap(x -> toString(x), a.`stages.technique`))), a.told) AS techniques,
+  argMax(a.reasons, a.told) AS reasons,
+  max(a.evidence) AS evidence,
+  arrayFilter(x -> x != '', groupArray(a.seen)) AS seen,
+  arrayFilter(x -> x != '', groupArray(a.expected)) AS expected,
+  argMax(a.client_address, a.told) AS client_address, argMax(a.clients, a.told) AS clients, max(a.client_count) AS client_count,
+  argMax(a.users, a.told) AS users, argMax(a.accounts, a.told) AS accounts,
+  argMax(a.facts_users, a.told) AS facts_users, argMax(a.facts_requests, a.told) AS facts_requests,
+  argMax(a.facts_misattributed, a.told) AS facts_misattributed,
+  argMax(a.service, a.told) AS service, argMax(a.operation, a.told) AS operation, argMax(a.trace_ids, a.told) AS trace_ids,
+  min(a.first_seen) AS first_seen, min(a.start) AS start, max(a.end) AS end, max(a.told) AS told
+FROM (SELECT * FROM {database}.actors FINAL) AS a
+GROUP BY a.subject, a.key
+COMMENT 'Actors as they stand, one row a subject'

@@ -1,0 +1,106 @@
+/** Actors in ClickHouse: rows as they stand, and a state in parts that survives a save that ended half-way. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { actorText } from '../../../cli/actors.ts';
+import { createActorState } from '../../../responder/actor-state.ts';
+import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
+import {
+  insertActors,
+  insertSnapshotParts,
+  readActors,
+  readSnapshotParts,
+} from '../../../runtime/clickhouse/stored-actors.ts';
+import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
+import { crowd, eventOf, findingEvent } from '../../unit/actors/events.ts';
+import { noClickHouse, startTestServer, type TestServer } from '../clickhouse/server.ts';
+
+const NOW = Date.now();
+const CONFIG = {
+  ...ACTORS_DEFAULTS,
+  learnMs: 600_000,
+  maxClients: 40_000,
+  maxUsers: 5_000,
+  maxObjects: 16_384,
+  maxRecent: 8_192,
+};
+let server: TestServer;
+
+/** A crowd, then somebody who reads the orders of others and sends an attack. */
+function take(actors = createActors(CONFIG, 7)): { actors: typeof actors; records: ActorRecord[] } {
+  const from = NOW - 4_000_000;
+  const records: ActorRecord[] = [];
+  const events = crowd(3, 4_000, from);
+  for (let n = 0; n < 40; n++)
+    events.push(
+      eventOf({ atMs: NOW - 60_000 + n * 1_000, client: '203.0.113.5', user: 'mallory', orders: [1_000 + n * 7] }),
+    );
+  events.push(findingEvent({ atMs: NOW, client: '203.0.113.5', user: 'mallory' }, {}));
+  for (const event of events) records.push(...actors.take(event, event.atMs));
+  return { actors, records };
+}
+
+describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
+  beforeAll(async () => {
+    server = await startTestServer({});
+  });
+  afterAll(() => server?.stop());
+
+  it('stand once a subject, however often their rows were written, with risk, stages and what they did', async () => {
+    const { records } = take();
+    for (let i = 0; i < 2; i++) await insertActors(server.clickhouse, records);
+    const rows = await readActors(server.clickhouse, { minRisk: 20, limit: 10 });
+    const user = rows.find(({ subject }) => subject === 'user')!;
+    expect(user).toMatchObject({ key: 'mallory', abuses: ['object-enumeration'], client_address: '203.0.113.5' });
+    expect(user.stages).toEqual(expect.arrayContaining(['access', 'probing']));
+    expect(user.techniques).toContain('T1190');
+    expect(user.seen.length).toBeGreaterThan(0);
+    expect(user.risk).toBeGreaterThan(40);
+    expect(rows.filter(({ subject, key }) => subject === 'user' && key === 'mallory')).toHaveLength(1);
+    const text = actorText(user);
+    expect(text).toContain('user mallory  object-enumeration');
+    expect(text).toContain('users behind the address');
+    expect(await readActors(server.clickhouse, { minRisk: 100, limit: 10 })).toEqual([]);
+  });
+
+  it('keep their state in parts; a save that ended half-way leaves the one before, damage is noticed', async () => {
+    const { clickhouse } = server;
+    let failing = false;
+    const deps = {
+      saveSnapshot: (snapshot: { nextOffset: number; state: string }) => server.store.saveSnapshot('actors', snapshot),
+      loadSnapshot: () => server.store.loadSnapshot('actors'),
+      saveParts: async (parts: Parameters<typeof insertSnapshotParts>[2]) => {
+        await insertSnapshotParts(clickhouse, 'actors', parts, Date.now());
+        if (failing) throw new Error('ended half-way');
+      },
+      loadParts: (names: readonly string[]) => readSnapshotParts(clickhouse, 'actors', names),
+    };
+    const { actors } = take();
+    const state = createActorState(deps, Date.now);
+    await state.save(41, actors.snapshot(), () => true);
+    const first = actors.status();
+    failing = true;
+    const more = eventOf({ atMs: NOW + 5_000, client: '203.0.113.99' });
+    actors.take(more, more.atMs);
+    await expect(state.save(42, actors.snapshot(), () => true)).rejects.toThrow('half-way');
+    failing = false;
+
+    const again = createActors(CONFIG, 7);
+    expect(await createActorState(deps, Date.now).load(again.restore)).toBe(41);
+    expect(again.status()).toEqual(first);
+    expect(again.take(more, more.atMs)).toEqual([]);
+    expect(again.status()).toEqual(actors.status());
+
+    // an unchanged state writes nothing but what changed
+    actors.forgetKept();
+    state.forget();
+    await state.save(43, actors.snapshot(), () => true);
+    const { writtenBytes } = await state.save(44, actors.snapshot(), () => true);
+    expect(writtenBytes).toBe(0);
+
+    const manifest = JSON.parse((await deps.loadSnapshot())!.state) as { parts: { name: string; place: number }[] };
+    const { name, place } = manifest.parts.find((part) => part.name.startsWith('full/'))!;
+    await insertSnapshotParts(clickhouse, 'actors', [{ name, place, bytes: 'KLUv/QAAAQAA' }], Date.now() + 1_000);
+    await expect(createActorState(deps, Date.now).load(createActors(CONFIG, 7).restore)).rejects.toMatchObject({
+      code: 'SCHEMA_MISMATCH',
+    });
+  });
+});
