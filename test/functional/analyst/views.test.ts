@@ -70,6 +70,10 @@ const VIEWS: Readonly<Record<string, { readonly key: string; readonly things: nu
     ),
   },
   alert_deliveries: { key: 'alert_id, destination', things: DELIVERIES.length + 1 },
+  dead_letters: { key: 'alert_id, destination', things: DELIVERIES.filter(({ state }) => state === 'dead').length },
+  // nobody was over a bound or decided about in those days
+  actors_latest: { key: 'subject, key', things: 0 },
+  decisions_latest: { key: 'id', things: 0 },
   baseline_edits_latest: { key: 'id', things: 1 },
   detection_rates: { key: 'hour, version, nominal', things: 3 * RATE_HOURS.length },
   digest_latest: { key: 'day, kind, explanation_key', things: NOVELTIES.length },
@@ -144,7 +148,7 @@ describe.skipIf(noClickHouse)('views', () => {
     // A Bool is a UInt8 by another name, which a view passes on unseen.
     const bools = declared.filter(({ type }) => type === 'Bool').map(({ name }) => String(name));
     const [row] = await askRows<Row>(shop.replayed, `SELECT * FROM ${view} LIMIT 1`);
-    for (const name of bools) expect(typeof row![name], name).toBe('boolean');
+    if (row !== undefined) for (const name of bools) expect(typeof row[name], name).toBe('boolean');
   });
 
   test('an anomalous trace says what deviated, who caused it, and what its segments say together', async () => {
