@@ -167,7 +167,7 @@ export function createIncidentKeeper(
     const client = notices.shown(record.client, appendMs);
     const [state] = registry.joinableBy({ ...record, client }, '');
     if (state !== undefined) lifecycle.amend(state, record, appendMs);
-    else if (canBeBlamed(client)) prelude.actor(record, appendMs);
+    else if (canBeBlamed(client)) prelude.actor(record);
   }
 
   /** Our own configuration names a client that is many: one notice, and nothing is held against it. */

@@ -9,7 +9,7 @@ import { cut } from './text.ts';
 
 export interface Prelude {
   note(verdict: Verdict, findings: readonly Finding[], lead: Finding, appendMs: number): void;
-  actor(record: ActorRecord, appendMs: number): void;
+  actor(record: ActorRecord): void;
   withdraw(verdict: Verdict): void;
   /** What is known of the client since then; it is the incident's now. */
   take(address: string, sinceMs: number): Before | undefined;
@@ -31,14 +31,12 @@ export interface EarlyVerdict {
 interface Known {
   verdicts: EarlyVerdict[];
   actors: ActorRecord[];
-  atMs: number;
 }
 
 export type PreludeSnapshot = readonly (readonly [
   address: string,
   verdicts: readonly EarlyVerdict[],
   actors: readonly ActorRecord[],
-  atMs: number,
 ])[];
 
 const MAX_CLIENTS = 500;
@@ -49,15 +47,11 @@ const MAX_TEXT = 160;
 
 export function createPrelude(snapshot: PreludeSnapshot = []): Prelude {
   const clients = new Map<string, Known>(
-    snapshot.map(([address, verdicts, actors, atMs]) => [
-      address,
-      { verdicts: [...verdicts], actors: [...actors], atMs },
-    ]),
+    snapshot.map(([address, verdicts, actors]) => [address, { verdicts: [...verdicts], actors: [...actors] }]),
   );
 
-  function knownOf(address: string, atMs: number): Known {
-    const known = clients.get(address) ?? { verdicts: [], actors: [], atMs };
-    known.atMs = atMs;
+  function knownOf(address: string): Known {
+    const known = clients.get(address) ?? { verdicts: [], actors: [] };
     clients.delete(address); // the map's order is the order of use
     clients.set(address, known);
     if (clients.size > MAX_CLIENTS) clients.delete(clients.keys().next().value!);
@@ -68,17 +62,19 @@ export function createPrelude(snapshot: PreludeSnapshot = []): Prelude {
     note(verdict, findings, lead, appendMs) {
       const { address } = verdict.client;
       if (address === null) return;
-      const known = knownOf(address, appendMs);
+      const known = knownOf(address);
       const at = known.verdicts.findIndex((one) => one.verdict.id === verdict.id);
       if (at >= 0) known.verdicts[at] = early(verdict, findings, lead, appendMs);
       else if (known.verdicts.every(({ findings: [other] }) => isOther(other!, lead)))
         known.verdicts.push(early(verdict, findings, lead, appendMs));
       if (known.verdicts.length > MAX_VERDICTS) known.verdicts.splice(1, 1);
     },
-    actor(record, appendMs) {
+    actor(record) {
       const { address } = record.client;
       if (address === null) return;
-      const known = knownOf(address, appendMs);
+      const isTold = (one: ActorRecord): boolean => one.id === record.id && one.revision >= record.revision;
+      if (clients.get(address)?.actors.some(isTold)) return; // a replay
+      const known = knownOf(address);
       known.actors = [...known.actors.filter(({ id }) => id !== record.id), record].slice(-MAX_ACTORS);
     },
     withdraw({ id, client: { address } }) {
@@ -93,7 +89,7 @@ export function createPrelude(snapshot: PreludeSnapshot = []): Prelude {
       const actors = known.actors.filter(({ atMs }) => atMs >= sinceMs);
       return verdicts.length + actors.length === 0 ? undefined : { verdicts, actors };
     },
-    snapshot: () => [...clients].map(([address, { verdicts, actors, atMs }]) => [address, verdicts, actors, atMs]),
+    snapshot: () => [...clients].map(([address, { verdicts, actors }]) => [address, verdicts, actors]),
   };
 }
 

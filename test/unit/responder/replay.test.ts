@@ -2,12 +2,14 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { INCIDENT_ACTIONS, type IncidentActionKind } from '../../../schemas/log/incident-action.ts';
+import { STAGES } from '../../../schemas/log/kill-chain.ts';
 import type { Finding } from '../../../schemas/log/verdict.ts';
+import { actorOf } from './actors.ts';
 import { keeperOf } from './keeping.ts';
-import { DAY, findingOf, JUDGED, verdictOf } from './verdicts.ts';
+import { clientOf, DAY, findingOf, JUDGED, verdictOf } from './verdicts.ts';
 
 interface Step {
-  readonly what: 'verdict' | 'amend' | 'withdraw' | 'word' | 'judged';
+  readonly what: 'verdict' | 'actor' | 'amend' | 'withdraw' | 'word' | 'judged';
   readonly kind: Finding['kind'];
   readonly key: number;
   readonly client: number;
@@ -19,7 +21,7 @@ interface Step {
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
-  what: fc.constantFrom('verdict', 'verdict', 'verdict', 'amend', 'withdraw', 'word', 'judged'),
+  what: fc.constantFrom('verdict', 'verdict', 'verdict', 'actor', 'amend', 'withdraw', 'word', 'judged'),
   kind: fc.constantFrom(
     'statement',
     'whole-tree',
@@ -63,9 +65,25 @@ function records(steps: readonly Step[]): ((running: Running) => void)[] {
     });
     const verdict = verdictOf({ traceId, client, appendMs: atMs, p: one.small ? 1e-6 : 8e-4, findings: [finding] });
     if (one.what === 'verdict') known.push(verdict);
+    const named = clientOf(client);
+    const actor = actorOf({
+      id: `${one.key} ${one.client} ${one.small}`,
+      revision: i,
+      abuse: one.hard ? 'object-enumeration' : one.released ? 'attribution' : '',
+      subject: one.small ? { kind: 'client', key: client ?? 'x' } : { kind: 'user', key: 'mallory' },
+      client: { ...named, user: one.small ? null : 'mallory' },
+      clients: client === null ? [] : [client],
+      risk: one.key * 30,
+      stages: [{ stage: STAGES[one.key]!, technique: '', by: 'scanning', firstMs: atMs - 500, lastMs: atMs, count: 2 }],
+      traceIds: [traceId],
+      startMs: atMs - 1_000,
+      endMs: atMs,
+      atMs,
+    });
     return ({ keeper, rows, feed }) => {
       keeper.tick(atMs);
       if (one.what === 'judged') keeper.judged({ ...JUDGED, window: Math.floor(atMs / JUDGED.windowMs) });
+      else if (one.what === 'actor') keeper.actor(actor, atMs);
       else if (one.what === 'word') {
         const [id = 'unknown'] = [...rows.keys()].slice(one.client);
         keeper.action({ incidentId: id, action: one.word, by: 'ana', comment: '', atMs: i, editId: '' }, atMs);

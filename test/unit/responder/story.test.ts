@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { actorOf } from './actors.ts';
 import { keeperOf } from './keeping.ts';
-import { findingAt, playStages, STAGED } from './staged.ts';
+import { findingAt, playStages, STAGED, storyOf } from './staged.ts';
 import { clientOf, DAY, findingOf, verdictOf } from './verdicts.ts';
 
 const MINUTE = 60_000;
@@ -166,4 +166,165 @@ describe('abuse over many requests', () => {
     expect(rows.size).toBe(1);
     expect([only().state, only().occurrences, events()]).toEqual(['open', 2, ['opened', 'closed', 'opened']]);
   });
+});
+
+describe('the evidence of an incident', () => {
+  const play = (n: number) => {
+    const { feed, only } = keeperOf();
+    const kinds = ['statement', 'egress', 'fan-out'] as const;
+    for (let i = 0; i < n; i++) {
+      // a rare one of each kind, late; the rest is all alike
+      const rare = i > 400 && i % 50 === 0;
+      const kind = rare ? kinds[(i / 50) % 3]! : 'statement';
+      const traceId = (i * 7919 + 1).toString(16).padStart(32, '0');
+      const client = rare ? `198.51.100.${(i / 50) % 4}` : '203.0.113.7';
+      feed(verdictOf({ traceId, client, findings: [findingOf({ kind })], appendMs: DAY + i * 1_000 }));
+    }
+    return only().story.evidence;
+  };
+
+  it('is 20 requests chosen to differ, not the first 20, and the same over replays', () => {
+    const evidence = play(1_000);
+    expect(evidence).toHaveLength(20);
+    expect(new Set(evidence.map(({ traceId }) => traceId)).size).toBe(20);
+    expect(new Set(evidence.map(({ kind }) => kind))).toEqual(new Set(['statement', 'egress', 'fan-out']));
+    expect(new Set(evidence.map(({ client }) => client)).size).toBeGreaterThanOrEqual(4);
+    expect(evidence[0]!.traceId).toBe('1'.padStart(32, '0'));
+    expect(play(1_000)).toEqual(evidence);
+  });
+
+  it('of requests that are all alike is spread over them', () => {
+    const { feed, only } = keeperOf();
+    for (let i = 0; i < 400; i++) feed(verdictOf({ findings: [findingOf({ startMs: DAY + i })] }));
+    const times = only().story.evidence.map(({ atMs }) => atMs - DAY);
+    expect(times).toHaveLength(20);
+    expect(times.filter((ms) => ms >= 200).length).toBeGreaterThan(4);
+  });
+
+  it('names the client when a later origin does, and goes with what is withdrawn', () => {
+    const { feed, only } = keeperOf();
+    const verdict = { ...verdictOf({ client: null }), story: storyOf() };
+    feed(verdict);
+    feed(
+      verdictOf({ client: '203.0.113.9', findings: [findingOf({ hard: false, kind: 'fan-out' }), findingOf()] }),
+      DAY,
+    );
+    expect(only().story.expected).toEqual(verdict.story.expected);
+    feed({ ...verdict, revision: verdict.revision + 1, client: clientOf('203.0.113.9'), originState: 'known' });
+    expect(only().story.evidence.map(({ client }) => client)).toEqual(['203.0.113.9', '203.0.113.9']);
+    expect(only().story.timeline.find(({ what }) => what === 'finding')?.client).toBe('203.0.113.9');
+    expect(only().story.stages.map(({ stage, count }) => [stage, count])).toEqual([['exploitation', 2]]);
+    feed({ ...verdict, stage: 3, state: 'withdrawn', findings: [], revision: verdict.revision + 6 });
+    expect(only().story.evidence).toHaveLength(1);
+    expect(only().story.expected).toEqual([]);
+    expect(only().story.stages.map(({ stage, count }) => [stage, count])).toEqual([['exploitation', 1]]);
+  });
+});
+
+describe('the timeline', () => {
+  it('keeps the first and the last of more than 64, and what there are few of before what there are many of', () => {
+    const { feed, only, say } = keeperOf();
+    feed(verdictOf({}), DAY);
+    say(only().id, 'acknowledge', DAY + 10);
+    for (let i = 0; i < 60; i++) {
+      const client = `203.0.113.${i + 10}`;
+      feed(verdictOf({ client, findings: [findingOf({ startMs: DAY + 1_000 * i })] }), DAY + 1_000 * i);
+    }
+    for (let i = 0; i < 60; i++) {
+      const finding = findingOf({ explanationKey: `k${i}`, startMs: DAY + 100_000 + i });
+      feed(verdictOf({ findings: [finding] }), DAY + 100_000 + i);
+    }
+    const { timeline } = only().story;
+    expect(timeline).toHaveLength(64);
+    expect(timeline.slice(0, 3).map(({ what }) => what)).toEqual(['opened', 'finding', 'stage']);
+    expect(timeline.find(({ what }) => what === 'word')?.text).toBe('acknowledge by ana: seen');
+    expect(timeline.at(-1)?.text).toContain('k59');
+  });
+
+  it('tells of words of operators with who and when, of ends and of what came after them', () => {
+    const { keeper, feed, only, say, events } = keeperOf();
+    feed(verdictOf({}), DAY);
+    say(only().id, 'resolve', DAY + 10);
+    say(only().id, 'reopen', DAY + 20);
+    say(only().id, 'bad', DAY + 30);
+    say(only().id, 'expect-once', DAY + 40);
+    keeper.tick(DAY + 4_000_000);
+    feed(verdictOf({}), DAY + 5_000_000);
+    const told = only().story.timeline.map(({ what, text }) => [what, text.replace(/^expect-once/, '!')]);
+    expect(told.map(([what]) => what).sort()).toEqual(
+      ['opened', 'finding', 'stage', 'closed', 'word', 'word', 'word', 'word', 'closed', 'reopened'].sort(),
+    );
+    expect(told).toContainEqual(['word', '! by ana: seen (refused)']);
+    expect(events()).toEqual(['opened', 'closed', 'updated', 'closed', 'opened']);
+  });
+
+  it('of merged incidents is one', () => {
+    const { feed, rows } = keeperOf();
+    const [one, two] = ['one', 'two'].map((explanationKey) => findingOf({ explanationKey }));
+    feed(verdictOf({ client: '203.0.113.1', findings: [one!] }), DAY);
+    feed(verdictOf({ client: '203.0.113.2', findings: [two!] }), DAY + 1);
+    feed(verdictOf({ client: '203.0.113.2', findings: [one!] }), DAY + 2);
+    const { timeline, evidence } = [...rows.values()][0]!.story;
+    const texts = timeline.map(({ text }) => text).join(' | ');
+    for (const part of ['statement in catalog: one', 'statement in catalog: two', 'became part of it'])
+      expect(texts).toContain(part);
+    expect(evidence).toHaveLength(3);
+  });
+});
+
+it('the chains are those of the worst verdict', () => {
+  const { feed, only } = keeperOf();
+  const told = (score: number, call: string) => ({
+    ...verdictOf({}),
+    score,
+    story: storyOf({ seen: [{ depth: 0, call, count: 1, mark: '' }], tables: [call] }),
+  });
+  for (const [score, call] of [
+    [4, 'first'],
+    [9, 'worst'],
+    [6, 'later'],
+  ] as const)
+    feed(told(score, call));
+  expect(only().story.seen.map(({ call }) => call)).toEqual(['worst']);
+  expect(only().story.tables).toEqual(['first', 'worst', 'later']);
+});
+
+describe('similar incidents', () => {
+  const day = 86_400_000;
+  it('are past ones of the same novelty, client or network, and with the same stages, the likest first', () => {
+    const { keeper, feed, rows } = keeperOf();
+    const pasts = [
+      ['203.0.113.99', 'one'],
+      ['203.0.113.7', 'two'],
+      ['198.51.100.1', 'three'],
+      ['192.0.2.1', 'unlike'],
+    ].map(([client, explanationKey], i) => {
+      const appendMs = DAY + i * 10;
+      feed(verdictOf({ client: client!, findings: [findingOf({ explanationKey: explanationKey! })], appendMs }));
+      return [...rows.keys()].at(-1)!;
+    });
+    keeper.tick(DAY + 4_000_000);
+    // the same novelty as the third, a day later; the client of the second; the network of the first
+    const appendMs = DAY + day;
+    feed(verdictOf({ client: '203.0.113.7', findings: [findingOf({ explanationKey: 'three' })], appendMs }));
+    const [, , , , now] = rows.values();
+    expect(now!.story.similar).toEqual([
+      { id: pasts[2], why: 'the same novelty, the same stages' },
+      { id: pasts[1], why: 'the same client, the same stages' },
+      { id: pasts[0], why: 'the same network, the same stages' },
+    ]);
+  });
+});
+
+it('a snapshot of an earlier release, without stories, is read', () => {
+  const first = keeperOf();
+  first.feed(verdictOf({}));
+  const snapshot = first.snapshot();
+  for (const state of snapshot.incidents)
+    for (const added of ['story', 'principals', 'toldStage']) Reflect.deleteProperty(state, added);
+  for (const added of ['prelude', 'notices', 'actorDays']) Reflect.deleteProperty(snapshot, added);
+  const second = keeperOf({}, snapshot);
+  second.feed(verdictOf({ findings: [findingOf({ kind: 'egress', explanationKey: 'GET /x · public' })] }), DAY + 1);
+  expect(second.keeper.open()).toHaveLength(1);
+  expect(second.only().story.stages.map(({ stage }) => stage)).toEqual(['exfiltration']);
 });
