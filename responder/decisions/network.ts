@@ -61,6 +61,14 @@ function sharePrefix(a: Network, b: Network, bits: number): boolean {
   return rest === 0 || ((a.bytes[whole]! ^ b.bytes[whole]!) & (0xff << (8 - rest)) & 0xff) === 0;
 }
 
+/** Equal for networks of one family that share their first `bits`. */
+export function prefixKey({ bytes }: Network, bits: number): string {
+  const whole = bits >> 3;
+  const rest = bits & 7;
+  const key = String.fromCharCode(bytes.length, ...bytes.slice(0, whole));
+  return rest === 0 ? key : key + String.fromCharCode(bytes[whole]! & (0xff << (8 - rest)) & 0xff);
+}
+
 /** Those of the texts that are networks. */
 export const networksOf = (texts: readonly string[]): Network[] =>
   texts.map(parseNetwork).filter((one) => one !== null);

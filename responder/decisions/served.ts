@@ -4,7 +4,7 @@
  * Nothing known is nothing blocked.
  */
 import type { Decision } from '../../schemas/alerts/decision.ts';
-import { covers, type Network, parseNetwork } from './network.ts';
+import { parseNetwork, prefixKey } from './network.ts';
 
 export interface Served {
   put(decisions: readonly Decision[]): void;
@@ -27,7 +27,8 @@ export function createServed(now: () => number): Served {
   const newest = new Map<string, Decision>();
   let byAddress = new Map<string, Decision[]>();
   let byUser = new Map<string, Decision[]>();
-  let ranges: { readonly network: Network; readonly decision: Decision }[] = [];
+  /** By the number of their bits, of which there are few: an address is looked up once a number. */
+  let byPrefix = new Map<number, Map<string, Decision[]>>();
   let all: readonly Decision[] = [];
   let nextEndMs = Number.POSITIVE_INFINITY;
   let version = 0;
@@ -36,7 +37,7 @@ export function createServed(now: () => number): Served {
     const nowMs = now();
     byAddress = new Map();
     byUser = new Map();
-    ranges = [];
+    byPrefix = new Map();
     const live: Decision[] = [];
     nextEndMs = Number.POSITIVE_INFINITY;
     for (const decision of newest.values()) {
@@ -46,7 +47,11 @@ export function createServed(now: () => number): Served {
       if (decision.scope === 'user') add(byUser, decision.value, decision);
       else if (network === null) continue;
       else if (network.single) add(byAddress, network.text, decision);
-      else ranges.push({ network, decision });
+      else {
+        const ranges = byPrefix.get(network.bits) ?? new Map<string, Decision[]>();
+        byPrefix.set(network.bits, ranges);
+        add(ranges, prefixKey(network, network.bits), decision);
+      }
       live.push(decision);
       nextEndMs = Math.min(nextEndMs, decision.expiresMs);
     }
@@ -76,11 +81,14 @@ export function createServed(now: () => number): Served {
     ofAddress(text) {
       current();
       const exact = byAddress.get(text) ?? NONE;
-      if (ranges.length === 0) return exact;
+      if (byPrefix.size === 0) return exact;
       const network = parseNetwork(text);
       if (network === null) return exact;
-      const around = ranges.filter((one) => covers(one.network, network));
-      return around.length === 0 ? exact : [...exact, ...around.map(({ decision }) => decision)];
+      const found = [...exact];
+      for (const [bits, ranges] of byPrefix) {
+        if (bits < network.bits) found.push(...(ranges.get(prefixKey(network, bits)) ?? NONE));
+      }
+      return found;
     },
     ofUser(user) {
       current();

@@ -95,6 +95,12 @@ describe('what is served', () => {
     expect(served.ofAddress('198.51.100.200')).toHaveLength(1);
     expect(served.ofAddress('198.51.101.1')).toHaveLength(0);
     expect(served.ofAddress('2001:db8::1:2')).toHaveLength(1);
+    served.put([
+      decisionOf({ scope: 'range', value: '198.51.100.128/25' }),
+      decisionOf({ scope: 'range', value: '198.51.100.252/30' }),
+    ]);
+    const inRanges = ['198.51.100.1', '198.51.100.130', '198.51.100.254', '198.51.100.251'];
+    expect(inRanges.map((address) => served.ofAddress(address).length)).toEqual([1, 2, 3, 2]);
     expect(served.ofAddress('203.0.113.9')).toHaveLength(0); // a user of that name
     expect(served.ofUser('203.0.113.9')).toHaveLength(1);
   });
