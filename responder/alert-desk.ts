@@ -94,8 +94,8 @@ export function createAlertDesk(config: AlertsConfig & { readonly database: stri
     },
     tell(event, incident, sequence, atMs, members) {
       const alert = createAlert(event, incident, sequence, members, atMs, context);
-      const wanted = outbox?.add(alert, members.length > 0 ? members : [incident]) ?? false;
-      if (event === 'closed' && !wanted) return;
+      const isNew = outbox?.add(alert, members.length > 0 ? members : [incident]) ?? false;
+      if (event === 'closed' && !isNew) return; // nobody wants to hear of it
       rows.alert(alert);
       lastAlertMs = now();
       alertsMade.add(1, { event, class: incident.class });

@@ -28,7 +28,7 @@ export type OutboxDeps = Omit<QueueDeps, 'after'> & Partial<Pick<QueueDeps, 'aft
 export interface Outbox {
   /**
    * Queues an alert about these incidents (none: a digest) where it is wanted; one already queued or delivered is left alone. Whether
-   * anybody wants it.
+   * it is new to anybody.
    */
   add(alert: Alert, about: readonly Incident[]): boolean;
   /** Takes back what an earlier run left: undelivered, or known as done and not sent again. */
@@ -77,15 +77,14 @@ export function createOutbox(
 
   return {
     add(alert, about) {
-      let anybody = false;
+      let isNew = false;
       for (const place of places.values()) {
         if (!wanted(place, alert, about)) continue;
         if (alert.incidentId !== '') note(place.told, alert.incidentId);
         if (place.destination.hearsOfMembers) for (const { id } of about) note(place.told, id);
-        place.queue.add(alert);
-        anybody = true;
+        if (place.queue.add(alert)) isNew = true;
       }
-      return anybody;
+      return isNew;
     },
     restore(alert, delivery) {
       const place = places.get(delivery.destination);

@@ -33,8 +33,8 @@ interface Pending {
 }
 
 export interface Queue {
-  /** Alerts that it does not know yet. */
-  add(alert: Alert): void;
+  /** False for one that it knows. */
+  add(alert: Alert): boolean;
   /** What an earlier run left: queued again, or known as done. */
   restore(alert: Alert, delivery: Delivery): void;
   /** A dead letter of revision `of` once more; false when something newer is known of it. */
@@ -183,7 +183,9 @@ export function createQueue(
 
   return {
     add(alert) {
-      if (!stopped && !known.has(alert.id)) queue(alert, 0, -1);
+      if (stopped || known.has(alert.id)) return false;
+      queue(alert, 0, -1);
+      return true;
     },
     restore(alert, { state, attempt, revision, nextAttemptMs, queuedMs }) {
       if (known.has(alert.id)) return;
