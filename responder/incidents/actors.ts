@@ -25,8 +25,8 @@ export function createActorBook(snapshot: readonly ActorDay[] = []): ActorBook {
   return {
     dayOf({ id, atMs }) {
       const known = days.get(id);
-      const day = known ?? new Date(atMs).toISOString().slice(0, 10).replaceAll('-', '');
-      days.delete(id); // the map's order is the order of use
+      if (known !== undefined) return known;
+      const day = new Date(atMs).toISOString().slice(0, 10).replaceAll('-', '');
       days.set(id, day);
       if (days.size > MAX_ACTORS) days.delete(days.keys().next().value!);
       return day;

@@ -24,15 +24,6 @@ export interface ChosenBy {
 /** From this many clients on, another one alone is no reason to look. */
 const ENOUGH_CLIENTS = 10;
 
-/** FNV-1a with a final mix: ids that count up must not stay in order. */
-export function priorityOf(traceId: string, entrySpanId: string): number {
-  let hash = 0x811c9dc5;
-  for (const text of [traceId, entrySpanId])
-    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  return (hash ^ (hash >>> 13)) >>> 0;
-}
-
 /** What two share: of four things, and much more when it is all of them. */
 function shared({ chosen, by }: KeptEvidence, i: number, j: number): number {
   const [a, b] = [chosen[i]!, chosen[j]!];

@@ -164,6 +164,7 @@ export function createIncidentKeeper(
 
   /** Stages, risk and reasons of one with findings: its incident's, or the start of the one to come. */
   function takeFacts(record: ActorRecord, appendMs: number): void {
+    if (verdicts.take(`actor-${record.id}`, record.revision) === 'old') return;
     const client = notices.shown(record.client, appendMs);
     const [state] = registry.joinableBy({ ...record, client }, '');
     if (state !== undefined) lifecycle.amend(state, record, appendMs);

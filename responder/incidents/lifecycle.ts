@@ -95,7 +95,7 @@ export interface Lifecycle {
 }
 
 /** Of more open incidents the stories are short. */
-const MANY_OPEN = 2_000;
+const MANY_OPEN = 1_000;
 
 /** A release is open while it goes out. */
 const QUIET_RELEASE_MS = 86_400_000;

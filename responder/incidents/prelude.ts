@@ -72,8 +72,6 @@ export function createPrelude(snapshot: PreludeSnapshot = []): Prelude {
     actor(record) {
       const { address } = record.client;
       if (address === null) return;
-      const isTold = (one: ActorRecord): boolean => one.id === record.id && one.revision >= record.revision;
-      if (clients.get(address)?.actors.some(isTold)) return; // a replay
       const known = knownOf(address);
       known.actors = [...known.actors.filter(({ id }) => id !== record.id), record].slice(-MAX_ACTORS);
     },

@@ -7,17 +7,9 @@ import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { StageMark } from '../../schemas/log/kill-chain.ts';
 import type { ChainLine, Finding, Verdict } from '../../schemas/log/verdict.ts';
 import { stageIndex } from '../kill-chain.ts';
-import {
-  joinedEvidence,
-  type KeptEvidence,
-  NO_EVIDENCE,
-  placeOf,
-  priorityOf,
-  withEvidence,
-  withoutAt,
-} from './evidence.ts';
+import { joinedEvidence, type KeptEvidence, NO_EVIDENCE, placeOf, withEvidence, withoutAt } from './evidence.ts';
 import { inOrder, joinedStages, stageBits, withFindings, withoutStages } from './stages.ts';
-import { cut } from './text.ts';
+import { cut, hashOf } from './text.ts';
 import {
   entryOf,
   joinedTimelines,
@@ -35,8 +27,8 @@ export interface StoryState {
   /** What is known of its actors, the newest of each. */
   actors: readonly KnownActor[];
   timeline: Timeline;
-  /** Novelties that the timeline tells of. */
-  told: readonly string[];
+  /** Novelties that the timeline tells of, as hashes. */
+  told: readonly number[];
   /** The verdict whose chains these are. */
   worst: { readonly id: string; readonly hard: boolean; readonly score: number } | null;
   expected: readonly ChainLine[];
@@ -127,7 +119,7 @@ export function tellVerdict(story: StoryState, told: Told, limits: StoryLimits):
     {
       entry: cut(verdict.operation, MAX_NAME),
       stages: stageBits(findings),
-      priority: priorityOf(verdict.traceId, verdict.entrySpanId),
+      priority: hashOf(verdict.traceId, verdict.entrySpanId),
     },
     limits.evidence,
   );
@@ -141,7 +133,7 @@ function tellFinding(
   client: string,
   limits: StoryLimits,
 ): void {
-  const novelty = cut(`${kind}|${explanationKey}`, MAX_NAME);
+  const novelty = hashOf(kind, explanationKey);
   if (story.told.length >= MAX_TOLD || story.told.includes(novelty)) return;
   story.told = [...story.told, novelty];
   const entry = entryOf('finding', startMs, `${kind} in ${service}: ${explanationKey}`, { traceId, client, key: id });
@@ -279,7 +271,7 @@ export function tellTraces(
   const named = { entrySpanId: '', spanId: '', kind, service, operation: entry, client, atMs: startMs };
   for (const traceId of traceIds) {
     if (story.evidence.chosen.some((one) => one.traceId === traceId)) continue;
-    const by = { entry, stages: 0, priority: priorityOf(traceId, '') };
+    const by = { entry, stages: 0, priority: hashOf(traceId) };
     story.evidence = withEvidence(story.evidence, { ...named, traceId }, by, limits.evidence);
   }
 }

@@ -1,18 +1,18 @@
 /** What happened in an incident, in the order of evidence times. Bounded: of more the middle is left out, the first and last stay. */
 import type { TimelineEntry } from '../../schemas/alerts/incident.ts';
-import { cut } from './text.ts';
+import { cut, hashOf } from './text.ts';
 
 export interface Timeline {
   readonly entries: readonly TimelineEntry[];
-  /** Beside each the verdict or actor it tells of: an amendment may change it, a withdrawal takes it back. '' = nothing does. */
-  readonly keys: readonly string[];
+  /** Beside each a hash of the verdict or actor it tells of: an amendment may change it, a withdrawal takes it back. 0 = nothing does. */
+  readonly keys: readonly number[];
 }
 
 export const NO_TIMELINE: Timeline = { entries: [], keys: [] };
 
 /** An entry on its way in. */
 export interface NewEntry extends TimelineEntry {
-  readonly key: string;
+  readonly key: number;
 }
 
 /** Characters of a text: it may come from telemetry. */
@@ -31,7 +31,7 @@ export const entryOf = (
   text: cut(text, MAX_TEXT),
   traceId: of.traceId ?? '',
   client: of.client ?? '',
-  key: of.key ?? '',
+  key: of.key === undefined ? 0 : hashOf(of.key),
 });
 
 export function withEntry({ entries, keys }: Timeline, { key, ...entry }: NewEntry, most: number): Timeline {
@@ -57,17 +57,19 @@ function leastTelling(entries: readonly TimelineEntry[]): number {
   return middle;
 }
 
-/** Without what is told of `key`; of `what` alone where that is given. */
-export function withoutKey(timeline: Timeline, key: string, what?: TimelineEntry['what']): Timeline {
+/** Without what is told `of` a verdict or actor; of `what` alone where that is given. */
+export function withoutKey(timeline: Timeline, of: string, what?: TimelineEntry['what']): Timeline {
   const { entries, keys } = timeline;
+  const key = hashOf(of);
   if (!keys.includes(key)) return timeline;
   const stays = (i: number): boolean => keys[i] !== key || (what !== undefined && entries[i]!.what !== what);
   return { entries: entries.filter((_, i) => stays(i)), keys: keys.filter((_, i) => stays(i)) };
 }
 
 /** A verdict told again may name the client by now. */
-export function withClient(timeline: Timeline, key: string, client: string): Timeline {
+export function withClient(timeline: Timeline, of: string, client: string): Timeline {
   const { entries, keys } = timeline;
+  const key = hashOf(of);
   return entries.some((entry, i) => keys[i] === key && entry.client !== client)
     ? { entries: entries.map((entry, i) => (keys[i] === key ? { ...entry, client } : entry)), keys }
     : timeline;

@@ -328,3 +328,13 @@ it('a snapshot of an earlier release, without stories, is read', () => {
   expect(second.keeper.open()).toHaveLength(1);
   expect(second.only().story.stages.map(({ stage }) => stage)).toEqual(['exfiltration']);
 });
+
+it('while more than a thousand are open their stories are short: a snapshot is bounded whatever is sent', () => {
+  const { keeper, feed } = keeperOf({ maxOpen: 10_000 });
+  for (let i = 0; i <= 1_000; i++)
+    feed(verdictOf({ client: `10.0.${i >> 8}.${i & 255}`, findings: [findingOf({ explanationKey: `k${i}` })] }));
+  for (let i = 0; i < 40; i++)
+    feed(verdictOf({ client: '203.0.113.7', findings: [findingOf({ explanationKey: `own ${i}` })] }));
+  const { story } = keeper.open().at(-1)!;
+  expect([story.timeline.length, story.evidence.length]).toEqual([12, 4]);
+});
