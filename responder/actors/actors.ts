@@ -349,7 +349,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     const alarmed = isAlarmed(actor, t);
     const suspect = alarmed || habit > OWN_WAYS || decades(cells, t) >= SUSPECT_DECADES;
     held.rate = rates.rate(peers, t, kind);
-    held.shape = rates.shape(peers, t);
+    // the mean of many that differ differs less: n gammas of a shape add up to one of n times that shape
+    held.shape = rates.shape(peers, t) * (actor.kind === 'network' ? clientCountOf(actor) || 1 : 1);
     held.habit = habit;
     held.halfLifeMs = halfLifeMs;
     // what each shape predicts is asked of every hit and of one in eight others, which then count for eight
