@@ -1,5 +1,6 @@
 /** `spanwarden alerts …`: dead letters, sending them once more, and a test of every destination. */
 import type { DeadLetter } from '../console/dead-letters.ts';
+import { plain } from '../responder/alerts/text.ts';
 import { connectClickHouse } from '../runtime/clickhouse/client.ts';
 import { readDeadLetters } from '../runtime/clickhouse/stored-deliveries.ts';
 import { processEnvironment } from '../runtime/config/environment.ts';
@@ -119,8 +120,8 @@ const line = (one: Pick<DeadLetter, 'alertId' | 'destination' | 'givenUpMs' | 'a
     one.destination,
     new Date(one.givenUpMs).toISOString(),
     `${one.attempt} attempts`,
-    one.error,
-    one.title,
+    plain(one.error),
+    plain(one.title), // of a release before it may hold anything
   ].join('  ');
 
 async function test(only: string | undefined, file: string | undefined, json: boolean | undefined): Promise<number> {
