@@ -4,6 +4,7 @@
  */
 
 import type { ReadingConfig } from '../../schemas/config/reading.ts';
+import type { ClientRecord } from '../../schemas/log/verdict.ts';
 import { createCursor, nextField, resetCursor } from '../../schemas/otlp/cursor.ts';
 import { SpanField, SpanKind } from '../../schemas/otlp/fields.ts';
 import { createKeyValueView, readKeyValue } from '../../schemas/otlp/read-attributes.ts';
@@ -400,8 +401,10 @@ export function createReader(deps: ReaderDeps): Reader {
         const good = isPlausible(head.startHigh);
         baseHigh = good ? head.startHigh : appendHigh;
         baseLow = good ? head.startLow : appendLow;
+        // who came with a trace context wrote tracestate himself, and must not count for a million requests
+        const ours = (head.parentHigh === 0 && head.parentLow === 0) || spans.asynchronous;
         into.sampleWeight =
-          head.traceStateEnd > head.traceStateStart
+          ours && head.traceStateEnd > head.traceStateStart
             ? sampleWeightOf(bytes, head.traceStateStart, head.traceStateEnd)
             : 1;
       }
@@ -426,7 +429,7 @@ export function createReader(deps: ReaderDeps): Reader {
     into.producers = producers.length === 0 ? NO_PRODUCERS : producers;
     // Work that a queue handed over was not caused by whoever the socket names.
     const known = spans.asynchronous ? ORIGIN_PENDING : client!;
-    into.client = {
+    const record: { -readonly [Field in keyof ClientRecord]: ClientRecord[Field] } = {
       address: known.address,
       source: known.source,
       confidence: known.confidence,
@@ -436,8 +439,9 @@ export function createReader(deps: ReaderDeps): Reader {
       entryTraceId: spans.traceId,
       user: user ?? (usersInside === 1 ? userInside : null),
       session,
-      ...(known.peer !== undefined && { peer: known.peer }),
     };
+    if (known.peer !== undefined) record.peer = known.peer;
+    into.client = record;
   }
 
   return {
