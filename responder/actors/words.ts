@@ -13,6 +13,8 @@ export interface Facts {
   readonly requests: number;
   readonly firstSeenMs: number;
   readonly misattributed: boolean;
+  /** Of a subject that is many. */
+  readonly confidence?: ClientRecord['confidence'];
 }
 
 /** Equal over replays: it is of the subject, the kind of abuse and when that began. */
@@ -71,6 +73,7 @@ export function actorRecord(actor: FullActor, told: Told): ActorRecord {
       requests: Math.round(facts.requests),
       firstSeenMs: facts.firstSeenMs,
       ...(facts.misattributed && { misattributed: true }),
+      ...(facts.confidence !== undefined && { confidence: facts.confidence }),
     },
     service: actor.service,
     operation: actor.operation,

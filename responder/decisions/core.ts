@@ -129,6 +129,7 @@ export function createDecisionCore(
     const network = address === null ? null : parseNetwork(address);
     const actors = [
       network === null ? undefined : known.address(network.text, atMs),
+      known.network(parseNetwork(one.entity)?.text ?? '', atMs),
       user === null ? undefined : known.user(user, atMs),
     ].filter((actor) => actor !== undefined);
     if (actors.length === 0) return one;
@@ -141,8 +142,13 @@ export function createDecisionCore(
     };
   }
 
-  function valueFor(rule: ResponseRule, { client: { address, user } }: Case, atMs: number): string | null {
+  function valueFor(rule: ResponseRule, one: Case, atMs: number): string | null {
+    const { address, user } = one.client;
     if (rule.scope === 'user') return user;
+    if (rule.scope === 'range') {
+      const entity = parseNetwork(one.entity);
+      if (entity?.single === false) return entity.text;
+    }
     const network = address === null ? null : parseNetwork(address);
     if (rule.scope === 'ip' || network === null) return network?.text ?? null;
     // a range only where the abuse was seen to be the range's
@@ -184,7 +190,8 @@ export function createDecisionCore(
       value: key.value,
       target: key.target,
     } satisfies Waits);
-    const rail = rails.against(key, { is: one.client.confidence, least: rule.minConfidence }, atMs);
+    const is = key.scope === 'range' ? (known.network(key.value, atMs)?.confidence ?? 'none') : one.client.confidence;
+    const rail = rails.against(key, { is, least: rule.minConfidence }, atMs);
     if (rail === 'no-facts') {
       if (before?.state === 'refused') return; // waited before; facts that come late are looked at when they come
       if (!waiting.has(waits)) waiting.set(waits, atMs + response.factsWaitMs);

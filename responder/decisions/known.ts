@@ -10,6 +10,8 @@ import { covers, type Network, overlap, parseNetwork } from './network.ts';
 export interface KnownActor {
   /** Distinct users behind it. */
   readonly users: number;
+  /** Of a network: how sure its least sure address is. */
+  readonly confidence: ClientRecord['confidence'];
   readonly risk: number;
   readonly stages: readonly Stage[];
   /** Over a bound by itself. */
@@ -27,6 +29,8 @@ export interface Known {
   address(text: string, nowMs: number): KnownActor | undefined;
   network(text: string, nowMs: number): KnownActor | undefined;
   user(text: string, nowMs: number): KnownActor | undefined;
+  /** Users behind those of its addresses that are known. */
+  usersWithin(network: Network, nowMs: number): number;
   /** Networks over a bound that the address is one of, narrowest first. */
   abusing(address: Network, nowMs: number): readonly Network[];
   isProxy(network: Network): boolean;
@@ -85,6 +89,7 @@ export function createKnown(snapshot?: KnownSnapshot): Known {
   const users = createRecent<KnownActor>(MOST.users, snapshot?.users);
   const proxies = createRecent<number>(MOST.proxies, snapshot?.proxies);
   const notices = createRecent<number>(MOST.notices, snapshot?.notices);
+  const parsedAddresses = createParsed(() => addresses.map.keys());
   const parsedNetworks = createParsed(() => networks.map.keys());
   const parsedProxies = createParsed(() => proxies.map.keys());
   const parsedNotices = createParsed(() => notices.map.keys());
@@ -104,12 +109,14 @@ export function createKnown(snapshot?: KnownSnapshot): Known {
       const { facts, risk, atMs } = record;
       if (facts.misattributed === true) touched.push(...known.notice([key], atMs));
       const stages = STAGES.filter((stage) => record.stages.some((mark) => mark.stage === stage));
-      const actor = { users: facts.users, risk, stages, abuses: record.abuse !== '', atMs };
+      const confidence = facts.confidence ?? 'none';
+      const actor = { users: facts.users, confidence, risk, stages, abuses: record.abuse !== '', atMs };
       // what is told of one that was over its bound goes on to be one that was
       const merged = (before: KnownActor | undefined): KnownActor =>
         fresh(before, atMs)?.abuses === true ? { ...actor, abuses: true } : actor;
       if (named?.single) {
         addresses.set(named.text, merged(addresses.map.get(named.text)));
+        parsedAddresses.add(named.text);
         touched.push(named.text);
       } else if (named !== null) {
         networks.set(named.text, merged(networks.map.get(named.text)));
@@ -145,6 +152,12 @@ export function createKnown(snapshot?: KnownSnapshot): Known {
     address: (text, nowMs) => fresh(addresses.map.get(text), nowMs),
     network: (text, nowMs) => fresh(networks.map.get(text), nowMs),
     user: (text, nowMs) => fresh(users.map.get(text), nowMs),
+    usersWithin(network, nowMs) {
+      let users = 0;
+      for (const address of parsedAddresses.each())
+        if (covers(network, address)) users += fresh(addresses.map.get(address.text), nowMs)?.users ?? 0;
+      return users;
+    },
     abusing(address, nowMs) {
       const found: Network[] = [];
       for (const network of parsedNetworks.each()) {

@@ -73,7 +73,9 @@ export function createRails(
     if (known.isNoticed(network, nowMs)) return 'notice';
     const actor = network.single ? known.address(network.text, nowMs) : known.network(network.text, nowMs);
     if (actor === undefined) return 'no-facts';
-    return actor.users > config.maxUsersPerAddress ? 'shared' : null;
+    // what is told of a network counts those that took part
+    const users = network.single ? actor.users : known.usersWithin(network, nowMs);
+    return users > config.maxUsersPerAddress ? 'shared' : null;
   }
 
   return {

@@ -12,6 +12,8 @@ export interface Case {
   readonly kind: Incident['kind'];
   readonly hard: boolean;
   readonly title: string;
+  /** Whom the incident is held against: of abuse spread over a network, that. */
+  readonly entity: string;
   /** What the incident tells of whom it names; of another client of it nothing: what is known of that one itself counts. */
   readonly risk: number;
   readonly stages: readonly Stage[];
@@ -34,6 +36,7 @@ export function caseOf(incident: Incident, client: ClientRecord, hitMs: number):
     kind: incident.kind,
     hard: incident.hard,
     title: incident.title,
+    entity: incident.entity,
     risk: isNamed ? story.risk : 0,
     stages: isNamed ? STAGES.filter((stage) => story.stages.some((mark) => mark.stage === stage)) : [],
     client: { address: client.address, confidence: client.confidence, user: client.user },

@@ -30,6 +30,8 @@ export interface ActorFacts {
   readonly firstSeenMs: number;
   /** Our own configuration names the wrong client here (a proxy, a range that is nobody's own): neither to be blamed nor blocked. */
   readonly misattributed?: boolean;
+  /** Of a network, an account, everyone: how sure the least sure address of those that took part is. */
+  readonly confidence?: ClientRecord['confidence'];
 }
 
 export interface ActorRecord {

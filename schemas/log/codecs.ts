@@ -221,6 +221,7 @@ const actor: z.ZodType<ActorRecord> = z.object({
     requests: z.number(),
     firstSeenMs: z.number(),
     misattributed: z.boolean().exactOptional(),
+    confidence: z.enum(['high', 'medium', 'low', 'none']).exactOptional(),
   }),
   service: text,
   operation: text,

@@ -174,6 +174,23 @@ describe('a decision', () => {
     expect(rows[0]).toMatchObject({ scope: 'range', value: '203.0.113.0/24' });
   });
 
+  it('about a range names the network that an incident is held against, where nobody else is named', () => {
+    const { core, rows, states } = decidingOf({
+      rules: [
+        { ...BAN, scope: 'range', minRisk: 40 },
+        { ...BAN, name: 'ip' },
+      ],
+    });
+    const subject = { kind: 'network', key: '203.0.113.0/24' } as const;
+    core.actor(actorOf({ subject, abuse: 'credential-stuffing', risk: 58 }), DAY);
+    core.incident(
+      incidentOf({ kind: 'actor', client: clientRecord(null), entity: subject.key, clients: [ATTACKER] }),
+      DAY,
+    );
+    expect(states()).toEqual(['enforced']);
+    expect(rows[0]).toMatchObject({ scope: 'range', value: '203.0.113.0/24', risk: 58 });
+  });
+
   it('says nothing that could break a line: titles come from telemetry', () => {
     const { core, rows } = decidingOf();
     core.actor(actorOf(), DAY);
@@ -338,6 +355,27 @@ describe('a rail', () => {
     core.actor(actorOf({ subject, client, abuse: 'credential-stuffing' }), DAY);
     core.incident(incidentOf({ client }), DAY);
     expect(states()).toEqual([`refused ${rail}`]);
+  });
+
+  it('refuses a range whose addresses may be made up, and one behind whose addresses too many users are', () => {
+    const subject = { kind: 'network', key: '203.0.113.0/24' } as const;
+    const incident = incidentOf({ kind: 'actor', client: clientRecord(null), entity: subject.key });
+    const spread = actorOf({ subject, abuse: 'credential-stuffing' });
+    for (const confidence of ['low', 'none', undefined] as const) {
+      const { core, states } = decidingOf({ rules: [{ ...BAN, scope: 'range', minConfidence: 'medium' }] });
+      const { confidence: _, ...facts } = spread.facts;
+      core.actor({ ...spread, facts: { ...facts, ...(confidence && { confidence }) } }, DAY);
+      core.incident(incident, DAY);
+      expect(states()).toEqual(['refused confidence']);
+    }
+    const { core, states } = decidingOf({ rules: [{ ...BAN, scope: 'range' }], maxUsersPerAddress: 5 });
+    core.actor(spread, DAY);
+    core.actor(actorOf({ subject: { kind: 'client', key: '203.0.113.8' }, shared: 3 }), DAY);
+    core.actor(actorOf({ subject: { kind: 'client', key: '203.0.113.9' }, shared: 2 }), DAY);
+    core.incident(incident, DAY);
+    expect(states()).toEqual(['enforced']);
+    core.actor(actorOf({ subject: { kind: 'client', key: '203.0.113.10' }, shared: 1, atMs: DAY + 1 }), DAY + 1);
+    expect(states()).toEqual(['enforced', 'undone']);
   });
 
   it('refuses a range that holds an address seen to forward, or one that a notice covers', () => {

@@ -77,7 +77,8 @@ export function actorOf(
     abuse: '',
     evidence: 0,
     bound: 6,
-    client: clientRecord(subject.kind === 'client' ? subject.key : ATTACKER),
+    // of what is spread over many nobody is named
+    client: clientRecord(subject.kind === 'client' ? subject.key : null),
     clients: [],
     clientCount: 1,
     users: [],
@@ -85,7 +86,12 @@ export function actorOf(
     risk: 0,
     reasons: [],
     stages: [],
-    facts: { users: shared, requests: 100, firstSeenMs: DAY },
+    facts: {
+      users: shared,
+      requests: 100,
+      firstSeenMs: DAY,
+      ...(subject.kind === 'network' && { confidence: 'high' as const }),
+    },
     service: 'gateway',
     operation: 'POST /login',
     expected: '',
