@@ -126,7 +126,7 @@ async function startOn(
   }
   const failures: Promise<never>[] = [];
   if (clickhouse !== undefined) {
-    await untilApplied(clickhouse, logger, signal);
+    await untilApplied(clickhouse, logger, signal, roles.some(appliesSchema));
     const platform: Platform = { config, log, clickhouse, logger, metrics };
     for (const role of ALL_ROLES) {
       if (role === 'collector' || !roles.includes(role)) continue;
@@ -195,15 +195,25 @@ async function startCollector(
   return addresses;
 }
 
+/** A console may run as a user who can make no table (docs/operations.md): it waits for the others. */
+const appliesSchema = (role: Role): boolean => role !== 'collector' && role !== 'console';
+
 /** ClickHouse may be down at start. */
-async function untilApplied(clickhouse: ClickHouse, logger: Logger, signal: AbortSignal | undefined): Promise<void> {
+async function untilApplied(
+  clickhouse: ClickHouse,
+  logger: Logger,
+  signal: AbortSignal | undefined,
+  applies: boolean,
+): Promise<void> {
   for (let told = false; ; ) {
     if (signal?.aborted) throw new SpanwardenError('STOPPED', 'stopped before ClickHouse answered');
     try {
-      return await applySchema(clickhouse, { log: logger });
+      if (applies) return await applySchema(clickhouse, { log: logger });
+      if (await schemaReady(clickhouse)) return;
+      throw new SpanwardenError('CLICKHOUSE_UNAVAILABLE', 'no other role has applied the schema yet');
     } catch (error) {
       if (!isRetryable(error)) throw error;
-      if (!told) logger.warn({ err: error }, 'waiting for ClickHouse to apply the schema');
+      if (!told) logger.warn({ err: error }, 'waiting for ClickHouse to have the schema');
       told = true;
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }

@@ -9,6 +9,7 @@ umask 077
 settings() {
   cat <<'SETTINGS'
 CLICKHOUSE_PASSWORD=$(secret)
+CLICKHOUSE_CONSOLE_PASSWORD=$(secret)
 CLICKHOUSE_READER_PASSWORD=$(secret)
 GRAFANA_PASSWORD=$(secret)
 # what requests to the console must carry

@@ -20,7 +20,7 @@ import { type HeldProcess, startHeld } from '../kafka/held-process.ts';
 import { type Compose, loadCompose } from '../unit/compose/compose.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
-const PASSWORDS = { writer: 'of the roles', reader: 'of people' };
+const PASSWORDS = { writer: 'of the roles', reader: 'of people', console: 'of the console' };
 
 const cleanups: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -154,6 +154,7 @@ describe.skipIf(noClickHouse || noOwnBroker)('the composed services', () => {
   test('take spans, store them through Kafka with two detectors, and end cleanly', async () => {
     const compose = loadCompose({
       CLICKHOUSE_PASSWORD: PASSWORDS.writer,
+      CLICKHOUSE_CONSOLE_PASSWORD: PASSWORDS.console,
       CLICKHOUSE_READER_PASSWORD: PASSWORDS.reader,
       GRAFANA_PASSWORD: 'not needed here',
       CONSOLE_TOKEN: 'a-token-of-the-composed-console',

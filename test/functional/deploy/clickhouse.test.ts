@@ -6,7 +6,7 @@ import { noClickHouse, removeDirectory, temporaryDirectory } from '../clickhouse
 import { post, settingsOf, start, until } from '../roles/running.ts';
 import { ADMIN, ask, type ComposedServer, startComposedServer } from './server.ts';
 
-const PASSWORDS = { writer: 'of the roles', reader: 'of people' };
+const PASSWORDS = { writer: 'of the roles', reader: 'of people', console: 'of the console' };
 
 describe.skipIf(noClickHouse)('the composed ClickHouse', () => {
   const [directory, data] = [temporaryDirectory(), temporaryDirectory()];
@@ -70,7 +70,7 @@ describe.skipIf(noClickHouse)('the composed ClickHouse', () => {
   });
 
   test('without the password nobody gets in', async () => {
-    for (const user of ['spanwarden', 'reader']) {
+    for (const user of ['spanwarden', 'reader', 'console']) {
       expect(await ask(server.url, user, '', 'SELECT 1')).toBe('AUTHENTICATION_FAILED');
       expect(await ask(server.url, user, 'guess', 'SELECT 1')).toBe('AUTHENTICATION_FAILED');
     }

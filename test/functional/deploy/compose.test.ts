@@ -21,7 +21,7 @@ test('docker/new-env.sh makes passwords that differ, for its owner alone, and ne
   expect(statSync(environmentFile).mode & 0o777).toBe(0o600);
   const text = readFileSync(environmentFile, 'utf8');
   const secrets = [...text.matchAll(/^[A-Z_]+=([0-9a-f]{48})$/gm)].map(([, secret]) => secret);
-  expect(new Set(secrets).size).toBe(5);
+  expect(new Set(secrets).size).toBe(6);
   const again = makeEnvironment();
   expect([again.status, again.stdout]).toEqual([0, expect.stringContaining('nothing was changed')]);
   expect(readFileSync(environmentFile, 'utf8')).toBe(text);

@@ -24,6 +24,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 export interface Passwords {
   readonly writer: string;
   readonly reader: string;
+  readonly console: string;
 }
 
 /** Statements as a user: the answer's text, or the code of ClickHouse's exception. */
@@ -80,6 +81,7 @@ export async function startComposedServer(directory: string, passwords: Password
         TZ: 'UTC',
         SPANWARDEN_CLICKHOUSE_PASSWORD: passwords.writer,
         SPANWARDEN_CLICKHOUSE_READER_PASSWORD: passwords.reader,
+        SPANWARDEN_CLICKHOUSE_CONSOLE_PASSWORD: passwords.console,
       },
     },
   );
