@@ -9,7 +9,9 @@ import type { DigestEntry } from '../../../schemas/alerts/digest.ts';
 import {
   type Alert,
   type Delivery,
+  type Evidence,
   type Incident,
+  type IncidentStory,
   type IncidentWord,
   NO_STORY,
 } from '../../../schemas/alerts/incident.ts';
@@ -418,9 +420,70 @@ const incident = (name: string, facts: Partial<Incident> & { of: readonly Reques
   };
 };
 
+const evidenceOf = ({ traceId, startMs, tree, facts }: Request): Evidence => {
+  const { kind, service, operation } = facts.findings![0]!;
+  const [entrySpanId, spanId] = [0, 1].map((n) => spanOf(traceId, tree.operation, n));
+  const client = facts.client!.address!;
+  return { traceId, entrySpanId: entrySpanId!, spanId: spanId!, kind, service, operation, client, atMs: startMs };
+};
+
+/** How far the attacker got: other people's orders first, then a checkout without paying. */
+const STORY: IncidentStory = {
+  stages: [
+    {
+      stage: 'access',
+      technique: 'T1213',
+      by: 'object-enumeration',
+      firstMs: invoices[0]!.startMs,
+      lastMs: invoices[2]!.startMs,
+      count: 3,
+    },
+    {
+      stage: 'exploitation',
+      technique: 'T1190',
+      by: 'required-child',
+      firstMs: attack.startMs,
+      lastMs: attack.startMs,
+      count: 1,
+    },
+  ],
+  risk: 71,
+  reasons: ['3 orders of others in 3 requests', 'a payment left out'],
+  timeline: [
+    ...invoices.slice(0, 1).map(({ startMs, traceId }) => ({
+      atMs: startMs,
+      what: 'stage' as const,
+      text: 'access (T1213), shown by object-enumeration',
+      traceId,
+      client: CLIENTS.attacker,
+    })),
+    {
+      atMs: attack.startMs,
+      what: 'stage',
+      text: 'exploitation (T1190), shown by required-child',
+      traceId: attack.traceId,
+      client: CLIENTS.attacker,
+    },
+  ],
+  expected: [
+    { depth: 0, call: 'gateway server POST /checkout', count: 1, mark: '' },
+    { depth: 1, call: 'orders server POST /orders', count: 1, mark: '' },
+    { depth: 2, call: 'payments server POST /charge', count: 1, mark: 'missing' },
+  ],
+  seen: [
+    { depth: 0, call: 'gateway server POST /checkout', count: 1, mark: '' },
+    { depth: 1, call: 'orders server POST /orders', count: 1, mark: '' },
+  ],
+  evidence: [...invoices, attack].map(evidenceOf),
+  reached: ['gateway', 'orders', 'customers', 'postgresql'],
+  tables: ['orders', 'charges', 'customers'],
+  fields: ['card_number'],
+  similar: [],
+};
+
 const stolen = incident('orders reached charges, as it never did', { of: invoices });
 export const INCIDENTS = {
-  unpaid: incident('POST /checkout without payments POST /charge', { of: [attack], severity: 3.5 }),
+  unpaid: incident('POST /checkout without payments POST /charge', { of: [attack], severity: 3.5, story: STORY }),
   /** The same client's first steps, taken into the story of the unpaid checkout. */
   invoices: {
     ...stolen,

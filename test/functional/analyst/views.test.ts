@@ -36,9 +36,9 @@ const VIEWS: Readonly<Record<string, { readonly key: string; readonly things: nu
   },
   incident_timeline: {
     key: 'incident_id, at, event, what, trace_id',
-    // a request for each trace, one row for the opening (or merging) of each, one closing, alerts, deliveries, words
+    // a request for each trace, two stages, one row for the opening (or merging) of each, one closing, alerts, deliveries, words
     things:
-      inStories + Object.keys(INCIDENTS).length + 1 + Object.keys(ALERTS).length + DELIVERIES.length + WORDS.length,
+      inStories + 2 + Object.keys(INCIDENTS).length + 1 + Object.keys(ALERTS).length + DELIVERIES.length + WORDS.length,
   },
   ocsf_detection_finding: { key: "JSONExtractString(finding_info, 'uid')", things: standing.length },
   client_activity: {
@@ -184,7 +184,9 @@ describe.skipIf(noClickHouse)('views', () => {
     const requests = rows.filter(({ event }) => event === 'request').map(({ trace_id }) => trace_id);
     expect(requests).toEqual([...invoices, attack].map(({ traceId }) => traceId));
     expect(rows.map(({ event }) => event).filter((event) => event !== 'request')).toEqual([
+      'stage',
       'merged',
+      'stage',
       'opened',
       'alert',
       'delivery',
