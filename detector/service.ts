@@ -19,6 +19,7 @@ import type { ClientRecord, Verdict } from '../schemas/log/verdict.ts';
 import type { Segment } from '../traces/segment.ts';
 import type { ActorEvents } from './core/actor-events.ts';
 import { type Core, type CoreDeps, type CoreEffects, createCore } from './core/core.ts';
+import { createLookUps } from './look-ups.ts';
 import { beginningAt, type Owned, ownedFrom } from './owned.ts';
 import { createRows, type RowStore, type StoredVerdict } from './rows.ts';
 import { saidEvents } from './said-events.ts';
@@ -127,6 +128,10 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
   let questions: NewRecord[] = [];
   /** By partition. */
   const events = new Map<number, ActorEvent[]>();
+  const lookUps = createLookUps(
+    ({ producerTraceId, producerSpanId }) => store.clientsOfTrace(producerTraceId, producerSpanId),
+    (ask, clients) => core.found(ask, clients),
+  );
   const core: Core = newCore();
   const storing = createStoring(config.detector, {
     rows,
@@ -176,10 +181,7 @@ export function createDetector(config: DetectorOptions, deps: DetectorDeps): Det
         questions.push({ kind: RecordKind.originAnswer, key: answer.traceId, value: encodeJson(answer) });
       },
       lookUp(ask) {
-        void store.clientsOfTrace(ask.producerTraceId, ask.producerSpanId).then(
-          (clients) => core.found(ask, clients),
-          () => {}, // the wait decides
-        );
+        lookUps.add(ask);
       },
       seen(segment, verdict) {
         if (partitions.get(verdict.partition)?.repeats === null)
