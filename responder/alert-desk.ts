@@ -33,8 +33,8 @@ export interface AlertDesk {
   /** Attempts under way may end within `deadlineMs`; what waits is left to the next owner. */
   close(deadlineMs: number): Promise<void>;
   readonly tell: KeeperSink['alert'];
-  /** It became part of another: those who hold it open hear its end. */
-  merged(incident: Incident): void;
+  /** It became part of another: those who hold it open hear its end. It grew: those whom it concerns now hear of it. */
+  changed(incident: Incident): void;
   /** Somebody looks at an incident. */
   word(word: IncidentWord): void;
   replay(replay: AlertReplay): void;
@@ -45,6 +45,7 @@ export interface AlertDesk {
 }
 
 const DAY_MS = 86_400_000;
+const MAX_ANNOUNCED = 100_000;
 
 /** Deliveries read back at a start: of all that may still be tried, and of replays of older ones. */
 export const recentDays = ({ giveUpAfterMs }: Pick<AlertsConfig, 'giveUpAfterMs'>): number =>
@@ -59,7 +60,15 @@ export function createAlertDesk(config: AlertsConfig & { readonly database: stri
   const words = createWords(look);
   const destinations = createDestinations(config, { now });
   let outbox: Outbox | undefined;
+  /** Incidents of which an alert was made: members of a storm are not told of one by one, whatever becomes of them. */
+  const announced = new Set<string>();
   let lastAlertMs = 0;
+
+  function announce(incidentId: string): void {
+    announced.delete(incidentId);
+    announced.add(incidentId);
+    if (announced.size > MAX_ANNOUNCED) announced.delete(announced.values().next().value!);
+  }
 
   function newOutbox(): Outbox {
     const { giveUpAfterMs, maxInFlight } = config;
@@ -85,7 +94,17 @@ export function createAlertDesk(config: AlertsConfig & { readonly database: stri
   return {
     open(recent) {
       outbox = newOutbox();
-      for (const { alert, delivery } of recent) outbox.restore(alert, delivery);
+      const nowhere = new Set<string>();
+      for (const { alert, delivery } of recent) {
+        announce(alert.incidentId);
+        const waits = delivery.state === 'pending' || delivery.state === 'failed';
+        if (!outbox.restore(alert, delivery) && waits) nowhere.add(delivery.destination);
+      }
+      if (nowhere.size > 0)
+        logger.warn(
+          { destinations: [...nowhere] },
+          'alerts wait for destinations that are not configured any more: they are sent when one of that name is again',
+        );
     },
     async close(deadlineMs) {
       const closing = outbox;
@@ -97,6 +116,7 @@ export function createAlertDesk(config: AlertsConfig & { readonly database: stri
       const isNew = outbox?.add(alert, members.length > 0 ? members : [incident]) ?? false;
       if (event === 'closed' && !isNew) return; // nobody wants to hear of it
       rows.alert(alert);
+      if (event !== 'closed') announce(incident.id);
       lastAlertMs = now();
       alertsMade.add(1, { event, class: incident.class });
       logger.info(
@@ -110,9 +130,16 @@ export function createAlertDesk(config: AlertsConfig & { readonly database: stri
         'alert',
       );
     },
-    merged(incident) {
-      const alert = createAlert('closed', incident, `${incident.occurrences}:merged`, [], incident.closedMs, context);
-      if (outbox?.add(alert, [incident]) === true) rows.alert(alert);
+    changed(incident) {
+      if (incident.state === 'merged') {
+        const alert = createAlert('closed', incident, `${incident.occurrences}:merged`, [], incident.closedMs, context);
+        if (outbox?.add(alert, [incident]) === true) rows.alert(alert);
+      } else if (incident.state === 'open' && announced.has(incident.id)) {
+        const atMs = Math.max(incident.openedMs, incident.endMs);
+        const make = (name: string): Alert =>
+          createAlert('updated', incident, `${incident.occurrences}:to:${name}`, [], atMs, context);
+        for (const alert of outbox?.catchUp(incident, make) ?? []) rows.alert(alert);
+      }
     },
     word(word) {
       if (word.action !== 'acknowledge' || word.result !== 'taken') return;

@@ -104,7 +104,7 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     incident(incident) {
       rows.incident(incident);
       dirty = true;
-      if (incident.state === 'merged') desk.merged(incident);
+      desk.changed(incident);
     },
     alert: desk.tell,
   };

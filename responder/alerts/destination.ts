@@ -2,7 +2,7 @@
 import type { Alert } from '../../schemas/alerts/incident.ts';
 import type { AlertDestination, AlertsConfig } from '../../schemas/config/alerts.ts';
 import { createAlertmanager, createAlertmanagerWebhook } from './alertmanager.ts';
-import { createFilter } from './filter.ts';
+import { createFilter, mayFitLater } from './filter.ts';
 import type { OutboxDestination } from './outbox.ts';
 import { createPagerDuty } from './pagerduty.ts';
 import { type Outgoing, post } from './post.ts';
@@ -57,6 +57,7 @@ export function createDestinations(
     return {
       name,
       wants: createFilter(destination),
+      mayWantLater: mayFitLater(destination),
       digest: 'digest' in destination && destination.digest,
       resolve: destination.resolve ?? (KEEPS_STATE.has(type) || config.resolve),
       acknowledge: type === 'pagerduty',

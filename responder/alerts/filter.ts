@@ -19,6 +19,10 @@ export function createFilter(wants: Wants): (incident: Incident) => boolean {
       [incident.service, ...incident.services].some((service) => wants.services.some((one) => named(one, service))));
 }
 
+/** Whether an incident that does not fit now may fit later: risk, stage, severity and services grow. */
+export const mayFitLater = ({ kinds, services, minSeverity, minStage, minRisk }: Wants): boolean =>
+  minRisk > 0 || minSeverity > 0 || minStage !== undefined || kinds.length > 0 || services.length > 0;
+
 /** `pay*` is any that begins so. */
 const named = (wanted: string, service: string): boolean =>
   wanted.endsWith('*') ? service.startsWith(wanted.slice(0, -1)) : wanted === service;

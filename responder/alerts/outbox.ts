@@ -10,6 +10,8 @@ export interface OutboxDestination {
   readonly name: string;
   /** Whether it wants to hear of this incident. */
   wants(incident: Incident): boolean;
+  /** Whether it may want to hear of one that it does not want to hear of yet. */
+  readonly mayWantLater: boolean;
   /** Whether it also gets the digest of each day, the end of incidents it was told of, and that somebody looks at them. */
   readonly digest: boolean;
   readonly resolve: boolean;
@@ -31,8 +33,10 @@ export interface Outbox {
    * it is new to anybody.
    */
   add(alert: Alert, about: readonly Incident[]): boolean;
-  /** Takes back what an earlier run left: undelivered, or known as done and not sent again. */
-  restore(alert: Alert, delivery: Delivery): void;
+  /** Tells those who want to hear of an incident now and did not before; gives what is new. */
+  catchUp(incident: Incident, make: (destination: string) => Alert): Alert[];
+  /** Takes back what an earlier run left: undelivered, or known as done and not sent again. False: there is no such destination. */
+  restore(alert: Alert, delivery: Delivery): boolean;
   /** A dead letter once more, under its id; false when something newer is known of it, or no such destination. */
   replay(alert: Alert, of: Pick<Delivery, 'destination' | 'revision' | 'attempt'>): boolean;
   /** Resolves when nothing is due or in flight any more, or when the deadline is over. */
@@ -86,11 +90,22 @@ export function createOutbox(
       }
       return isNew;
     },
+    catchUp(incident, make) {
+      const made: Alert[] = [];
+      for (const { destination, told, queue } of places.values()) {
+        if (!destination.mayWantLater || told.has(incident.id) || !destination.wants(incident)) continue;
+        note(told, incident.id);
+        const alert = make(destination.name);
+        if (queue.add(alert)) made.push(alert);
+      }
+      return made;
+    },
     restore(alert, delivery) {
       const place = places.get(delivery.destination);
-      if (place === undefined) return;
+      if (place === undefined) return false;
       if (alert.incidentId !== '') note(place.told, alert.incidentId);
       place.queue.restore(alert, delivery);
+      return true;
     },
     replay: (alert, of) => places.get(of.destination)?.queue.replay(alert, of) ?? false,
     pending: () => [...places.values()].reduce((sum, { queue }) => sum + queue.size(), 0),

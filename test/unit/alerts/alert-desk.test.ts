@@ -81,17 +81,35 @@ test('an incident is told to all, its end where state is kept; somebody looking 
 test('one that became part of another ends where it is held open, once, however often its row changes', () => {
   desk.tell('opened', incidentOf(), '1', DAY, []);
   const merged = incidentOf({ state: 'merged', mergedInto: '0'.repeat(16), closedMs: DAY + 5 });
-  desk.merged(merged);
-  desk.merged({ ...merged, revision: 9, traceCount: 40 });
+  desk.changed(merged);
+  desk.changed({ ...merged, revision: 9, traceCount: 40 });
   expect(queued()).toEqual(['hook incident.opened', 'pager incident.closed', 'pager incident.opened']);
   const ends = alerts.filter(({ type }) => type === 'incident.closed');
   expect(ends).toHaveLength(1);
   expect(JSON.parse(ends[0]!.body).data.incident).toMatchObject({ state: 'merged', mergedInto: '0'.repeat(16) });
 });
 
+test('who wants to hear of an incident only now hears of it when it has grown so far, once; of a member of a storm nobody does', () => {
+  const destinations = [
+    { name: 'risky', type: 'slack', url: 'http://127.0.0.1:9/', minRisk: 50 },
+    { name: 'all', type: 'slack', url: 'http://127.0.0.1:9/' },
+  ];
+  open({ destinations });
+  const risk = (value: number, fields: object = {}) =>
+    incidentOf({ ...fields, story: { ...incidentOf().story, risk: value } });
+  desk.tell('opened', risk(0), '1', DAY, []);
+  expect(queued()).toEqual(['all incident.opened']);
+  for (const value of [10, 49, 50, 90]) desk.changed(risk(value));
+  expect(queued()).toEqual(['all incident.opened', 'risky incident.updated']);
+  expect(JSON.parse(alerts.at(-1)!.body).data.story.risk).toBe(50);
+  desk.changed(risk(90, { id: 'a'.repeat(16) }));
+  desk.changed(risk(90, { state: 'closed' }));
+  expect(deliveries).toHaveLength(2);
+});
+
 test('of what nobody was told no end is made, nor kept', () => {
   desk.tell('closed', incidentOf({ state: 'closed' }), '1', DAY, []);
-  desk.merged(incidentOf({ id: 'f'.repeat(16), state: 'merged', closedMs: DAY }));
+  desk.changed(incidentOf({ id: 'f'.repeat(16), state: 'merged', closedMs: DAY }));
   desk.word(word());
   expect(alerts).toEqual([]);
   expect(deliveries).toEqual([]);

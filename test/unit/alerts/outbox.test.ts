@@ -37,6 +37,7 @@ function worldOf(
     destinations.map((more) => ({
       name: 'ops',
       wants: ({ class: of }) => of === 'security',
+      mayWantLater: false,
       digest: false,
       resolve: false,
       acknowledge: false,
