@@ -32,7 +32,7 @@ RUN install --directory --owner=1000 --group=1000 /var/lib/spanwarden
 WORKDIR /var/lib/spanwarden
 # by number, so that an orchestrator can see that it is not root; `node` in the image
 USER 1000:1000
-EXPOSE 4317 4318 9464 9465
+EXPOSE 4317 4318 9464 9465 9466
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 \
   CMD ["node", "/opt/spanwarden/ready.mjs"]
 ENTRYPOINT ["node", "/opt/spanwarden/dist/cli/bin.mjs"]

@@ -22,6 +22,10 @@ TRUSTED_PROXIES=
 LEARNING_PROFILE=
 # signed webhooks, as YAML in one line: [{name: on-call, url: "https://…", secret: "whsec_…"}]
 ALERT_DESTINATIONS=
+# off, simulate or enforce; empty: off
+RESPONSE_MODE=
+# who may ask for decisions, as YAML in one line: [{name: firewall, key: "…", uses: [bouncer]}]
+RESPONSE_KEYS=
 LOG_LEVEL=info
 SETTINGS
 }

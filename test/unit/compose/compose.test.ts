@@ -116,8 +116,10 @@ describe('settings', () => {
     }
     for (const [name, value] of script) if (value === '$(secret)') expect(Object.keys(SECRETS)).toContain(name);
     expect(() => loadCompose({ ...SECRETS, GRAFANA_PASSWORD: '' })).toThrow('new-env.sh');
+    // without keys nobody may ask for decisions
     for (const line of textOf('docker-compose.yml').split('\n'))
-      if (/^\s+\w*(PASSWORD|SECRET|KEY)\w*:/.test(line)) expect(line).toMatch(/: \$\{[A-Z_]+:\?[^}]+\}$/);
+      if (/^\s+\w*(PASSWORD|SECRET|KEY)\w*:/.test(line) && !line.includes('RESPONSE_KEYS'))
+        expect(line).toMatch(/: \$\{[A-Z_]+:\?[^}]+\}$/);
   });
 
   test('memory: what a role may hold fits into its limit', () => {
@@ -192,13 +194,14 @@ describe('every service', () => {
 });
 
 describe('the network', () => {
-  test('only OTLP, the console and Grafana are published, on loopback, where they listen', () => {
+  test('only OTLP, response, the console and Grafana are published, on loopback, where they listen', () => {
     const published = named.flatMap(({ name, service }) => (service.ports ?? []).map((port) => `${name} ${port}`));
     const { collector } = configOf(compose.services.collector!);
     expect(collector.host).toBe('0.0.0.0');
     expect(published).toEqual([
       `collector 127.0.0.1:4317:${collector.grpcPort}`,
       `collector 127.0.0.1:4318:${collector.httpPort}`,
+      `responder 127.0.0.1:9466:${configOf(compose.services.responder!).response.port}`,
       `console 127.0.0.1:9465:${configOf(compose.services.console!).console.port}`,
       'grafana 127.0.0.1:3000:3000',
     ]);
@@ -303,7 +306,9 @@ describe('Dockerfile', () => {
   });
 
   test('it listens where EXPOSE says', () => {
-    const { collector, console, http } = configSchema.parse({});
-    expect(said('EXPOSE')).toBe(`${collector.grpcPort} ${collector.httpPort} ${http.port} ${console.port}`);
+    const { collector, console, http, response } = configSchema.parse({});
+    expect(said('EXPOSE')).toBe(
+      `${collector.grpcPort} ${collector.httpPort} ${http.port} ${console.port} ${response.port}`,
+    );
   });
 });
