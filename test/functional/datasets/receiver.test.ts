@@ -18,7 +18,7 @@ const BODY = JSON.stringify({
     },
     title: 'a title',
     why: 'similarity 0.5',
-    client: { address: '81.2.69.1', others: [] },
+    client: { address: '81.2.69.1', user: null, others: [] },
     findings: [],
     traces: [],
   },
