@@ -13,6 +13,7 @@ import {
   endDay,
   habitOf,
   happenedOf,
+  isAtLeast,
   observe,
   observedOf,
   restart,
@@ -25,6 +26,7 @@ import {
   addName,
   addTrace,
   boundedClient,
+  CONFIDENCES,
   clientCountOf,
   createFullActor,
   type FullActor,
@@ -124,6 +126,10 @@ const EVERYONE_CLIENTS = 10;
 const ACCOUNT_CLIENTS = 3;
 /** Nobody is accused of what happened once or twice; a privileged route is. */
 const FEWEST_HITS = 3;
+/** Users behind an address from which on it is many people's. */
+const MANY_USERS = 10;
+/** Objects of a kind that are foreign more often than this are public. */
+const PUBLIC_RATE = 0.3;
 /** Kind of a privileged operation that the configuration names: what its operators say needs no more evidence. */
 const DECLARED = 1;
 const PAIRS = 1 << 16;
@@ -303,6 +309,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       requests: actor.requests,
       firstSeenMs: actor.firstMs,
       misattributed: false,
+      confidence: CONFIDENCES[actor.leastSure] ?? 'none',
     };
   }
 
@@ -347,7 +354,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   ): void {
     const { cells } = actor;
     const alarmed = isAlarmed(actor, t);
-    const suspect = alarmed || habit > OWN_WAYS || decades(cells, t) >= SUSPECT_DECADES;
+    const suspect = alarmed || habit > OWN_WAYS || isAtLeast(cells, t, SUSPECT_DECADES);
     held.rate = rates.rate(peers, t, kind);
     // the mean of many that differ differs less: n gammas of a shape add up to one of n times that shape
     held.shape = rates.shape(peers, t) * (actor.kind === 'network' ? clientCountOf(actor) || 1 : 1);
@@ -371,6 +378,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     vote(actor, event.service, event.operation);
     if (client.present) {
       addClient(actor, client.key, client.hash);
+      actor.leastSure = Math.min(actor.leastSure, CONFIDENCES.indexOf(event.client.confidence));
       if (actor.kind === 'client' || actor.kind === 'user') actor.client = boundedClient(event.client);
     } else if (actor.kind === 'user') actor.client = boundedClient(event.client);
     if (event.client.user !== null) addName(actor.users, event.client.user);
@@ -622,7 +630,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     const ordinary =
       !learning &&
       habitOfRequest(Test.foreign) <= OWN_WAYS &&
-      (primary.place < 0 || decades(full.at(primary.place).cells, Test.foreign) < SUSPECT_DECADES);
+      (primary.place < 0 || !isAtLeast(full.at(primary.place).cells, Test.foreign, SUSPECT_DECADES));
     let foreignKind = -1;
     let foreignHash = 0;
     let plainKind = -1;
@@ -637,6 +645,11 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       }
       const ownership = objects.look(object.hash, userHash, clientHash, day);
       if (ownership === Ownership.shared) continue;
+      // what most name that others named first, a product or a page, is nobody's
+      if (rates.rate(primary.peers, Test.foreign, kind) > PUBLIC_RATE) {
+        learnPublic(kind, ownership === Ownership.foreign);
+        continue;
+      }
       if (ownership !== Ownership.foreign) {
         if (plainKind < 0) plainKind = kind;
         continue;
@@ -675,6 +688,14 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   const isEstablished = ({ block, i }: Subject): boolean =>
     block.days[i]! > ESTABLISHED_DAYS || (block.flags[i]! & Flag.learned) !== 0;
 
+  /** No evidence, but it may turn out to be somebody's. */
+  function learnPublic(kind: number, hit: boolean): void {
+    if (user.present) rates.add(user.peers, Test.foreign, kind, hit, user.weight);
+    if (!client.present) return;
+    for (const peers of [client.peers, PeerClass.network, PeerClass.everyone])
+      rates.add(peers, Test.foreign, kind, hit, client.weight);
+  }
+
   function remember(set: number, hash: number): void {
     if (user.place >= 0) filterAdd(full.at(user.place).sets, set, hash);
     if (client.place >= 0) filterAdd(full.at(client.place).sets, set, hash);
@@ -688,7 +709,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     if (user.present) test(user, t, kind, hit);
     if (!client.present || (user.present && isEstablished(user))) return;
     test(client, t, kind, hit);
-    spread(t, kind, hit, 0);
+    if (t !== Test.scan) spread(t, kind, hit, 0);
   }
 
   function runTest(s: Subject, kind: number, number: number): void {
@@ -729,7 +750,9 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       spread(Test.newAccount, 0, !succeeded && fresh, hash);
       accountTest(account, hash, succeeded);
     }
-    test(client, Test.failedLogin, 0, !succeeded);
+    // behind an address of many somebody always tries again and again: their accounts tell more
+    if (client.block.usersPeak[client.i]! < MANY_USERS && usersBehind(client) < MANY_USERS)
+      test(client, Test.failedLogin, 0, !succeeded);
     if (client.place < 0) return;
     const actor = full.at(client.place);
     noteAttempt(actor, account, hash);
@@ -833,7 +856,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   }
 
   const isExplained = (actor: FullActor, t: number): boolean =>
-    isAlarmed(actor, t) || decades(actor.cells, t) >= SUSPECT_DECADES * 2;
+    isAlarmed(actor, t) || isAtLeast(actor.cells, t, 2 * SUSPECT_DECADES);
 
   function forgetWho(actor: FullActor): void {
     if (actor.clients.length === 0) return;
@@ -843,6 +866,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     actor.traceIds = [];
     actor.attempts = 0;
     actor.accountCount = 0;
+    actor.leastSure = CONFIDENCES.length - 1;
     actor.startMs = 0;
     actor.endMs = 0;
     actor.sets.fill(0);
@@ -877,7 +901,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     block.before1[i] = operation + 1;
     if (b1 === 0 || b1 === operation + 1) return;
     const judged = steps.judge(s.peers, b2, b1, operation);
-    if (s.weight > 0) steps.learn(s.peers, b2, b1, operation);
+    // of what is known well one step in four is enough
+    if (s.weight > 0 && (learning || (counts.events & 3) === 0)) steps.learn(s.peers, b2, b1, operation);
     if (judged < 0) return;
     if (judged === 1) {
       const hash = mix(Math.imul(b1, 0x9e3779b1) ^ operation);

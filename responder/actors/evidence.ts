@@ -139,6 +139,13 @@ export function decades(cells: Float64Array, test: number): number {
   return largest + Math.log10(sum) - LOG_MIXTURE;
 }
 
+/** Whether it is at least so much, nearly, and without exponentials: the largest alternative alone. */
+export function isAtLeast(cells: Float64Array, test: number, least: number): boolean {
+  const at = test * FIELDS + F.ratios;
+  for (let j = 0; j < ALTERNATIVES.length; j++) if (cells[at + j]! >= least + LOG_MIXTURE) return true;
+  return false;
+}
+
 /** When the evidence began, and how much of how many it is. */
 export const sinceMsOf = (cells: Float64Array, test: number): number => cells[test * FIELDS + F.startMs]!;
 export const observedOf = (cells: Float64Array, test: number): number => cells[test * FIELDS + F.observed]!;

@@ -8,14 +8,15 @@ import type { ClientRecord } from '../../schemas/log/verdict.ts';
 import { FILTER_WORDS, linearCount, setBit } from './bits.ts';
 import { EVIDENCE_LENGTH } from './evidence.ts';
 
-const MOST_TRACES = 20;
+const MOST_TRACES = 12;
 const MOST_CLIENTS = 64;
 const MOST_NAMES = 16;
-const MOST_MARKS = 10;
+const MOST_MARKS = 8;
 /** Longest text kept of a name that came from outside. */
 const LONGEST = 64;
 /** Text kept of all traces and clients together. */
-const CLIENT_CHARACTERS = 1_024;
+const CLIENT_CHARACTERS = 480;
+const NAME_CHARACTERS = 240;
 
 /** Words of `sets`: where each begins. */
 export const Sets = {
@@ -86,6 +87,8 @@ export interface FullActor {
   client: ClientRecord | null;
   /** Largest 1 / sampling probability: above 1 not all was seen. */
   sampleWeight: number;
+  /** Of those that took part: place of the least sure address in `CONFIDENCES`. */
+  leastSure: number;
   startMs: number;
   endMs: number;
 }
@@ -118,20 +121,31 @@ export function createFullActor(kind: SubjectKind, key: string, firstMs: number,
     votes: 0,
     client: null,
     sampleWeight: 1,
+    leastSure: CONFIDENCES.length - 1,
     startMs: 0,
     endMs: 0,
   };
 }
 
 /** Control characters have no place in what people read; nor has more than some characters of it. */
-export const plainText = (text: string, longest = LONGEST): string =>
+export const plainText = (text: string, longest = LONGEST): string => flat(replaced(text, longest));
+
+/** A copy: a part of a long text would keep all of it in memory. */
+const flat = (text: string): string => Buffer.from(text).toString();
+
+const replaced = (text: string, longest: number): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   text.slice(0, longest).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 
 export function addName(names: string[], name: string): void {
   if (name === '' || names.length >= MOST_NAMES) return;
   const plain = plainText(name);
-  if (!names.includes(plain)) names.push(plain);
+  let characters = plain.length;
+  for (const one of names) {
+    if (one === plain) return;
+    characters += one.length;
+  }
+  if (characters <= NAME_CHARACTERS) names.push(plain);
 }
 
 export function addTrace(actor: FullActor, traceId: string): void {
@@ -139,8 +153,11 @@ export function addTrace(actor: FullActor, traceId: string): void {
   if (traceIds.at(-1) === traceId || traceIds.includes(traceId)) return;
   // the first half stays as it was: how it began
   if (traceIds.length >= MOST_TRACES) traceIds.splice(MOST_TRACES / 2, 1);
-  traceIds.push(traceId.slice(0, 32));
+  traceIds.push(flat(traceId.slice(0, 32)));
 }
+
+/** Least sure first. */
+export const CONFIDENCES = ['none', 'low', 'medium', 'high'] as const satisfies readonly ClientRecord['confidence'][];
 
 export function addClient(actor: FullActor, address: string, hash: number): void {
   if (!setBit(actor.sets, Sets.clients, 4, hash)) return;
