@@ -101,9 +101,10 @@ export function tellVerdict(story: StoryState, told: Told, limits: StoryLimits):
   const { verdict, findings, lead, isNew } = told;
   const client = verdict.client.address ?? '';
   if (!isNew) story.timeline = withClient(story.timeline, verdict.id, client);
-  for (const finding of findings)
-    if (finding.hard || finding === lead) tellFinding(story, finding, verdict, client, limits);
-  tellStages(story, withFindings(story.stages, findings, isNew), client, verdict, limits);
+  // what is soft beside something certain may be odd for its sake
+  const telling = findings.filter((finding) => finding.hard || finding === lead);
+  for (const finding of telling) tellFinding(story, finding, verdict, client, limits);
+  tellStages(story, withFindings(story.stages, telling, isNew), client, verdict, limits);
   story.evidence = withEvidence(
     story.evidence,
     {
@@ -118,7 +119,7 @@ export function tellVerdict(story: StoryState, told: Told, limits: StoryLimits):
     },
     {
       entry: cut(verdict.operation, MAX_NAME),
-      stages: stageBits(findings),
+      stages: stageBits(telling),
       priority: hashOf(verdict.traceId, verdict.entrySpanId),
     },
     limits.evidence,
