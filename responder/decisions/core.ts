@@ -351,7 +351,7 @@ export function createDecisionCore(
         const isMeant =
           decision.id === action.about ||
           decision.value === named ||
-          (about !== null && subject !== null && covers(subject, about));
+          (about !== null && subject !== null && (covers(subject, about) || covers(about, subject)));
         if (!isMeant) continue;
         end(decision, 'undone', clean(action.by, 256), atMs, action.comment === '' ? '' : `undone: ${action.comment}`);
         pardon(decision.scope, decision.value, atMs);

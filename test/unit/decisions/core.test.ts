@@ -455,13 +455,15 @@ describe('an undone decision', () => {
       core.incident(incidentOf({ id: 'a new one', openedMs: DAY + 2 * HOUR }), DAY + 2 * HOUR);
       expect(states()).toEqual(['enforced', 'undone', 'enforced']);
     }
-    const { core, states } = decidingOf({ rules: [BAN, { ...BAN, scope: 'range' }] });
-    core.actor(actorOf(), DAY);
-    core.actor(actorOf({ subject: { kind: 'network', key: '203.0.113.0/24' }, abuse: 'scanning' }), DAY);
-    core.incident(incidentOf(), DAY);
-    expect(states()).toEqual(['enforced', 'enforced']);
-    expect(core.action(undo(ATTACKER), DAY + MINUTE)).toBe(2);
-    expect(core.inForce()).toEqual([]);
+    for (const about of [ATTACKER, '203.0.0.0/16']) {
+      const { core, states } = decidingOf({ rules: [BAN, { ...BAN, scope: 'range' }] });
+      core.actor(actorOf(), DAY);
+      core.actor(actorOf({ subject: { kind: 'network', key: '203.0.113.0/24' }, abuse: 'scanning' }), DAY);
+      core.incident(incidentOf(), DAY);
+      expect(states()).toEqual(['enforced', 'enforced']);
+      expect(core.action(undo(about), DAY + MINUTE)).toBe(2);
+      expect(core.inForce()).toEqual([]);
+    }
   });
 
   it('of a user, and of nothing that is there', () => {
