@@ -47,6 +47,7 @@ export interface Queue {
 const MAX_REMEMBERED = 100_000;
 /** Bodies are held in memory; what comes beyond is a dead letter, which ClickHouse holds and `alerts replay` sends. */
 export const MAX_WAITING = 10_000;
+const MAX_WAITING_CHARACTERS = 64 << 20;
 
 export function createQueue(
   config: QueueConfig,
@@ -55,6 +56,8 @@ export function createQueue(
   deps: QueueDeps,
 ): Queue {
   const waiting: Pending[] = [];
+  /** Of their bodies. */
+  let characters = 0;
   let numbers = 0;
   /** Incidents of which an alert is under way. */
   const busy = new Set<string>();
@@ -98,6 +101,7 @@ export function createQueue(
     for (const due of heads()) {
       if (inFlight.size >= config.maxInFlight || due.dueMs > deps.now()) break;
       waiting.splice(waiting.indexOf(due), 1);
+      characters -= due.alert.body.length;
       const { incidentId } = due.alert;
       if (incidentId !== '') busy.add(incidentId);
       const flight: Promise<void> = attempt(due).finally(() => {
@@ -131,7 +135,7 @@ export function createQueue(
       if (pending.dueMs - sinceMs > config.giveUpAfterMs) giveUp(pending, httpStatus, error);
       else {
         record(pending, 'failed', httpStatus, error, pending.dueMs);
-        waiting.push(pending);
+        hold(pending);
       }
     }
   }
@@ -169,15 +173,20 @@ export function createQueue(
     if (known.size > MAX_REMEMBERED) known.delete(known.keys().next().value!);
   }
 
+  function hold(pending: Pending): void {
+    waiting.push(pending);
+    characters += pending.alert.body.length;
+  }
+
   function queue(alert: Alert, attempt: number, revision: number): void {
     const nowMs = deps.now();
     const pending: Pending = { alert, queuedMs: nowMs, number: numbers++, attempt, revision, dueMs: nowMs };
-    if (waiting.length >= MAX_WAITING) {
-      giveUp(pending, 0, `${MAX_WAITING.toLocaleString('en-US')} alerts wait already`);
+    if (waiting.length >= MAX_WAITING || characters + alert.body.length > MAX_WAITING_CHARACTERS) {
+      giveUp(pending, 0, `${waiting.length.toLocaleString('en-US')} alerts wait already`);
       return;
     }
     record(pending, 'pending', 0, '', nowMs);
-    waiting.push(pending);
+    hold(pending);
     if (inFlight.size < config.maxInFlight) wakeAt(nowMs);
   }
 
@@ -192,7 +201,7 @@ export function createQueue(
       remember(alert.id, revision);
       if (state !== 'pending' && state !== 'failed') return;
       const began = { alert, queuedMs: queuedMs ?? alert.createdMs, number: numbers++ };
-      waiting.push({ ...began, attempt, revision, dueMs: nextAttemptMs });
+      hold({ ...began, attempt, revision, dueMs: nextAttemptMs });
       schedule();
     },
     replay(alert, of) {

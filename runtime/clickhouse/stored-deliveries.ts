@@ -54,8 +54,8 @@ interface DeliveryRow {
   queuedMs: string;
 }
 
-const deliveriesWith = (clickhouse: ClickHouse, where: string, end: string): string => `
-  SELECT a.id AS id, a.type AS type, a.incident_id AS incidentId, toUnixTimestamp64Milli(a.created) AS createdMs, a.body AS body,
+const deliveriesWith = (clickhouse: ClickHouse, body: string, where: string, end: string): string => `
+  SELECT a.id AS id, a.type AS type, a.incident_id AS incidentId, toUnixTimestamp64Milli(a.created) AS createdMs, ${body} AS body,
     d.destination AS destination, toString(d.revision) AS revision, d.attempt AS attempt, d.state AS state,
     d.http_status AS httpStatus, d.error AS error, toUnixTimestamp64Milli(d.next_attempt) AS nextAttemptMs,
     toUnixTimestamp64Milli(d.updated) AS updatedMs, toUnixTimestamp64Milli(d.queued) AS queuedMs
@@ -79,13 +79,17 @@ const toDelivery = (row: DeliveryRow): AlertedDelivery => ({
   },
 });
 
-/** Alerts made or tried since `sinceMs` with their newest delivery by destination, oldest first: a replayed one may be old. */
+/**
+ * Alerts made or tried since `sinceMs` with their newest delivery by destination, oldest first: a replayed one may be old. Of
+ * those that are done without the body: there may be many of them.
+ */
 export async function readDeliveries(clickhouse: ClickHouse, sinceMs: number): Promise<AlertedDelivery[]> {
   const rows = await queryRows<DeliveryRow>(
     clickhouse,
     'deliveries',
     deliveriesWith(
       clickhouse,
+      "if(d.state IN ('pending', 'failed'), a.body, '')",
       'a.created >= fromUnixTimestamp64Milli({since:Int64}) OR d.updated >= fromUnixTimestamp64Milli({since:Int64})',
       'a.created, a.id, d.destination',
     ),
@@ -104,6 +108,7 @@ export async function readDeadLetters(
     'dead letters',
     deliveriesWith(
       clickhouse,
+      'a.body',
       `d.state = 'dead' AND startsWith(a.id, {id:String}) AND ({destination:String} = '' OR d.destination = {destination:String})
        AND toUnixTimestamp64Milli(d.updated) >= {since:Int64} AND toUnixTimestamp64Milli(d.updated) < {before:Int64}`,
       'd.updated DESC, a.id, d.destination LIMIT {limit:UInt32}',

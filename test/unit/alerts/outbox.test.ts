@@ -248,6 +248,15 @@ describe('outbox', () => {
     expect(dead).toHaveLength(5);
     expect(dead[0]).toContain('10,000 alerts wait already');
   });
+
+  it('holds so many characters of them, however few the alerts', async () => {
+    const clock = createHandClock(DAY);
+    const { outbox, dead } = worldOf(clock, () => new Promise<never>(() => {}));
+    const body = 'x'.repeat(8 << 20);
+    for (let i = 0; i < 10; i++) outbox.add(alertOf(`msg_${i}`, { body }), security);
+    expect(outbox.pending()).toBe(8);
+    expect(dead).toHaveLength(2);
+  });
 });
 
 describe('who is told what', () => {
