@@ -256,8 +256,10 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
         keep(verdict);
         if (isFinding(known)) incidents.verdict(verdict, 0, streamMs);
       },
-      reused(partition, offset, appendMs, traceId) {
-        const verdict = reusedVerdict(partition, offset, appendMs, traceId, options.assembly.maxSegmentsPerTrace);
+      reused(partition, offset, appendMs, traceId, entries) {
+        const clients = entries.flatMap((entry) => (deps.read(entry, segment, null) ? [segment.client] : []));
+        const { maxSegmentsPerTrace } = options.assembly;
+        const verdict = reusedVerdict(partition, offset, appendMs, traceId, maxSegmentsPerTrace, clients);
         incidents.verdict(verdict, 0, streamMs);
       },
       forgotten(_partition, traceId, entrySpanId) {
