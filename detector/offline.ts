@@ -257,7 +257,9 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
         if (isFinding(known)) incidents.verdict(verdict, 0, streamMs);
       },
       reused(partition, offset, appendMs, traceId, entries) {
-        const clients = entries.flatMap((entry) => (deps.read(entry, segment, null) ? [segment.client] : []));
+        const clients = entries.flatMap((entry) =>
+          deps.read(entry, segment, baseline.templates) ? [segment.client] : [],
+        );
         const { maxSegmentsPerTrace } = options.assembly;
         const verdict = reusedVerdict(partition, offset, appendMs, traceId, maxSegmentsPerTrace, clients);
         incidents.verdict(verdict, 0, streamMs);
