@@ -21,6 +21,7 @@ export interface ReceivedAlert {
     readonly kind: FindingKind;
     readonly service: string;
     readonly title: string;
+    /** What it was compared with; of what many requests show, what they did. */
     readonly matchText: string;
     /** The client it names; null when it says that it does not know. */
     readonly client: string | null;
@@ -64,7 +65,7 @@ const bodyForm = z.object({
     title: z.string(),
     why: z.string(),
     client: z.object({ address: z.string().nullable(), user: z.string().nullable(), others: z.array(z.string()) }),
-    findings: z.array(z.object({ kind: z.string(), service: z.string() })),
+    findings: z.array(z.object({ kind: z.string(), service: z.string(), seen: z.string().default('') })),
     traces: z.array(z.object({ id: z.string() })),
     story: z
       .object({ stages: z.array(z.object({ stage: z.enum(STAGES) })), risk: z.number().min(0).max(100) })
@@ -97,7 +98,7 @@ export function readAlert(id: string, receivedMs: number, body: string): Receive
       kind: incident.kind as FindingKind,
       service: incident.service,
       title: data.title,
-      matchText: data.why,
+      matchText: data.why === '' ? (findings[0]?.seen ?? '') : data.why,
       client: client.address,
       clients: [...(client.address === null ? [] : [client.address]), ...client.others],
       user: client.user,
