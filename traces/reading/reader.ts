@@ -334,7 +334,7 @@ export function createReader(deps: ReaderDeps): Reader {
       account ??= named;
     }
     if (!accountIsName && hasText(slots, Attribute.account)) {
-      account = textIn(Attribute.account);
+      account = printable(textIn(Attribute.account));
       accountIsName = true;
     }
     readUrl(slots, url);
