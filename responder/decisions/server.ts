@@ -197,7 +197,8 @@ export function createResponseServer(
       // a HEAD tells nothing: it must not move the position
       if (request.method === 'HEAD') return reply.send('');
       const nowMs = now();
-      const key = JSON.stringify([holder.name, request.socket.remoteAddress, filterKey(filter)]);
+      const agent = request.headers['user-agent']?.slice(0, 128);
+      const key = JSON.stringify([holder.name, request.socket.remoteAddress, agent, filterKey(filter)]);
       const position = positions.next(
         key,
         query.get('startup') === 'true',

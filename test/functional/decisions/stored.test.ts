@@ -4,6 +4,7 @@ import { countMatched, insertDecisions, readDecisions } from '../../../runtime/c
 import type { Decision } from '../../../schemas/alerts/decision.ts';
 import { type Verdict, verdictId } from '../../../schemas/log/verdict.ts';
 import { decisionOf } from '../../unit/decisions/decided.ts';
+import { incidentOf } from '../../unit/decisions/deciding.ts';
 import { clientOf, findingOf, verdictOf } from '../../unit/responder/verdicts.ts';
 import { noClickHouse, startTestServer, type TestServer } from '../clickhouse/server.ts';
 
@@ -58,6 +59,33 @@ describe.skipIf(noClickHouse)('decisions in ClickHouse', () => {
       `SELECT state FROM ${server.clickhouse.database}.decisions_latest WHERE id = '${one.id}'`,
     );
     expect(view).toEqual([{ state: 'undone' }]);
+  });
+
+  it('stand in the timeline of their incident', async () => {
+    const incident = incidentOf({ id: 'an-incident', openedMs: NOW - 50 * MINUTE });
+    await server.store.insertIncidents([incident]);
+    await insertDecisions(server.clickhouse, [
+      decided({
+        id: 'a1',
+        incidentId: incident.id,
+        state: 'undone',
+        undoneBy: 'ana',
+        undoneMs: NOW - MINUTE,
+        revision: 2,
+      }),
+      decided({ id: 'a2', incidentId: incident.id, state: 'refused', reason: 'shared: by many', value: '203.0.113.8' }),
+      decided({ id: 'a3', incidentId: incident.id, scope: 'user', value: 'mallory', createdMs: NOW - 20 * MINUTE }),
+    ]);
+    const events = await server.rows<{ what: string; client_address: string }>(
+      `SELECT what, client_address FROM ${server.clickhouse.database}.incident_timeline
+       WHERE incident_id = '${incident.id}' AND event = 'decision' ORDER BY at, what`,
+    );
+    expect(events).toEqual([
+      { what: 'decided for ip 203.0.113.7, everything: ban: a test', client_address: '203.0.113.7' },
+      { what: 'refused for ip 203.0.113.8, everything: shared: by many', client_address: '203.0.113.8' },
+      { what: 'decided for user mallory, everything: ban: a test', client_address: '' },
+      { what: 'undone by ana for ip 203.0.113.7, everything: ban: a test', client_address: '203.0.113.7' },
+    ]);
   });
 
   it('know how many requests they met, and how many ordinary ones', async () => {

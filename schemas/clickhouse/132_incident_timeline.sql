@@ -2,7 +2,7 @@
 CREATE OR REPLACE VIEW {database}.incident_timeline (
   incident_id String COMMENT 'Incident; one that was merged tells under the one that took it in',
   at DateTime64(3, 'UTC') COMMENT 'When',
-  event Enum8('request' = 0, 'opened' = 1, 'merged' = 2, 'alert' = 3, 'delivery' = 4, 'closed' = 5, 'said' = 6, 'stage' = 7, 'actor' = 8, 'client' = 9, 'reopened' = 10, 'finding' = 11, 'decision' = 12) COMMENT 'What happened; merged: opened, and taken into this one later; said: by an operator; stage: it got so far; actor: abuse over many requests; client: another one did it too; finding: in a request that is not among the 20',
+  event Enum8('request' = 0, 'opened' = 1, 'merged' = 2, 'alert' = 3, 'delivery' = 4, 'closed' = 5, 'said' = 6, 'stage' = 7, 'actor' = 8, 'client' = 9, 'reopened' = 10, 'finding' = 11, 'decision' = 12) COMMENT 'What happened; merged: opened, and taken into this one later; said: by an operator; stage: it got so far; actor: abuse over many requests; client: another one did it too; finding: in a request that is not among the 20; decision: made about an actor of it, refused by a rail, or ended',
   what String COMMENT 'In words: the request''s match line, the incident''s title, the alert''s type, the delivery''s destination and state, …',
   service LowCardinality(String) COMMENT 'Service of the request or the opening finding; empty for alerts and deliveries',
   operation String COMMENT 'Operation of it',
@@ -55,10 +55,22 @@ FROM (
   INNER JOIN (SELECT * FROM {database}.alerts FINAL) AS a ON a.id = d.alert_id
   INNER JOIN i ON i.id = a.incident_id
   UNION ALL
+  SELECT i.story, c.at, 'decision', concat(c.what, ' for ', c.scope, ' ', c.value, ', ', c.target, ': ', c.reason), '', '',
+    if(c.scope = 'ip', c.value, ''), '', i.class, i.kind, i.title
+  FROM (
+    SELECT incident_id, scope, value, target, reason, arrayJoin(arrayFilter(t -> t.1 <= now64(3), [
+      (created, multiIf(state = 'refused', 'refused', state = 'simulated', 'simulated', 'decided')),
+      (if(state = 'undone', undone, expires), multiIf(state = 'undone', concat('undone by ', undone_by), state = 'expired', 'expired', ''))])) AS t,
+      t.1 AS at, t.2 AS what
+    FROM {database}.decisions FINAL
+  ) AS c
+  INNER JOIN i ON i.id = c.incident_id
+  WHERE c.what != ''
+  UNION ALL
   SELECT i.story, s.said, 'said',
     concat(s.action, ' by ', s.said_by, if(s.comment = '', '', concat(': ', s.comment)), if(s.result = 'refused', ' (refused)', '')),
     '', '', '', '', i.class, i.kind, i.title
   FROM (SELECT * FROM {database}.incident_actions FINAL) AS s
   INNER JOIN i ON i.id = s.said_of
 )
-COMMENT 'Events of each incident in order of time: requests, stages, actors, opening, alerts, deliveries, words of operators, closing'
+COMMENT 'Events of each incident in order of time: requests, stages, actors, opening, alerts, deliveries, decisions, words of operators, closing'

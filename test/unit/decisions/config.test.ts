@@ -1,0 +1,53 @@
+/** Configuration of response: what a misspelt line would do is not found out in production. */
+import { describe, expect, it } from 'vitest';
+import { responseSection } from '../../../schemas/config/response.ts';
+
+const issues = (settings: object): string[] => {
+  const parsed = responseSection.safeParse(settings);
+  return parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+};
+
+describe('response', () => {
+  it('is off, on loopback, and open to nobody', () => {
+    expect(responseSection.parse({})).toMatchObject({
+      mode: 'off',
+      host: '127.0.0.1',
+      port: 9_466,
+      keys: [],
+      allowPrivate: false,
+    });
+  });
+
+  it.each(['203.0.113.0/24', '203.0.113.7', '2001:db8::/32', '::1', '::ffff:10.0.0.0/104'])(
+    'takes the range %s',
+    (range) => {
+      expect(issues({ allow: [range], ownInfrastructure: [range] })).toEqual([]);
+    },
+  );
+  it.each(['203.0.113', '203.0.113.0/33', '203.0.113.7/', '0177.0.0.1', 'office', '', '::ffff:10.0.0.0/8', '1.2.3.4 '])(
+    'refuses the range %j, which would protect nobody',
+    (range) => {
+      expect(issues({ allow: [range] })).toHaveLength(1);
+      expect(issues({ ownInfrastructure: [range] })).toHaveLength(1);
+    },
+  );
+
+  it.each([
+    [{ name: 'x', target: 'operations' }, 'operations'],
+    [{ name: 'x', target: 'everything', operations: ['GET /a'] }, 'operations'],
+    [{ name: 'x', target: 'operations', operations: ['/checkout'] }, 'operations.0'],
+    [{ name: 'x', target: 'operations', operations: ['post /checkout'] }, 'operations.0'],
+    [{ name: 'x', target: 'operations', operations: ['GET /a?b=c'] }, 'operations.0'],
+    [{ name: 'x', minConfidence: 'low' }, 'minConfidence'],
+    [{ name: 'x', durationMs: 0 }, 'durationMs'],
+    [{ name: 'x', minStage: 'exploit' }, 'minStage'],
+    [{ name: 'x', kind: 'actor' }, ''],
+  ])('refuses the rule %j', (rule, path) => {
+    expect(issues({ rules: [rule] })[0]).toMatch(new RegExp(`^rules\\.0${path === '' ? '' : `\\.${path}`}`));
+  });
+
+  it('refuses short keys, and ones that no header can hold', () => {
+    for (const key of ['short', 'x'.repeat(15), `${'x'.repeat(20)}\n`, 'ü'.repeat(20)])
+      expect(issues({ keys: [{ name: 'a', key }] })).toHaveLength(1);
+  });
+});
