@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_CLIENTS, DEFAULT_RATE, startLoad } from '../datasets/load/generator.ts';
 import { runScenarios } from '../datasets/scenarios/run.ts';
+import type { TruthEvent } from '../datasets/scenarios/truth.ts';
 import { startShop } from '../datasets/shop/supervisor.ts';
 import { drainOnSignal } from '../runtime/lifecycle/signals.ts';
 import { createLogger } from '../runtime/telemetry/logger.ts';
@@ -52,6 +53,16 @@ exit codes: 0 stopped by a signal · 1 a process of the shop could not start or 
     });
   },
 };
+
+const MOST_NAMED = 5;
+
+/** Whom an alert about it should name, and from where it came. */
+function whoOf({ named, clients }: TruthEvent): string {
+  const from = clients.slice(0, MOST_NAMED).join(', ') || 'everybody';
+  const more = clients.length > MOST_NAMED ? ` and ${clients.length - MOST_NAMED} more` : '';
+  const subject = named.by === 'user' || named.by === 'network' ? `${named.by} ${named.key}, from ` : '';
+  return `${subject}${from}${more}`;
+}
 
 interface ShopSettings {
   readonly otlpEndpoint: string;
@@ -114,9 +125,10 @@ async function trade(
         seed,
         signal,
         onProgress({ scenario, state, number, total, event }) {
-          const who = event?.clients.join(', ') ?? '';
-          if (state === 'done')
-            narrator.say(`${String(number).padStart(2)}/${total}  ${scenario.kind}: ${scenario.title} (by ${who})`);
+          if (event === undefined || state !== 'done') return;
+          narrator.say(
+            `${String(number).padStart(2)}/${total}  ${scenario.kind}: ${scenario.title} (by ${whoOf(event)})`,
+          );
         },
       }),
       running.failed,
