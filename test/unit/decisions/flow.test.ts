@@ -1,70 +1,14 @@
 /** From records of `findings` through incidents to decisions, as the owner of the findings takes them; the same over any crash. */
 import { describe, expect, it } from 'vitest';
-import { createDecisionCore, type DecisionSnapshot } from '../../../responder/decisions/core.ts';
-import { createFindings } from '../../../responder/findings.ts';
 import type { LogRecord } from '../../../runtime/log/port.ts';
-import { createLogger } from '../../../runtime/telemetry/logger.ts';
-import { createMetrics } from '../../../runtime/telemetry/metrics.ts';
-import type { Decision } from '../../../schemas/alerts/decision.ts';
-import { attributionSection } from '../../../schemas/config/attribution.ts';
-import { responseSection } from '../../../schemas/config/response.ts';
-import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
-import { encodeJson } from '../../../schemas/log/codecs.ts';
-import type { DecisionAction } from '../../../schemas/log/decision-action.ts';
 import { RecordKind } from '../../../schemas/log/topics.ts';
-import type { Verdict } from '../../../schemas/log/verdict.ts';
-import { CONFIG } from '../responder/keeping.ts';
-import { clientOf, findingOf, verdictOf } from '../responder/verdicts.ts';
-import { actorOf, BAN, DAY, MINUTE } from './deciding.ts';
+import { clientOf, findingOf, type verdictOf } from '../responder/verdicts.ts';
+import { type actorOf, BAN, DAY, MINUTE } from './deciding.ts';
+import { ownerOf, recordFor, recordOf, told } from './owning.ts';
 
-function ownerOf(settings: object, stateText: string | null = null) {
-  const rows: Decision[] = [];
-  const findings = createFindings(
-    CONFIG,
-    {
-      sink: { incident: () => {}, alert: () => {} },
-      createDecisions: (state) =>
-        createDecisionCore(
-          {
-            response: responseSection.parse({ mode: 'enforce', ...settings }),
-            attribution: attributionSection.parse({}),
-          },
-          (decision) => rows.push(decision),
-          (state ?? undefined) as DecisionSnapshot | undefined,
-        ),
-      createCollective: () => ({ add: () => {}, judge: () => [], snapshot: () => null }),
-      metrics: createMetrics(),
-      logger: createLogger({ name: 'test', level: 'silent' }),
-      word: () => {},
-      judged: () => {},
-      digest: null,
-    },
-    stateText,
-  );
-  return { findings, rows };
-}
-
-let offset = 0;
-const recordOf = (
-  kind: LogRecord['kind'],
-  value: Verdict | ActorRecord | DecisionAction,
-  appendMs: number,
-): LogRecord => ({
-  partition: 0,
-  offset: offset++,
-  appendMs,
-  kind,
-  key: '',
-  value: encodeJson(kind === RecordKind.verdict ? { verdict: value as Verdict, segmentsPerDay: 100_000 } : value),
-});
 const verdict = (atMs: number, client: string, fields: Parameters<typeof verdictOf>[0] = {}) =>
-  recordOf(RecordKind.verdict, verdictOf({ ...fields, client, appendMs: atMs }), atMs);
-const actor = (atMs: number, fields: Parameters<typeof actorOf>[0]) =>
-  recordOf(RecordKind.actor, actorOf({ ...fields, atMs }), atMs);
-const told = (rows: readonly Decision[]): string[] =>
-  rows.map(({ scope, value, target, state, reason }) =>
-    state === 'refused' ? `refused ${scope} ${value} ${reason.split(':')[0]}` : `${state} ${scope} ${value} ${target}`,
-  );
+  recordFor.verdict(client, atMs, fields);
+const actor = (atMs: number, fields: Parameters<typeof actorOf>[0]) => recordFor.known(atMs, fields);
 const exploited = (atMs: number, key: string, risk: number) =>
   actor(atMs, {
     subject: { kind: 'client', key },
