@@ -330,7 +330,7 @@ export function* contentOf(
   for (const group of GROUPS) yield* models[group].entries();
 }
 
-/** Takes a version's entries one by one, holding them compressed. */
+/** Takes a version's entries one by one, holding them as text. */
 export interface BaselineLoader {
   take(entry: BaselineEntry): void;
   /** The version. Throws BASELINE_SCHEMA for another schema's, BASELINE_DAMAGED when an entry is missing or unreadable. */

@@ -1,19 +1,18 @@
 /**
- * A version's entries, compressed in blocks: a version at its full width has fifty megabytes of them as text, which are needed to
- * build the models group by group, and to write the version down again, and else only take memory. Read as often as asked for.
+ * A version's entries as a few long texts: what the models are built of group by group, and the version is written down from again.
+ * As an object and three strings each they take twice as much. Texts have one byte a letter, in the heap that is compacted: what
+ * is kept outside of it, compressed or not, leaves holes that no other use fits. Read as often as asked for.
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { BaselineEntry } from './model.ts';
 
-/** Letters of a block: what is unpacked at a time. */
-const BLOCK = 1 << 16;
-/** The least effort: five times smaller instead of seven, in a third of the time. */
-const LEVEL = 1;
+/** Letters of a block: what is parsed at a time. */
+const BLOCK = 1 << 18;
 
 export interface PackedEntries extends Iterable<BaselineEntry> {
   readonly count: number;
+  /** Bytes of the texts. */
   readonly bytes: number;
-  /** Those of one kind: the others are not unpacked. */
+  /** Those of one kind: the others are not read. */
   ofKind(kind: string): Iterable<BaselineEntry>;
 }
 
@@ -25,7 +24,7 @@ export interface EntryPacker {
 
 export function createEntryPacker(): EntryPacker {
   /** Each of entries of one kind. */
-  const blocks: { readonly kind: string; readonly deflated: Uint8Array }[] = [];
+  const blocks: { readonly kind: string; readonly text: string }[] = [];
   let current = '';
   let count = 0;
   let bytes = 0;
@@ -34,10 +33,8 @@ export function createEntryPacker(): EntryPacker {
 
   function seal(): void {
     if (lines.length === 0) return;
-    // a copy of the size that it has: zlib hands out slices of larger buffers
-    const deflated = Uint8Array.from(deflateRawSync(lines.join('\n'), { level: LEVEL }));
-    blocks.push({ kind: current, deflated });
-    bytes += deflated.length;
+    blocks.push({ kind: current, text: lines.join('\n') });
+    bytes += letters;
     lines = [];
     letters = 0;
   }
@@ -46,36 +43,44 @@ export function createEntryPacker(): EntryPacker {
     add({ group, kind, key, value }) {
       if (kind !== current) seal();
       current = kind;
-      const line = JSON.stringify([group, kind, key, value]);
+      const line = oneByte(JSON.stringify([group, kind, key, value]));
       count++;
       lines.push(line);
-      letters += line.length;
+      letters += line.length + 1;
       if (letters >= BLOCK) seal();
     },
     finish() {
       seal();
       return {
-        get count() {
-          return count;
-        },
-        get bytes() {
-          return bytes;
-        },
+        count,
+        bytes,
         *[Symbol.iterator]() {
-          for (const { deflated } of blocks) yield* unpacked(deflated);
+          for (const { text } of blocks) yield* unpacked(text);
         },
         *ofKind(wanted) {
-          for (const { kind, deflated } of blocks) if (kind === wanted) yield* unpacked(deflated);
+          for (const { kind, text } of blocks) if (kind === wanted) yield* unpacked(text);
         },
       };
     },
   };
 }
 
-function* unpacked(deflated: Uint8Array): Iterable<BaselineEntry> {
-  for (const line of inflateRawSync(deflated).toString().split('\n')) {
-    const [group, kind, key, value] = JSON.parse(line) as [BaselineEntry['group'], string, string, string];
+/** JSON with other letters escaped: one of them would make the whole text two bytes a letter. */
+const oneByte = (json: string): string =>
+  json.replace(/[\u0100-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+function* unpacked(text: string): Iterable<BaselineEntry> {
+  for (let from = 0; from <= text.length; ) {
+    const end = text.indexOf('\n', from);
+    const to = end < 0 ? text.length : end;
+    const [group, kind, key, value] = JSON.parse(text.slice(from, to)) as [
+      BaselineEntry['group'],
+      string,
+      string,
+      string,
+    ];
     yield { group, kind, key, value };
+    from = to + 1;
   }
 }
 

@@ -22,8 +22,8 @@ const FOR_EVERYBODY = 'runtime/errors.ts';
 /** No I/O, no clock, no dice. */
 export const PURE = ['traces', 'baseline', 'responder/actors', 'responder/incidents', 'responder/kill-chain.ts'];
 
-/** What they may use from outside: arithmetic, done at once. */
-const PURE_MODULES = new Set(['node:crypto', 'node:zlib', 'ipaddr.js', 'zod']);
+/** What they may use from outside: arithmetic. */
+const PURE_MODULES = new Set(['node:crypto', 'ipaddr.js', 'zod']);
 
 /** `process.env` is read here only. */
 const ENVIRONMENT = 'runtime/config/';
