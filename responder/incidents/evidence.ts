@@ -3,6 +3,7 @@
  * equal ones are kept is decided by a hash of their ids, so that they are spread over the incident's time, and the same over replays.
  */
 import type { Evidence } from '../../schemas/alerts/incident.ts';
+import { hashOf } from './text.ts';
 
 export interface KeptEvidence {
   readonly chosen: readonly Evidence[];
@@ -13,25 +14,29 @@ export interface KeptEvidence {
 export const NO_EVIDENCE: KeptEvidence = { chosen: [], by: [] };
 
 export interface ChosenBy {
-  /** Entry operation. */
-  readonly entry: string;
+  /** Kind, deviating operation, client and entry operation, as hashes. */
+  readonly features: Features;
   /** Stages it speaks for, a bit each. */
   readonly stages: number;
   /** Of equal ones the smaller stays. */
   readonly priority: number;
 }
 
+type Features = readonly [kind: number, operation: number, client: number, entry: number];
+
+export const featuresOf = ({ kind, service, operation, client }: Evidence, entry: string): Features => [
+  hashOf(kind),
+  hashOf(service, operation),
+  hashOf(client),
+  hashOf(entry),
+];
+
 /** From this many clients on, another one alone is no reason to look. */
 const ENOUGH_CLIENTS = 10;
 
 /** What two share: of four things, and much more when it is all of them. */
-function shared({ chosen, by }: KeptEvidence, i: number, j: number): number {
-  const [a, b] = [chosen[i]!, chosen[j]!];
-  const count =
-    Number(a.kind === b.kind) +
-    Number(a.operation === b.operation && a.service === b.service) +
-    Number(a.client === b.client) +
-    Number(by[i]!.entry === by[j]!.entry);
+function shared(a: Features, b: Features): number {
+  const count = Number(a[0] === b[0]) + Number(a[1] === b[1]) + Number(a[2] === b[2]) + Number(a[3] === b[3]);
   return count === 4 ? 32 : count;
 }
 
@@ -39,7 +44,7 @@ function shared({ chosen, by }: KeptEvidence, i: number, j: number): number {
 export function withEvidence(kept: KeptEvidence, one: Evidence, of: ChosenBy, most: number): KeptEvidence {
   const known = placeOf(kept, one);
   if (known >= 0) return { chosen: kept.chosen.with(known, one), by: kept.by.with(known, of) };
-  if (kept.chosen.length >= most && !isWorthALook(kept, one, of)) return kept;
+  if (kept.chosen.length >= most && !isWorthALook(kept, of)) return kept;
   const all = { chosen: [...kept.chosen, one], by: [...kept.by, of] };
   if (all.chosen.length <= most) return all;
   const goes = leastSaying(all);
@@ -56,13 +61,13 @@ export const withoutAt = ({ chosen, by }: KeptEvidence, at: number): KeptEvidenc
   by: by.toSpliced(at, 1),
 });
 
-function leastSaying(all: KeptEvidence): number {
+function leastSaying({ by }: KeptEvidence): number {
   let goes = -1;
   let most = -1;
-  for (let i = 1; i < all.chosen.length; i++) {
+  for (let i = 1; i < by.length; i++) {
     let said = 0;
-    for (let j = 0; j < all.chosen.length; j++) said += shared(all, i, j);
-    if (said > most || (said === most && all.by[i]!.priority > all.by[goes]!.priority)) {
+    for (const { features } of by) said += shared(by[i]!.features, features);
+    if (said > most || (said === most && by[i]!.priority > by[goes]!.priority)) {
       goes = i;
       most = said;
     }
@@ -71,22 +76,24 @@ function leastSaying(all: KeptEvidence): number {
 }
 
 /** Most requests of a busy incident are like others: told at once. */
-function isWorthALook({ chosen, by }: KeptEvidence, one: Evidence, of: ChosenBy): boolean {
+function isWorthALook(
+  { by }: KeptEvidence,
+  { features: [kind, operation, client, entry], priority }: ChosenBy,
+): boolean {
   let newKind = true;
   let newOperation = true;
   let newEntry = true;
   let newClient = true;
   let largest = 0;
-  for (let i = 0; i < chosen.length; i++) {
-    const other = chosen[i]!;
-    if (other.kind === one.kind) newKind = false;
-    if (other.operation === one.operation && other.service === one.service) newOperation = false;
-    if (other.client === one.client) newClient = false;
-    if (by[i]!.entry === of.entry) newEntry = false;
-    largest = Math.max(largest, by[i]!.priority);
+  for (const { features, priority: of } of by) {
+    if (features[0] === kind) newKind = false;
+    if (features[1] === operation) newOperation = false;
+    if (features[2] === client) newClient = false;
+    if (features[3] === entry) newEntry = false;
+    if (of > largest) largest = of;
   }
-  if (newKind || newOperation || newEntry || of.priority < largest) return true;
-  return newClient && new Set(chosen.map(({ client }) => client)).size < ENOUGH_CLIENTS;
+  if (newKind || newOperation || newEntry || priority < largest) return true;
+  return newClient && new Set(by.map(({ features }) => features[2])).size < ENOUGH_CLIENTS;
 }
 
 export const joinedEvidence = (kept: KeptEvidence, other: KeptEvidence, most: number): KeptEvidence =>

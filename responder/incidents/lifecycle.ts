@@ -9,7 +9,6 @@ import type { Budget } from './budget.ts';
 import { classOf, incidentId, noveltyKey } from './explanation.ts';
 import type { Prelude } from './prelude.ts';
 import type { Registry } from './registry.ts';
-import { furthest } from './stages.ts';
 import {
   absorb,
   addDistinct,
@@ -26,10 +25,10 @@ import {
 import type { Storms } from './storms.ts';
 import {
   FULL,
+  furthestOf,
   joinStories,
   SHORT,
   type StoryLimits,
-  stagesOf,
   takeBack,
   tellActor,
   tellEvent,
@@ -211,7 +210,7 @@ export function createLifecycle(
   /** True when an attack got further than people know. */
   function furtherThanTold(state: IncidentState): boolean {
     if (state.class !== 'security') return false;
-    const reached = furthest(stagesOf(state.story));
+    const reached = furthestOf(state.story);
     if (reached <= state.toldStage) return false;
     state.toldStage = reached;
     return true;

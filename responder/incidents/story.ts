@@ -7,8 +7,16 @@ import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { StageMark } from '../../schemas/log/kill-chain.ts';
 import type { ChainLine, Finding, Verdict } from '../../schemas/log/verdict.ts';
 import { stageIndex } from '../kill-chain.ts';
-import { joinedEvidence, type KeptEvidence, NO_EVIDENCE, placeOf, withEvidence, withoutAt } from './evidence.ts';
-import { inOrder, joinedStages, stageBits, withFindings, withoutStages } from './stages.ts';
+import {
+  featuresOf,
+  joinedEvidence,
+  type KeptEvidence,
+  NO_EVIDENCE,
+  placeOf,
+  withEvidence,
+  withoutAt,
+} from './evidence.ts';
+import { furthest, inOrder, joinedStages, stageBits, withFindings, withoutStages } from './stages.ts';
 import { cut, hashOf } from './text.ts';
 import {
   entryOf,
@@ -105,25 +113,15 @@ export function tellVerdict(story: StoryState, told: Told, limits: StoryLimits):
   const telling = findings.filter((finding) => finding.hard || finding === lead);
   for (const finding of telling) tellFinding(story, finding, verdict, client, limits);
   tellStages(story, withFindings(story.stages, telling, isNew), client, verdict, limits);
-  story.evidence = withEvidence(
-    story.evidence,
-    {
-      traceId: verdict.traceId,
-      entrySpanId: verdict.entrySpanId,
-      spanId: lead.spanId,
-      kind: lead.kind,
-      service: lead.service,
-      operation: cut(lead.operation, MAX_NAME),
-      client,
-      atMs: lead.startMs,
-    },
-    {
-      entry: cut(verdict.operation, MAX_NAME),
-      stages: stageBits(telling),
-      priority: hashOf(verdict.traceId, verdict.entrySpanId),
-    },
-    limits.evidence,
-  );
+  const { traceId, entrySpanId } = verdict;
+  const { spanId, kind, service, startMs: atMs } = lead;
+  const one = { traceId, entrySpanId, spanId, kind, service, operation: cut(lead.operation, MAX_NAME), client, atMs };
+  const by = {
+    features: featuresOf(one, verdict.operation),
+    stages: stageBits(telling),
+    priority: hashOf(traceId, entrySpanId),
+  };
+  story.evidence = withEvidence(story.evidence, one, by, limits.evidence);
   tellReached(story, verdict, lead, limits);
 }
 
@@ -182,17 +180,20 @@ function tellReached(story: StoryState, verdict: ToldVerdict, lead: ToldFinding,
 }
 
 const linesOf = (lines: readonly ChainLine[], limits: StoryLimits): readonly ChainLine[] =>
-  lines
-    .slice(0, limits.lines)
-    .map((line) => (line.call.length <= MAX_NAME ? line : { ...line, call: cut(line.call, MAX_NAME) }));
+  lines.length <= limits.lines && lines.every(({ call }) => call.length <= MAX_NAME)
+    ? lines
+    : lines.slice(0, limits.lines).map((line) => ({ ...line, call: cut(line.call, MAX_NAME) }));
 
 function withNames(names: readonly string[], more: readonly string[]): readonly string[] {
-  let all = names;
+  let all: string[] | undefined;
   for (const one of more) {
     const name = cut(one, MAX_NAME);
-    if (name !== '' && all.length < MAX_NAMES && !all.includes(name)) all = [...all, name];
+    if (name === '' || names.includes(name) || all?.includes(name) === true) continue;
+    if ((all ?? names).length >= MAX_NAMES) break;
+    all ??= [...names];
+    all.push(name);
   }
-  return all;
+  return all ?? names;
 }
 
 /** A line's text begins with its service, spaces, colons and per cents escaped (traces/symbols.ts). */
@@ -272,8 +273,9 @@ export function tellTraces(
   const named = { entrySpanId: '', spanId: '', kind, service, operation: entry, client, atMs: startMs };
   for (const traceId of traceIds) {
     if (story.evidence.chosen.some((one) => one.traceId === traceId)) continue;
-    const by = { entry, stages: 0, priority: hashOf(traceId) };
-    story.evidence = withEvidence(story.evidence, { ...named, traceId }, by, limits.evidence);
+    const one = { ...named, traceId };
+    const by = { features: featuresOf(one, entry), stages: 0, priority: hashOf(traceId) };
+    story.evidence = withEvidence(story.evidence, one, by, limits.evidence);
   }
 }
 
@@ -319,6 +321,10 @@ export const stagesOf = (story: StoryState): readonly StageMark[] =>
     story.stages,
     story.actors.map(({ stages }) => stages),
   );
+
+/** How far it got: place of the stage, −1 nowhere. */
+export const furthestOf = (story: StoryState): number =>
+  story.actors.reduce((most, { stages }) => Math.max(most, furthest(stages)), furthest(story.stages));
 
 /** As it is told. How far an attack got is said only of what is about security. */
 export function shownStory(story: StoryState, incidentClass: Incident['class']): IncidentStory {
