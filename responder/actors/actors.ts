@@ -16,6 +16,7 @@ import {
   isAtLeast,
   observe,
   observedOf,
+  recentHits,
   restart,
   SUSPECT_DECADES,
   sinceMsOf,
@@ -126,6 +127,11 @@ const EVERYONE_CLIENTS = 10;
 const ACCOUNT_CLIENTS = 3;
 /** Nobody is accused of what happened once or twice; a privileged route is. */
 const FEWEST_HITS = 3;
+/**
+ * How much actors differ is asked of those with fewer hits lately: one who does nothing else is no
+ * measure of it, and a new account is none.
+ */
+const MOST_ASKED = 4;
 /** Users behind an address from which on it is many people's. */
 const MANY_USERS = 10;
 /** Objects of a kind that are foreign more often than this are public. */
@@ -361,7 +367,12 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     held.habit = habit;
     held.halfLifeMs = halfLifeMs;
     // what each shape predicts is asked of every hit and of one in eight others, which then count for eight
-    const asked = !suspect && weight > 0 && (hit || (counts.events & 7) === 0);
+    const asked =
+      !suspect &&
+      weight > 0 &&
+      recentHits(cells, t) < MOST_ASKED &&
+      (hit || (counts.events & 7) === 0) &&
+      (actor.kind !== 'user' || isEstablished(user));
     observe(cells, t, hit, held, rates.usual(peers, t, kind), nowMs, !learning, asked ? losses : null);
     if (asked) {
       if (!hit) for (let j = 0; j < losses.length; j++) losses[j] = losses[j]! * 8;
@@ -561,9 +572,9 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     user.present = false;
     client.place = -1;
     user.place = -1;
-    if (address !== null) prepare(client, clients, address);
+    if (address !== null) prepare(client, clients, keyOf(address));
     else counts.unknown++;
-    if (userName !== null && userName !== '') prepare(user, users, userName);
+    if (userName !== null && userName !== '') prepare(user, users, keyOf(userName));
     const notice = notices.request(
       address,
       client.present ? rangeOfFlags(client.block.flags[client.i]!) : '',
@@ -603,7 +614,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   }
 
   function usersOfAddress(address: string): number {
-    hashInto(address, seed, lanes);
+    hashInto(keyOf(address), seed, lanes);
     const row = clients.find(lanes[0]!, lanes[1]!);
     if (row < 0) return 0;
     const block = clients.block(row);
@@ -670,7 +681,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     }
     if (numberKind >= 0) {
       if (user.present) runTest(user, numberKind, number);
-      if (client.present) runTest(client, numberKind, number);
+      else if (client.present) runTest(client, numberKind, number); // numbers of several people go nowhere together
     }
     if (httpStatus > 0 || outcome > 0) {
       const first = touched[0]!;
@@ -741,7 +752,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     if (missing) remember(Sets.steps, hash);
   }
 
-  function loginTests(account: string, succeeded: boolean): void {
+  function loginTests(said: string, succeeded: boolean): void {
+    const account = keyOf(said);
     const hash = account === '' ? 0 : hash32(account, seed);
     if (account !== '') {
       const actor = client.place < 0 ? null : full.at(client.place);
@@ -781,7 +793,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     if (place < 0) {
       rates.add(PeerClass.account, Test.newAccount, 0, !succeeded, client.weight);
       if (succeeded || !isSecond(hash, PAIRS)) return;
-      place = full.add(createFullActor('account', plainText(account, 128), nowMs, nowMs));
+      place = full.add(createFullActor('account', account, nowMs, nowMs));
       accounts.set(account, place);
       return; // what made it an actor is no evidence against it
     }
@@ -971,8 +983,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     user.present = false;
     client.place = -1;
     user.place = -1;
-    if (address !== null) prepare(client, clients, address);
-    if (userName !== null && userName !== '') prepare(user, users, userName);
+    if (address !== null) prepare(client, clients, keyOf(address));
+    if (userName !== null && userName !== '') prepare(user, users, keyOf(userName));
     for (const s of [user, client]) {
       if (!s.present) continue;
       s.block.lastS[s.i] = Math.max(s.block.lastS[s.i]!, nowS);
@@ -1111,6 +1123,16 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
 }
 
 const EMPTY_RECORDS: ActorRecord[] = [];
+
+const LONGEST_KEY = 128;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const PLAIN = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$/;
+
+/** A key as it may be shown and kept: without control characters, and what is too long by its beginning and its hash. */
+function keyOf(text: string): string {
+  if (text.length <= LONGEST_KEY && PLAIN.test(text)) return text;
+  return `${plainText(text, LONGEST_KEY - 12)}…${hash32(text, 0).toString(16)}`;
+}
 
 interface Meta {
   readonly format: number;

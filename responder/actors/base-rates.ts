@@ -3,7 +3,7 @@
  * actors of a class differ; and how many observations a day there are, which the bound of each test comes from.
  */
 import { arraySource, type PartSource } from './parts.ts';
-import { byKind, CLASSES, TESTS, Test } from './tests.ts';
+import { byKind, CLASSES, PeerClass, TESTS, Test } from './tests.ts';
 
 /** Kinds of objects told apart, by class and test; further ones share the last. */
 export const MAX_KINDS = 512;
@@ -17,8 +17,8 @@ const FEWEST_A_DAY = 10_000;
  * Shapes of the gamma distribution of how often one actor's rate is its class's: the smaller, the more actors differ, and the more
  * an actor has to do before that can no longer be how it is (negative binomial, Greenwood & Yule 1920).
  */
-export const SHAPES = [0.03, 0.1, 0.3, 1, 3, 10, 30] as const;
-const START_SHAPE = 2;
+export const SHAPES = [0.05, 0.15, 0.4, 0.8, 1.5, 3, 10] as const;
+const START_SHAPE = 3;
 
 const DAY_MS = 86_400_000;
 const PUBLISH_MS = 300_000;
@@ -33,6 +33,8 @@ const LOSS_HALF_LIFE_MS = 3 * DAY_MS;
 const RISE_AN_HOUR = 1.1;
 /** Fewer observations than these are no learned rate: it follows what is seen. */
 const MATURE = 2_000;
+/** From so many observations on a class is known by itself. */
+const KNOWN = 1_000;
 /** With fewer even what is usual is not known. */
 const FEW = 100;
 /** Standard errors added to a rate: 97.7 % of the time it is above the true one. */
@@ -70,6 +72,17 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
 
   const cell = (peers: number, test: number, kind: number): number =>
     (peers * TESTS + test) * MAX_KINDS + (byKind(test) ? Math.min(kind, MAX_KINDS - 1) : 0);
+
+  /** Clients that sign in, those that do not, and users stand in for clients that are hardly known by themselves. */
+  function backedOff(peers: number, test: number, kind: number): number {
+    const at = cell(peers, test, kind);
+    if (peers > PeerClass.client || n[at]! >= KNOWN) return at;
+    for (const stand of [PeerClass.client - peers, PeerClass.user]) {
+      const other = cell(stand, test, kind);
+      if (n[other]! >= KNOWN) return other;
+    }
+    return at;
+  }
 
   /** Upper end of an interval around (k + 1) / (n + 1). */
   const upper = (at: number): number => Math.min(1, (k[at]! + 1 + ERRORS * Math.sqrt(k[at]! + 1)) / (n[at]! + 1));
@@ -126,7 +139,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
 
   return {
     rate(peers, test, kind) {
-      const at = cell(peers, test, kind);
+      const at = backedOff(peers, test, kind);
       if (test === Test.privileged) return (k[at]! + 1) / (n[at]! + 1);
       const stands = published[at]!;
       return stands === 0 ? upper(at) : stands;
@@ -137,7 +150,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
     },
     shape: (peers, test) => SHAPES[shapes[peers * TESTS + test]!]!,
     bound: (peers, test) => bounds[peers * TESTS + test]!,
-    support: (peers, test, kind) => Math.round(n[cell(peers, test, kind)]!),
+    support: (peers, test, kind) => Math.round(n[backedOff(peers, test, kind)]!),
     add(peers, test, kind, hit, weight) {
       const pair = peers * TESTS + test;
       daily[pair] = daily[pair]! + 1;

@@ -146,6 +146,9 @@ export function isAtLeast(cells: Float64Array, test: number, least: number): boo
   return false;
 }
 
+/** Hits lately, decaying. */
+export const recentHits = (cells: Float64Array, test: number): number => cells[test * FIELDS + F.hits]!;
+
 /** When the evidence began, and how much of how many it is. */
 export const sinceMsOf = (cells: Float64Array, test: number): number => cells[test * FIELDS + F.startMs]!;
 export const observedOf = (cells: Float64Array, test: number): number => cells[test * FIELDS + F.observed]!;
