@@ -47,6 +47,7 @@ export const demoOverrides = (settings: DemoSettings): Record<string, unknown> =
   'incidents.softIncidents': false,
   'response.mode': 'simulate',
   'response.port': 0,
-  'alerts.destinations': [{ name: 'demo', url: settings.receiverUrl, secret: settings.secret }],
+  // also what was merged: one story is one incident
+  'alerts.destinations': [{ name: 'demo', url: settings.receiverUrl, secret: settings.secret, resolve: true }],
   'telemetry.level': settings.logLevel,
 });

