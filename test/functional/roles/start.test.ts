@@ -82,7 +82,7 @@ describe.skipIf(noClickHouse)('ClickHouse down at start', () => {
   it('SIGTERM ends the waiting', async () => {
     const directory = newDirectory();
     const settings = settingsOf(directory, { clickhouse: { url: `http://127.0.0.1:${await freePort()}` } });
-    const running = await started(directory, settings, [], 'waiting for ClickHouse to apply the schema');
+    const running = await started(directory, settings, [], 'waiting for ClickHouse to have the schema');
     running.child.kill('SIGTERM');
     expect(await running.ended).toBe(0);
     expect(running.lines.filter((line) => line.level === 'error')).toEqual([]);
