@@ -263,6 +263,22 @@ describe('readAlert', () => {
     });
   });
 
+  it('reads how far it got, against whom it is held and what became of it; what an actor did where nothing was matched', () => {
+    const told = structuredClone(body) as typeof body & { data: { story?: object } };
+    told.data.why = '';
+    Object.assign(told.data.incident, { state: 'merged', mergedInto: 'fedcba9876543210', entity: 'user 17' });
+    Object.assign(told.data.findings[0]!, { seen: '7 of 7 requests named an object of somebody else' });
+    told.data.story = { stages: [{ stage: 'probing' }, { stage: 'access' }], risk: 61, reasons: [] };
+    expect(readAlert('a', 5, JSON.stringify(told))?.incident).toMatchObject({
+      matchText: '7 of 7 requests named an object of somebody else',
+      entity: 'user 17',
+      state: 'merged',
+      mergedInto: 'fedcba9876543210',
+      stages: ['probing', 'access'],
+      risk: 61,
+    });
+  });
+
   it('refuses what is no alert', () => {
     expect(readAlert('a', 5, 'no JSON')).toBeNull();
     expect(readAlert('a', 5, '{"type":"ping","data":{}}')).toBeNull();
