@@ -40,7 +40,7 @@ export interface CollectiveJudge {
 
 export interface FindingsDeps {
   readonly sink: KeeperSink;
-  /** What decides about actors, from its snapshot; absent while response is off. */
+  /** What decides about actors, from its snapshot. */
   createDecisions?: ((snapshot: unknown) => DecisionCore) | undefined;
   createCollective(snapshot: unknown): CollectiveJudge;
   readonly metrics: Metrics;

@@ -29,17 +29,14 @@ export function createResponderRole(
     now: Date.now,
   });
   const child = logger.child({ role: 'responder' });
-  const response =
-    config.response.mode === 'off'
-      ? undefined
-      : createResponse(config, {
-          decisionsEndingAfter: (sinceMs) =>
-            readDecisions(clickhouse, { states: SERVED, endingAfterMs: sinceMs, limit: MOST_SERVED }),
-          redactUser: redactor.look,
-          logger: child,
-          metrics,
-          now: Date.now,
-        });
+  const response = createResponse(config, {
+    decisionsEndingAfter: (sinceMs) =>
+      readDecisions(clickhouse, { states: SERVED, endingAfterMs: sinceMs, limit: MOST_SERVED }),
+    redactUser: redactor.look,
+    logger: child,
+    metrics,
+    now: Date.now,
+  });
   /** One that ended keeps how many requests it met. */
   async function counted(decision: Decision): Promise<Decision> {
     if (decision.state !== 'expired' && decision.state !== 'undone') return decision;

@@ -41,7 +41,7 @@ export interface ResponderDeps {
   readonly store: ResponderStore;
   /** From the snapshot of an earlier run, or afresh. */
   createCollective(snapshot: unknown): CollectiveJudge;
-  /** Absent while it is off. */
+  /** While it is off it ends what is in force. */
   readonly response?: Response | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -115,12 +115,14 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   }
 
   async function assigned(given: Assignment): Promise<number> {
-    const [snapshot, recent] = await untilReached(() => Promise.all([store.loadSnapshot(), store.recentDeliveries()]));
+    const { createCollective, response } = deps;
+    const [snapshot, recent, stored] = await untilReached(() =>
+      Promise.all([store.loadSnapshot(), store.recentDeliveries(), response?.stored() ?? []]),
+    );
     const { latest } = await untilReached(() => log.offsets('findings'));
     assignment = given;
     desk.open(recent);
-    const { createCollective, response } = deps;
-    const createDecisions = response && ((state: unknown) => response.own(state, rows.decision));
+    const createDecisions = response && ((state: unknown) => response.own(state, stored, rows.decision));
     findings = createFindings(
       { ...config.incidents, sensitiveTables: config.sensitiveTables ?? [] },
       {
@@ -255,13 +257,14 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     },
     async status() {
       const lag = await consumer?.lag();
+      const response = deps.response?.status();
       return {
         openIncidents: findings?.openIncidents ?? 0,
         pendingDeliveries: desk.pending(),
         lastAlertMs: desk.lastAlertMs,
         lag: lag === undefined ? 0 : [...lag.values()].reduce((a, b) => a + b, 0),
         budget: findings?.budget() ?? null,
-        ...(deps.response !== undefined && { response: deps.response.status() }),
+        ...(response !== undefined && response.mode !== 'off' && { response }),
       };
     },
   };

@@ -17,7 +17,10 @@ export interface Book {
   /** Another incident's, in force, about the same. */
   standing(key: DecisionKey): Decision | undefined;
   put(decision: Decision): void;
+  /** A row of an earlier run; false where this book knows it or something newer under its key. */
+  adopt(row: Decision): boolean;
   inForce(): readonly Decision[];
+  all(): readonly Decision[];
   /** In force, the first to end. */
   nextDue(): Decision | undefined;
   /** Made within the hour before. */
@@ -39,6 +42,8 @@ const HOUR_MS = 3_600_000;
 /** Ended ones are remembered so long, as closed incidents are. */
 const KEPT_MS = 7 * 86_400_000;
 const MOST_ENDED = 10_000;
+/** Which occurrence a row of an earlier run is, its id tells; looked for so far. */
+const MOST_OCCURRENCES = 64;
 
 export const isInForce = ({ state }: Decision): boolean => state === 'simulated' || state === 'enforced';
 
@@ -88,7 +93,20 @@ export function createBook(snapshot?: BookSnapshot): Book {
       const same = known?.decision.id === decision.id;
       put(decision, same ? known.occurrence : (known?.occurrence ?? 0) + 1);
     },
+    adopt(row) {
+      const known = entries.get(textOf(row));
+      if (known !== undefined && (known.decision.id === row.id || isInForce(known.decision))) return false;
+      const before = known?.occurrence ?? 0;
+      for (let n = 1; n <= MOST_OCCURRENCES; n++)
+        if (idOf(row, n) === row.id) {
+          if (n > before) put(row, n);
+          return n > before;
+        }
+      put(row, before + 1); // named otherwise by another version of ours
+      return true;
+    },
     inForce: () => [...standing.values()],
+    all: () => [...entries.values()].map(({ decision }) => decision),
     nextDue() {
       let first: Decision | undefined;
       for (const one of standing.values()) {

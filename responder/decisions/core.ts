@@ -46,6 +46,8 @@ export interface DecisionCore {
   /** Log time went on. */
   advance(nowMs: number): void;
   inForce(): readonly Decision[];
+  /** Also what ended, as long as it is remembered. */
+  all(): readonly Decision[];
   snapshot(): DecisionSnapshot;
 }
 
@@ -91,16 +93,19 @@ const clean = (text: string, most = MOST_TEXT): string =>
 
 export function createDecisionCore(
   { response, attribution }: DecisionCoreConfig,
-  /** What became of a decision, also of one that was refused: its newest row. */
-  emit: (decision: Decision) => void,
+  /** What became of a decision, also of one that was refused: its newest row; and whether it was enforced until now. */
+  emit: (decision: Decision, wasEnforced: boolean) => void,
   snapshot?: DecisionSnapshot,
+  /** As they were stored: those that neither the snapshot nor a replay knows are taken over, so that they can be ended. */
+  stored: readonly Decision[] = [],
 ): DecisionCore {
+  const isOff = response.mode === 'off';
   const known: Known = createKnown(snapshot?.known);
   const rails = createRails(response, attribution, known);
   const book = createBook(snapshot?.book);
-  const cases = createCases(snapshot?.cases);
+  const cases = createCases(isOff ? [] : snapshot?.cases);
   /** Decisions that wait for facts, by key: until when. */
-  const waiting = new Map<string, number>(snapshot?.waiting);
+  const waiting = new Map<string, number>(isOff ? [] : snapshot?.waiting);
   /** Subjects an operator set free, and when: incidents opened before may not decide about them again. */
   const pardons = new Map<string, number>(snapshot?.pardons);
   let refusedAt: number[] = [...(snapshot?.refused ?? [])];
@@ -109,19 +114,23 @@ export function createDecisionCore(
   /** Nothing falls due before. */
   let nextDueMs = 0;
 
-  function put(decision: Decision): void {
+  /** The first made last. */
+  const toAdopt = [...stored].sort((a, b) => b.createdMs - a.createdMs || (a.id < b.id ? 1 : -1));
+
+  function put(decision: Decision, wasEnforced = false): void {
     book.put(decision);
-    emit(decision);
+    emit(decision, wasEnforced);
   }
 
+  const ended = (decision: Decision, state: 'undone' | 'expired', by: string, atMs: number, why: string): Decision => ({
+    ...decision,
+    revision: decision.revision + 1,
+    state,
+    ...(why !== '' && { reason: clean(`${decision.reason}; ${why}`) }),
+    ...(state === 'undone' && { undoneBy: by, undoneMs: atMs }),
+  });
   const end = (decision: Decision, state: 'undone' | 'expired', by: string, atMs: number, why = ''): void =>
-    put({
-      ...decision,
-      revision: decision.revision + 1,
-      state,
-      ...(why !== '' && { reason: clean(`${decision.reason}; ${why}`) }),
-      ...(state === 'undone' && { undoneBy: by, undoneMs: atMs }),
-    });
+    put(ended(decision, state, by, atMs, why), decision.state === 'enforced');
 
   /** What is known of the actor itself stands over what the incident tells of its worst one. */
   function whole(one: Case, atMs: number): Case {
@@ -268,11 +277,29 @@ export function createDecisionCore(
   function advance(toMs: number): void {
     if (toMs <= nowMs) return;
     if (toMs >= nextDueMs) endWhatIsDue(toMs);
+    if (adoptMadeBefore(toMs) && toMs >= nextDueMs) endWhatIsDue(toMs);
     nowMs = toMs;
     if (nowMs - lastForgottenMs < HOUR_MS) return;
     lastForgottenMs = nowMs;
     book.forget(nowMs);
     for (const [subject, atMs] of pardons) if (atMs < nowMs - PARDON_MS) pardons.delete(subject);
+  }
+
+  /** What a replay would have made it has made by then. */
+  function adoptMadeBefore(toMs: number): boolean {
+    let adopted = false;
+    for (let row = toAdopt.at(-1); row !== undefined && row.createdMs < toMs; row = toAdopt.at(-1)) {
+      toAdopt.pop();
+      const other = isInForce(row) ? book.standing(row) : undefined;
+      if (other?.id === row.id) continue;
+      const why = other !== undefined ? 'the same is in force for another incident' : whyNot(row);
+      const taken = why === '' ? row : ended(row, 'undone', SELF, toMs, `lifted: ${why}`);
+      if (!book.adopt(taken)) continue;
+      adopted = true;
+      nextDueMs = Math.min(nextDueMs, row.expiresMs);
+      if (taken !== row) emit(taken, row.state === 'enforced');
+    }
+    return adopted;
   }
 
   /** One after the other at its own time, as if the clock had been looked at then. */
@@ -304,14 +331,20 @@ export function createDecisionCore(
     if (pardons.size > MOST_PARDONS) pardons.delete(pardons.keys().next().value!);
   }
 
-  if (response.mode !== 'enforce')
-    for (const decision of book.inForce())
-      if (decision.state === 'enforced')
-        end(decision, 'undone', SELF, nowMs, `lifted: response.mode is ${response.mode}`);
+  /** Why it may not be in force; '' = it may. Nothing is enforced but in `enforce`, and nothing simulated while it is off. */
+  function whyNot({ state }: Decision): string {
+    const isKept = state === 'enforced' ? response.mode === 'enforce' : state !== 'simulated' || !isOff;
+    return isKept ? '' : `response.mode is ${response.mode}`;
+  }
+  for (const decision of book.inForce()) {
+    const why = whyNot(decision);
+    if (why !== '') end(decision, 'undone', SELF, nowMs, `lifted: ${why}`);
+  }
 
   return {
     incident(incident, atMs, { withdrawn = false, client } = {}) {
       advance(atMs);
+      if (isOff) return;
       if (incident.kind === 'attribution' && incident.state === 'open') {
         const covered = [incident.entity, incident.client.address ?? '', ...incident.clients];
         lookAgain(known.notice(covered, atMs), atMs);
@@ -335,10 +368,10 @@ export function createDecisionCore(
     },
     actor(record, atMs) {
       advance(atMs);
-      lookAgain(known.actor(record), atMs);
+      if (!isOff) lookAgain(known.actor(record), atMs);
     },
     client(client, atMs) {
-      const found = known.client(client);
+      const found = isOff ? [] : known.client(client);
       if (found.length > 0) lookAgain(found, atMs);
     },
     action(action, atMs) {
@@ -364,6 +397,7 @@ export function createDecisionCore(
     },
     advance,
     inForce: book.inForce,
+    all: book.all,
     snapshot: () => ({
       known: known.snapshot(),
       book: book.snapshot(),

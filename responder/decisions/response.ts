@@ -24,8 +24,13 @@ export interface ResponseDeps {
 }
 
 export interface Response extends Service<HttpAddress> {
-  /** This process owns the findings now: it decides by itself. `record` takes the rows. */
-  own(snapshot: unknown, record: (decision: Decision) => void): DecisionCore;
+  /** What another process, or an earlier run, stored. */
+  stored(): Promise<readonly Decision[]>;
+  /**
+   * This process owns the findings now: it decides by itself, also about what is in force by `stored`. `record` takes the rows.
+   * While response is off it ends what is in force, and nothing else.
+   */
+  own(snapshot: unknown, stored: readonly Decision[], record: (decision: Decision) => void): DecisionCore;
   /** It does not any more. */
   disown(): void;
   readonly server: ResponseServer;
@@ -37,6 +42,8 @@ export interface ResponseStatus {
   readonly inForce: number;
   readonly url: string;
 }
+
+const isEnded = ({ state }: Decision): boolean => state === 'undone' || state === 'expired';
 
 /** Rows of decisions that ended so long ago are still read: bouncers are told that they did. */
 const ENDED_MS = 3_600_000;
@@ -64,13 +71,16 @@ export function createResponse(
   let away = false;
   let address = '';
 
-  const handOut = (decisions: readonly Decision[]): void => {
-    if (response.mode === 'enforce') served.put(decisions);
-  };
+  /** Bouncers hold what they were told until they hear of its end: ends go out whatever the mode is by now. */
+  const handOut = (decisions: readonly Decision[]): void =>
+    served.put(response.mode === 'enforce' ? decisions : decisions.filter(isEnded));
+  /** While it is off there is a port for those who have keys: for ends. */
+  const listens = response.mode !== 'off' || response.keys.length > 0;
+  const stored = (): Promise<readonly Decision[]> => deps.decisionsEndingAfter(now() - ENDED_MS);
 
   async function read(): Promise<void> {
     try {
-      handOut(await deps.decisionsEndingAfter(now() - ENDED_MS));
+      handOut(await stored());
       reads.add(1, { result: 'read' });
       if (away) logger.info('decisions can be read again');
       away = false;
@@ -89,7 +99,9 @@ export function createResponse(
   return {
     name: 'response',
     server,
+    stored,
     async start() {
+      if (!listens) return { host: '', port: 0, url: '' };
       if (response.keys.length === 0) logger.warn('nobody may ask for decisions: response.keys is empty');
       const bound = await server.start();
       address = bound.url;
@@ -102,10 +114,10 @@ export function createResponse(
       clearTimeout(timer);
       await server.stop(deadlineMs);
     },
-    own(snapshot, record) {
+    own(snapshot, rows, record) {
       const core = createDecisionCore(
         { response, attribution: config.attribution },
-        (decision) => {
+        (decision, wasEnforced) => {
           decided.add(1, { state: decision.state, scope: decision.scope });
           logger.info(
             {
@@ -119,11 +131,15 @@ export function createResponse(
             'decision',
           );
           record(decision);
-          handOut([decision]);
+          // nobody was told of what was simulated
+          if (response.mode === 'enforce' || wasEnforced) handOut([decision]);
         },
         (snapshot ?? undefined) as DecisionSnapshot | undefined,
+        rows,
       );
-      handOut(core.inForce());
+      // ends too: whoever asks next may not have heard of them
+      const sinceMs = now() - ENDED_MS;
+      handOut([...rows, ...core.all()].filter(({ expiresMs }) => expiresMs > sinceMs));
       owned = core;
       return core;
     },

@@ -135,6 +135,8 @@ const decided = async (url: string): Promise<string[]> => {
   const answer = await fetch(`${url}/v1/decisions`, { headers: { 'x-api-key': KEY } });
   return ((await answer.json()) as { value: string }[] | null)?.map(({ value }) => value) ?? [];
 };
+const pull = async (url: string): Promise<unknown> =>
+  (await fetch(`${url}/v1/decisions/stream`, { headers: { 'x-api-key': KEY } })).json();
 const attack = (address: string) => {
   const nowMs = Date.now();
   return [
@@ -187,6 +189,59 @@ describe('response', () => {
       expect([...rows.values()]).toEqual(before);
     }
     expect(first.url()).not.toBe('');
+  });
+
+  it.each(['simulate', 'off'])('what bouncers hold they let go when it is %s, whatever was lost', async (mode) => {
+    for (const lost of [false, true]) {
+      const first = await startOwner();
+      await log.produce('findings', attack('203.0.113.7'));
+      await until('the decision', async () => (await decided(first.url())).length === 1);
+      await first.responder.stop(1_000);
+      await log.stop(1_000);
+      // the port of its successor may be another's for a bouncer: it goes on without `startup`
+      log = createMemoryLog();
+      await log.ensureTopic('findings', { partitions: 1, retentionMs: 1e9 });
+      if (lost) snapshot = null;
+      else snapshot = { ...snapshot!, nextOffset: 0 };
+      const second = await startOwner({ mode });
+      expect(await decided(second.url())).toEqual([]);
+      const gone: string[] = [];
+      await until('its end', async () => {
+        const { deleted } = (await pull(second.url())) as { deleted: { value: string }[] };
+        gone.push(...deleted.map(({ value }) => value));
+        return gone.length > 0;
+      });
+      expect(gone).toEqual(['203.0.113.7']);
+      await until('its row', () => [...rows.values()].every(({ state }) => state === 'undone'));
+      await second.responder.stop(1_000);
+      rows.clear();
+      snapshot = null;
+    }
+  });
+
+  it('undone is what an earlier run enforced, also when its state was lost; those who ask later hear of it', async () => {
+    const first = await startOwner();
+    await log.produce('findings', attack('203.0.113.7'));
+    await until('its row', () => rows.size === 1);
+    await first.responder.stop(1_000);
+    await log.stop(1_000);
+    log = createMemoryLog();
+    await log.ensureTopic('findings', { partitions: 1, retentionMs: 1e9 });
+    snapshot = null;
+    const second = await startOwner();
+    await until('it is handed out', async () => (await decided(second.url())).length === 1);
+    await log.produce('findings', [undo('203.0.113.7')]);
+    await until('its end', async () => (await decided(second.url())).length === 0);
+    await until('its row', () => [...rows.values()].some(({ state }) => state === 'undone'));
+    await second.responder.stop(1_000);
+    const third = await startOwner();
+    const gone: string[] = [];
+    await until('it is told', async () => {
+      const { deleted } = (await pull(third.url())) as { deleted: { value: string }[] };
+      gone.push(...deleted.map(({ value }) => value));
+      return gone.length > 0;
+    });
+    expect(gone).toEqual(['203.0.113.7']);
   });
 
   it('is handed out by a process without the findings too, which hears of ends, and holds what it knows while ClickHouse is away', async () => {

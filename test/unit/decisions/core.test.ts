@@ -1,7 +1,10 @@
 /** What becomes of incidents that meet a rule: made, refused by a rail, ended, undone; the same over replays. */
 import { describe, expect, it } from 'vitest';
+import type { DecisionSnapshot } from '../../../responder/decisions/core.ts';
+import type { Decision } from '../../../schemas/alerts/decision.ts';
 import type { Incident } from '../../../schemas/alerts/incident.ts';
 import { responseSection } from '../../../schemas/config/response.ts';
+import { decisionOf } from './decided.ts';
 import { ATTACKER, actorOf, BAN, clientRecord, DAY, decidingOf, HOUR, incidentOf, MINUTE } from './deciding.ts';
 
 describe('a decision', () => {
@@ -496,6 +499,84 @@ describe('an undone decision', () => {
       core.incident(incidentOf({ ...fields, revision: 2 }), DAY + 1, { withdrawn });
       expect(states()).toEqual(expected);
     }
+  });
+});
+
+describe('what was stored, and no snapshot knows', () => {
+  const made = (settings: object = {}) => {
+    const first = decidingOf(settings);
+    first.core.actor(actorOf(), DAY);
+    first.core.incident(incidentOf(), DAY);
+    return first;
+  };
+  const again = (settings: object, stored: readonly Decision[], snapshot?: DecisionSnapshot) => {
+    const second = decidingOf(settings, {}, snapshot, stored);
+    second.core.advance(DAY + 1);
+    return second;
+  };
+
+  it('is taken over: it is undone by a word, and ends by the clock', () => {
+    const { rows } = made();
+    const undone = again({}, rows);
+    expect(undone.core.inForce()).toEqual(rows);
+    expect(
+      undone.core.action({ about: ATTACKER, action: 'undo', by: 'ana', comment: '', atMs: DAY + 2 }, DAY + 2),
+    ).toBe(1);
+    expect(undone.rows).toMatchObject([{ id: rows[0]!.id, state: 'undone', revision: 2, undoneBy: 'ana' }]);
+    const expired = again({}, rows);
+    expired.core.advance(DAY + HOUR);
+    expect(expired.rows).toMatchObject([{ id: rows[0]!.id, state: 'expired', revision: 2 }]);
+  });
+
+  it('is not made again by its incident, and one that was undone stays so', () => {
+    const { core, rows } = made();
+    for (const stored of [[rows[0]!], []]) {
+      if (stored.length === 0) {
+        core.action({ about: ATTACKER, action: 'undo', by: 'ana', comment: '', atMs: DAY + 1 }, DAY + 1);
+        stored.push(rows.at(-1)!);
+      }
+      const second = again({}, stored);
+      second.core.actor(actorOf(), DAY + 2);
+      second.core.incident(incidentOf({ revision: 2, lastHitMs: DAY + 2 }), DAY + 2);
+      expect(second.rows).toEqual([]);
+    }
+  });
+
+  it('changes nothing that a replay makes itself, nor what a snapshot knows better', () => {
+    const { core, rows, snapshot } = made();
+    core.action({ about: ATTACKER, action: 'undo', by: 'ana', comment: '', atMs: DAY + 1 }, DAY + 1);
+    const replayed = decidingOf({}, {}, undefined, [rows.at(-1)!]);
+    replayed.core.actor(actorOf(), DAY);
+    replayed.core.incident(incidentOf(), DAY);
+    replayed.core.action({ about: ATTACKER, action: 'undo', by: 'ana', comment: '', atMs: DAY + 1 }, DAY + 1);
+    expect(replayed.rows).toEqual(rows);
+    const second = again({}, [rows[0]!], snapshot());
+    expect(second.core.inForce()).toEqual([]);
+    expect(second.rows).toEqual([]);
+  });
+
+  it('is lifted where response does not enforce any more; what was simulated only where it is off', () => {
+    for (const [mode, before, after] of [
+      ['simulate', 'enforce', ['undone']],
+      ['off', 'enforce', ['undone']],
+      ['simulate', 'simulate', []],
+      ['off', 'simulate', ['undone']],
+    ] as const) {
+      const { rows, snapshot } = made({ mode: before });
+      expect(again({ mode }, rows).states()).toEqual(after);
+      expect(again({ mode }, rows, snapshot()).states()).toEqual(after);
+    }
+  });
+
+  it('nothing is decided while it is off', () => {
+    expect(made({ mode: 'off' }).rows).toEqual([]);
+  });
+
+  it('of two about the same one stands', () => {
+    const [one, other] = [made().rows[0]!, decisionOf({ incidentId: 'incident-9', createdMs: DAY - 1 })];
+    const { core, rows } = again({}, [other, one]);
+    expect(core.inForce()).toEqual([other]);
+    expect(rows).toMatchObject([{ id: one.id, state: 'undone' }]);
   });
 });
 

@@ -114,7 +114,12 @@ export interface Deciding {
   readonly snapshot: () => DecisionSnapshot;
 }
 
-export function decidingOf(settings: object = {}, attribution: object = {}, snapshot?: DecisionSnapshot): Deciding {
+export function decidingOf(
+  settings: object = {},
+  attribution: object = {},
+  snapshot?: DecisionSnapshot,
+  stored?: readonly Decision[],
+): Deciding {
   const rows: Decision[] = [];
   const newest = new Map<string, Decision>();
   const core = createDecisionCore(
@@ -127,6 +132,7 @@ export function decidingOf(settings: object = {}, attribution: object = {}, snap
       newest.set(decision.id, decision);
     },
     snapshot,
+    stored,
   );
   return {
     core,

@@ -201,6 +201,17 @@ describe('to bouncers', () => {
     expect(pull('three', false, [again], [a, b])).toEqual([['2'], ['1']]);
   });
 
+  it('an end of which we learn after a bouncer asked, as we were started anew, is told once', () => {
+    const positions = createPositions();
+    const ended = decisionOf({ state: 'undone' });
+    const pull = (lately: readonly (typeof ended)[]): string[] => {
+      const position = positions.next('b', false, [], lately);
+      position.told();
+      return position.gone.map(({ value }) => value);
+    };
+    expect([pull([]), pull([ended]), pull([ended])]).toEqual([[], [ended.value], []]);
+  });
+
   it('a bouncer that did not get the answer is told again', () => {
     const positions = createPositions();
     const one = [decisionOf()];
