@@ -130,9 +130,11 @@ export function createQueue(
     else if (outcome.kind !== 'failed') giveUp(pending, outcome.httpStatus, outcome.error);
     else {
       const { httpStatus, error, retryAfterMs } = outcome;
-      pending.dueMs = nowMs + waitAfter(pending.attempt, httpStatus, retryAfterMs, deps.random());
-      const sinceMs = Math.max(pending.queuedMs, pending.alert.createdMs);
-      if (pending.dueMs - sinceMs > config.giveUpAfterMs) giveUp(pending, httpStatus, error);
+      const endMs = Math.max(pending.queuedMs, pending.alert.createdMs) + config.giveUpAfterMs;
+      // what the receiver asks for may put the last attempt off, never take it away
+      const asked = Math.max(0, Math.min(retryAfterMs, endMs - nowMs));
+      pending.dueMs = nowMs + waitAfter(pending.attempt, httpStatus, asked, deps.random());
+      if (pending.dueMs > endMs) giveUp(pending, httpStatus, error);
       else {
         record(pending, 'failed', httpStatus, error, pending.dueMs);
         hold(pending);

@@ -34,9 +34,15 @@ export function parseRetryAfter(header: string | undefined, nowMs: number): numb
   return Number.isNaN(at) ? 0 : Math.max(0, at - nowMs);
 }
 
+/**
+ * A page that waits for a day is none: receivers ask for that by mistake, or by a clock that is a day ahead, and one answer must not
+ * be what decides about an alert.
+ */
+const MOST_RETRY_AFTER_MS = 3_600_000;
+
 /** Wait after failed attempt `attempt` (1 = the first). 429, 502 and 504 wait twice as long; `jitter` in [0, 1). */
 export function waitAfter(attempt: number, httpStatus: number, retryAfterMs: number, jitter: number): number {
   const base = WAITS_MS[Math.min(attempt, WAITS_MS.length) - 1]!;
   const slowed = httpStatus === 429 || httpStatus === 502 || httpStatus === 504 ? base * 2 : base;
-  return Math.max(Math.round(slowed * (0.8 + 0.4 * jitter)), Math.min(retryAfterMs, 86_400_000));
+  return Math.max(Math.round(slowed * (0.8 + 0.4 * jitter)), Math.min(retryAfterMs, MOST_RETRY_AFTER_MS));
 }

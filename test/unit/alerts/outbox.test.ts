@@ -103,6 +103,26 @@ describe('outbox', () => {
     expect(posts).toHaveLength(2);
   });
 
+  it('is not kept from trying by a receiver that asks for a day: an hour at most, never past the end', async () => {
+    const clock = createHandClock(DAY);
+    const asked = { ...BROKEN, httpStatus: 503, retryAfterMs: 24 * HOUR };
+    let posted = 0;
+    const { outbox, stored } = worldOf(clock, () => (++posted < 3 ? asked : OK));
+    outbox.add(alertOf('msg_a'), security);
+    await clock.pass(HOUR - 1);
+    expect(stored('msg_a')).toMatchObject({ state: 'failed', attempt: 1, nextAttemptMs: DAY + HOUR });
+    await clock.pass(HOUR + 1);
+    expect(stored('msg_a')).toMatchObject({ state: 'delivered', attempt: 3 });
+
+    const short = worldOf(clock, () => asked, [{}], { giveUpAfterMs: HOUR / 2 });
+    short.outbox.add(alertOf('msg_b'), security);
+    await clock.pass(HOUR / 2 - 1);
+    expect(short.posts).toHaveLength(1);
+    await clock.pass(1);
+    expect(short.posts).toHaveLength(2);
+    expect(short.stored('msg_b')).toMatchObject({ state: 'dead', attempt: 2 });
+  });
+
   it('gives up at once what is refused as it is, and goes on with the rest', async () => {
     const clock = createHandClock(DAY);
     const { outbox, stored, dead } = worldOf(clock, (_, { id }) =>
