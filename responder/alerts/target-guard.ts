@@ -8,8 +8,15 @@ import type { LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { SpanwardenError } from '../../runtime/errors.ts';
 
-/** What the machines of a cloud ask about themselves: AWS (IPv6), Alibaba, Azure, Oracle; the others use 169.254.169.254. */
-const METADATA = new Set(['fd00:ec2::254', '100.100.100.200', '168.63.129.16', '192.0.0.192']);
+/** What the machines of a cloud ask about themselves: Alibaba, Azure, Oracle; the others use 169.254.169.254. */
+const METADATA = new Set(['100.100.100.200', '168.63.129.16', '192.0.0.192']);
+
+/** The same over IPv6, as ranges: AWS has its metadata, DNS, time and credentials (EKS pod identity, ::23) in one of its own. */
+const METADATA_RANGES: readonly (readonly [ipaddr.IPv6, number])[] = [
+  [ipaddr.IPv6.parse('fd00:ec2::'), 32], // AWS
+  [ipaddr.IPv6.parse('fd20:ce::'), 32], // Google
+  [ipaddr.IPv6.parse('fd00:42::'), 32], // Scaleway
+];
 
 /** IPv6 ranges whose last 32 bits are an IPv4 address that a gateway or the kernel delivers to. */
 const EMBEDDING: readonly (readonly [string, number])[] = [
@@ -39,6 +46,9 @@ function addressesIn(address: Address): Address[] {
 /** `::` and `::1` are addresses of their own, not IPv4 ones. */
 const isOwn = (six: ipaddr.IPv6): boolean => six.range() === 'unspecified' || six.range() === 'loopback';
 
+const isWithin = (address: Address, [range, bits]: readonly [ipaddr.IPv6, number]): boolean =>
+  address.kind() === 'ipv6' && (address as ipaddr.IPv6).match(range, bits);
+
 const NEVER: Readonly<Record<string, string>> = {
   linkLocal: 'is link-local',
   unspecified: 'is unspecified',
@@ -52,7 +62,8 @@ export function forbidden(text: string, privateToo = true): string | null {
   if (!ipaddr.isValid(bare)) return 'is not an address';
   const all = addressesIn(ipaddr.parse(bare));
   for (const address of all) {
-    if (METADATA.has(address.toString())) return 'is a cloud metadata address';
+    if (METADATA.has(address.toString()) || METADATA_RANGES.some((range) => isWithin(address, range)))
+      return 'is a cloud metadata address';
     const why = NEVER[address.range()];
     if (why !== undefined) return why;
   }
