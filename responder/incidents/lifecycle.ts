@@ -127,9 +127,11 @@ export function createLifecycle(
     return isNew;
   }
 
-  function join([state, ...others]: readonly IncidentState[], hit: Hit, isBeside = false): void {
+  function join([state, ...beside]: readonly IncidentState[], hit: Hit, isBeside = false): void {
     if (state === undefined) return;
     const { verdict, findings, lead, appendMs } = hit;
+    // a machine that stalls makes everybody wait: two stories do not become one by it
+    const others = isMereSlowness(lead) ? [] : beside;
     const isNew = claim(state, verdict);
     const namedBefore = state.client.address !== null;
     const suspectedBefore = state.suspects.length > 0;
@@ -361,6 +363,8 @@ export function createLifecycle(
     },
   };
 }
+
+const isMereSlowness = ({ kind, hard }: Finding): boolean => !hard && (kind === 'self-time' || kind === 'latency');
 
 /** Overlapping slow nodes of one key wait for the same cause: the one that ended first. No update is sent for victims. */
 const isVictim = (state: IncidentState, lead: Finding): boolean =>
