@@ -627,7 +627,9 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     const today = block.dayRequests[i]!;
     if (today < 65_535) block.dayRequests[i] = today + 1;
     // one actor moves its class by its first requests of a day, and by the logarithm of the others
-    s.weight = today < FREE_INFLUENCE || today % (today >> 6) === 0 ? 1 : 0;
+    const counts = today < FREE_INFLUENCE || today % (today >> 6) === 0;
+    // and a new account, of which anybody can have many, not at all
+    s.weight = counts && (learning || s.kind !== 'user' || isEstablished(s)) ? 1 : 0;
     if (s.place >= 0) full.at(s.place).requests += Math.min(1e6, event.sampleWeight);
   }
 
@@ -993,7 +995,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       for (const finding of event.findings) {
         const key = hash32(`${event.id}|${finding.kind}|${finding.explanationKey}`, seed);
         if (actor.counted.includes(key)) continue;
-        if (actor.counted.length >= 32) actor.counted.shift();
+        if (actor.counted.length >= 16) actor.counted.shift();
         actor.counted.push(key);
         const step = stepOfFinding(finding);
         addPoints(

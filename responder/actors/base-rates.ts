@@ -8,8 +8,9 @@ import { byKind, CLASSES, PeerClass, TESTS, Test } from './tests.ts';
 /** Kinds of objects told apart, by class and test; further ones share the last. */
 export const MAX_KINDS = 512;
 const PAIRS = CLASSES * TESTS;
-/** The budget is shared evenly by the pairs of class and test that can alarm. */
-const SHARES = 16;
+/** The budget is shared by the pairs of class and test that can alarm, some thirty shares: foreign objects have four of them each. */
+const SHARES = 30;
+const SHARES_OF_FOREIGN = 4;
 /** No bound is lower: a test that is hardly ever asked must not alarm at a whim. */
 const FEWEST_A_DAY = 10_000;
 
@@ -70,6 +71,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
   const times = new Float64Array(5); // first, last published, now, shapes moved, learning ended
   const bounds = new Float64Array(PAIRS).fill(Math.log10((FEWEST_A_DAY * SHARES) / budgetPerDay));
 
+  const sharesOf = (pair: number): number => SHARES / (pair % TESTS === Test.foreign ? SHARES_OF_FOREIGN : 1);
   const cell = (peers: number, test: number, kind: number): number =>
     (peers * TESTS + test) * MAX_KINDS + (byKind(test) ? Math.min(kind, MAX_KINDS - 1) : 0);
 
@@ -116,7 +118,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
       }
       if (moves && losses[pair * SHAPES.length] !== 0) shapes[pair] = learning ? best : toward(shapes[pair]!, best);
       daily[pair] = daily[pair]! * keepDaily;
-      bounds[pair] = Math.log10((Math.max(FEWEST_A_DAY, daily[pair]! / days) * SHARES) / budgetPerDay);
+      bounds[pair] = Math.log10((Math.max(FEWEST_A_DAY, daily[pair]! / days) * sharesOf(pair)) / budgetPerDay);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * What is kept of an actor from its first weak signal on: evidence by test, stages, risk, and whom and what to show for it. Every list
- * and text is bounded, so that it stays below 4 KB; JSON in a snapshot.
+ * and text is bounded, so that it stays at some 3 KB, 6 at most; JSON in a snapshot.
  */
 import type { AbuseKind, SubjectKind } from '../../schemas/log/actor-record.ts';
 import type { StageMark } from '../../schemas/log/kill-chain.ts';
@@ -8,15 +8,15 @@ import type { ClientRecord } from '../../schemas/log/verdict.ts';
 import { FILTER_WORDS, linearCount, setBit } from './bits.ts';
 import { EVIDENCE_LENGTH } from './evidence.ts';
 
-const MOST_TRACES = 12;
+const MOST_TRACES = 8;
 const MOST_CLIENTS = 64;
 const MOST_NAMES = 16;
-const MOST_MARKS = 8;
+const MOST_MARKS = 6;
 /** Longest text kept of a name that came from outside. */
 const LONGEST = 64;
 /** Text kept of all traces and clients together. */
-const CLIENT_CHARACTERS = 480;
-const NAME_CHARACTERS = 240;
+const CLIENT_CHARACTERS = 320;
+const NAME_CHARACTERS = 160;
 
 /** Words of `sets`: where each begins. */
 export const Sets = {
@@ -93,6 +93,15 @@ export interface FullActor {
   endMs: number;
 }
 
+/** One buffer for both: a buffer costs as much as what some actors hold in it. */
+function newColumns(): { cells: Float64Array; sets: Uint32Array } {
+  const buffer = new ArrayBuffer(8 * EVIDENCE_LENGTH + 4 * SET_WORDS);
+  return {
+    cells: new Float64Array(buffer, 0, EVIDENCE_LENGTH),
+    sets: new Uint32Array(buffer, 8 * EVIDENCE_LENGTH, SET_WORDS),
+  };
+}
+
 export function createFullActor(kind: SubjectKind, key: string, firstMs: number, nowMs: number): FullActor {
   return {
     kind,
@@ -100,8 +109,7 @@ export function createFullActor(kind: SubjectKind, key: string, firstMs: number,
     firstMs,
     lastMs: nowMs,
     requests: 0,
-    cells: new Float64Array(EVIDENCE_LENGTH),
-    sets: new Uint32Array(SET_WORDS),
+    ...newColumns(),
     alarms: [],
     told: null,
     marks: [],
@@ -181,7 +189,7 @@ export function vote(actor: FullActor, service: string, operation: string): void
 export const boundedClient = (client: ClientRecord): ClientRecord => ({
   ...client,
   reason: plainText(client.reason),
-  hops: client.hops.slice(0, 4).map((hop) => plainText(hop)),
+  hops: client.hops.slice(0, 2).map((hop) => plainText(hop)),
   user: client.user === null ? null : plainText(client.user),
   session: client.session === null ? null : plainText(client.session),
 });
@@ -219,11 +227,10 @@ export const fullActorToJson = (actor: FullActor): object => ({
 
 export function fullActorFromJson(value: unknown): FullActor {
   const from = value as Omit<FullActor, 'cells' | 'sets'> & { cells: number[]; sets: number[] };
-  return {
-    ...from,
-    cells: dense(from.cells, EVIDENCE_LENGTH, Float64Array),
-    sets: dense(from.sets, SET_WORDS, Uint32Array),
-  };
+  const { cells, sets } = newColumns();
+  fill(cells, from.cells);
+  fill(sets, from.sets);
+  return { ...from, cells, sets };
 }
 
 /** Places and values of what is not 0, in turn. */
@@ -233,12 +240,6 @@ function sparse(values: Float64Array | Uint32Array): number[] {
   return out;
 }
 
-function dense<T extends Float64Array | Uint32Array>(
-  from: readonly number[],
-  length: number,
-  type: new (n: number) => T,
-): T {
-  const values = new type(length);
-  for (let i = 0; i + 1 < from.length; i += 2) if (from[i]! < length) values[from[i]!] = from[i + 1]!;
-  return values;
+function fill(values: Float64Array | Uint32Array, from: readonly number[]): void {
+  for (let i = 0; i + 1 < from.length; i += 2) if (from[i]! < values.length) values[from[i]!] = from[i + 1]!;
 }

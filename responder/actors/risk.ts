@@ -18,7 +18,7 @@ const DAY_MS = 86_400_000;
 const HALF_RISK = 4;
 /** A stage after earlier ones counts for so much more, an earlier stage. */
 const CHAIN = 0.5;
-const MOST_REASONS = 6;
+const MOST_REASONS = 5;
 
 /** Points of what may be found. */
 export const Points = {
@@ -65,7 +65,7 @@ export function addPoints(
   actor.points = pointsNow(actor, nowMs, config) + chained;
   actor.pointsMs = Math.max(actor.pointsMs, nowMs);
   if (reason === '') return;
-  const text = plainText(reason, 80);
+  const text = plainText(reason, 72);
   const known = actor.reasons.find((one) => one.text === text);
   if (known !== undefined) {
     known.count++;

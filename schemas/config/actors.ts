@@ -128,7 +128,12 @@ export const actorsSection = z
       20_000_000,
     ).meta({ unit: 'clients' }),
     maxUsers: most('Users known, 93 bytes each', 1_000_000, 1_000, 20_000_000).meta({ unit: 'users' }),
-    maxFull: most('Actors with signals, at most 4 KB each; the weakest give way', 20_000, 100, 1_000_000).meta({
+    maxFull: most(
+      'Actors with signals, some 3 KB each, 6 KB with all an actor can have; the weakest give way',
+      20_000,
+      100,
+      1_000_000,
+    ).meta({
       unit: 'actors',
     }),
     maxObjects: most('Objects whose first user is remembered, 9 bytes each', 1_048_576, 1_024, 268_435_456).meta({
