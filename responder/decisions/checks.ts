@@ -3,7 +3,7 @@
  * rules as for spans, what is decided about it, and for which operations. What is not known is not refused.
  */
 import type { Attribution } from '../../traces/attribution/client.ts';
-import { matcherOf, type OperationMatcher } from './operations.ts';
+import { type AskedOperation, matcherOf, type OperationMatcher, readOperation } from './operations.ts';
 import type { Served } from './served.ts';
 
 export interface CheckedRequest {
@@ -33,14 +33,14 @@ const ORDINARY: CheckResult = Object.freeze({ result: 'ordinary', risk: 0 });
 
 export function createCheck(served: Served, attribution: Pick<Attribution, 'resolve'>): Check {
   const matchers = new Map<string, OperationMatcher>();
-  const matches = (operation: string, method: string, path: string): boolean => {
+  const matches = (operation: string, asked: AskedOperation): boolean => {
     let matcher = matchers.get(operation);
     if (matcher === undefined) {
       matcher = matcherOf(operation);
       if (matchers.size >= 10_000) matchers.clear();
       matchers.set(operation, matcher);
     }
-    return matcher(method, path);
+    return matcher(asked);
   };
 
   return ({ method, path, service, peer, forwardedFor, forwarded, singleValues, user }) => {
@@ -55,9 +55,10 @@ export function createCheck(served: Served, attribution: Pick<Attribution, 'reso
     // one that only reduces rights still says so
     const risk = Math.max(1, ...decisions.map((decision) => decision.risk));
     if (decisions.some(({ target }) => target === 'everything')) return { result: 'refused', risk };
-    const refused = decisions.some(
-      ({ target, operations }) => target === 'operations' && operations.some((one) => matches(one, method, path)),
-    );
+    const operations = decisions.flatMap((one) => (one.target === 'operations' ? one.operations : []));
+    if (operations.length === 0) return { result: 'reduced-rights', risk };
+    const asked = readOperation(method, path);
+    const refused = operations.some((one) => matches(one, asked));
     return { result: refused ? 'refused-operation' : 'reduced-rights', risk };
   };
 }

@@ -4,24 +4,40 @@
  * only what is decided about an actor is refused, so that matching too much costs nobody else. Pure.
  */
 
-export type OperationMatcher = (method: string, path: string) => boolean;
+/**
+ * Longer paths are not read: reading one takes as long as it is, and what was cut off could be what a server goes by. They match every
+ * path, so that nobody gets by with padding. RFC 9110 §4.1 has senders and receivers manage 8,000 for all of a URI; queries do not count here.
+ */
+export const MOST_PATH = 2_048;
 
-const MOST_PATH = 8_192;
+/** Method and path of one request, read once for all operations that it is held against. */
+export interface AskedOperation {
+  readonly method: string;
+  /** Undefined: longer than is read. */
+  readonly segments: readonly string[] | undefined;
+}
 
-/** The path as most servers read it. */
-export function normalPath(given: string): string {
-  let path = given.slice(0, MOST_PATH);
-  const end = path.search(/[?#]/);
-  if (end >= 0) path = path.slice(0, end);
+export type OperationMatcher = (asked: AskedOperation) => boolean;
+
+export const readOperation = (method: string, path: string): AskedOperation => ({
+  method: method.toUpperCase(),
+  segments: segmentsOf(path),
+});
+
+/** The path's parts as most servers read it. */
+function segmentsOf(given: string): readonly string[] | undefined {
+  const end = given.search(/[?#]/);
+  let path = end >= 0 ? given.slice(0, end) : given;
+  if (path.length > MOST_PATH) return undefined;
   for (let i = 0; i < 2 && path.includes('%'); i++) path = decodePercent(path);
   const segments: string[] = [];
-  for (const part of path.replaceAll('\\', '/').split('/')) {
+  for (const part of path.replaceAll('\\', '/').toLowerCase().split('/')) {
     const semicolon = part.indexOf(';');
     const segment = semicolon < 0 ? part : part.slice(0, semicolon);
     if (segment === '..') segments.pop();
     else if (segment !== '' && segment !== '.') segments.push(segment);
   }
-  return `/${segments.join('/')}`.toLowerCase();
+  return segments;
 }
 
 const decodePercent = (text: string): string =>
@@ -35,13 +51,13 @@ export function matcherOf(operation: string): OperationMatcher {
   const parts = template.split('/').filter((part) => part !== '');
   const below = parts.at(-1) === '**';
   if (below) parts.pop();
-  return (given, path) => {
-    const asked = given.toUpperCase();
+  const named = parts.flatMap((part, i) => (part === '*' || /^\{[^{}]*\}$/.test(part) ? [] : [[i, part] as const]));
+  return (asked) => {
     // whoever may not get, may not ask for the head
-    if (method !== '*' && method !== asked && !(method === 'GET' && asked === 'HEAD')) return false;
-    const segments = normalPath(path).split('/').slice(1);
-    if (segments.length === 1 && segments[0] === '') segments.pop();
+    if (method !== '*' && method !== asked.method && !(method === 'GET' && asked.method === 'HEAD')) return false;
+    const { segments } = asked;
+    if (segments === undefined) return true;
     if (below ? segments.length < parts.length : segments.length !== parts.length) return false;
-    return parts.every((part, i) => part === '*' || /^\{[^{}]*\}$/.test(part) || part === segments[i]);
+    return named.every(([i, part]) => segments[i] === part);
   };
 }

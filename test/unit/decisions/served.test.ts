@@ -1,12 +1,12 @@
 /** What is handed out: until it ends by the clock, whichever side tells of it, and to each bouncer once. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createCheck } from '../../../responder/decisions/checks.ts';
 import { createFeed, isNoneMatch } from '../../../responder/decisions/feed.ts';
 import { createGatewayAttribution } from '../../../responder/decisions/gateway.ts';
 import { createKeys } from '../../../responder/decisions/keys.ts';
 import { goDuration, readFilter, shown, toLapi } from '../../../responder/decisions/lapi.ts';
 import { covers, overlap, parseNetwork } from '../../../responder/decisions/network.ts';
-import { matcherOf } from '../../../responder/decisions/operations.ts';
+import { MOST_PATH, matcherOf, readOperation } from '../../../responder/decisions/operations.ts';
 import { createPositions } from '../../../responder/decisions/positions.ts';
 import { createServed } from '../../../responder/decisions/served.ts';
 import { readUsage } from '../../../responder/decisions/usage.ts';
@@ -310,9 +310,25 @@ describe('named operations', () => {
     ['* /', 'GET', '/', true],
     ['* /', 'GET', '', true],
     ['* /', 'GET', '/x', false],
-    ['GET /a', 'GET', `/${'%'.repeat(100_000)}`, false],
+    ['GET /a', 'GET', `/${'%'.repeat(2_000)}`, false],
   ])('%s: %s %s is %s', (operation, method, path, expected) => {
-    expect(matcherOf(operation)(method, path)).toBe(expected);
+    expect(matcherOf(operation)(readOperation(method, path))).toBe(expected);
+  });
+
+  it.each([
+    ['* /checkout', `/${'./'.repeat(4_200)}checkout`],
+    ['* /checkout', `/checkout;${'x'.repeat(10_000)}`],
+    ['* /checkout', `/${'a/../'.repeat(1_000)}checkout`],
+  ])('%s is not got by with a path that is longer than is read', (operation, path) => {
+    expect(matcherOf(operation)(readOperation('GET', path))).toBe(true);
+    expect(matcherOf(operation.replace('*', 'POST'))(readOperation('GET', path))).toBe(false);
+  });
+
+  it('a query is not of the path, however long', () => {
+    const query = '?q='.padEnd(100_000, 'x');
+    expect(matcherOf('* /checkout')(readOperation('GET', `/search${query}`))).toBe(false);
+    expect(matcherOf('* /checkout')(readOperation('GET', `/checkout${query}`))).toBe(true);
+    expect(matcherOf('* /checkout')(readOperation('GET', `/${'s'.repeat(MOST_PATH - 1)}`))).toBe(false);
   });
 });
 
@@ -378,5 +394,20 @@ describe('a check', () => {
       risk: 1,
     });
     expect(check({ ...REQUEST, forwardedFor: ['192.0.2.1'], user: 'ana' })).toEqual({ result: 'ordinary', risk: 0 });
+  });
+
+  it('reads a path once, for however many operations', () => {
+    const split = vi.spyOn(String.prototype, 'split');
+    const readings = [1, 256].map((count) => {
+      const operations = Array.from({ length: count }, (_, i) => `* /admin/${i}/{id}`);
+      const check = checkOf([decisionOf({ target: 'operations', operations })]);
+      const asked = { ...REQUEST, path: `/${'a%2525/'.repeat(250)}` };
+      check(asked); // operations are compiled
+      split.mockClear();
+      expect(check(asked).result).toBe('reduced-rights');
+      return split.mock.calls.length;
+    });
+    split.mockRestore();
+    expect(readings[1]).toBe(readings[0]);
   });
 });
