@@ -3,7 +3,7 @@
  * them; what an actor costs. Prints a table, writes docs/actors-report.md, and fails when a target is missed. Seeds are fixed.
  */
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Attack } from './attacks.ts';
 import { measureCost } from './cost.ts';
@@ -154,7 +154,7 @@ if (!values.quick && values.only === undefined) {
 
 Written by \`npm run bench:actors\` ([how](../test/bench/actors/README.md)); the models are in [actors.md](actors.md). Worlds of seeds ${SEEDS.join(' and ')};
 each attack ${SEEDS_AN_ATTACK} times a world, by others each time, all within a day and a half, so that each has to be found among the rest.
-${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}; ${((user + system) / 60e6).toFixed(1)} CPU minutes.
+${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}; ${((user + system) / 60e6).toFixed(1)} CPU minutes, at a load average of ${loadavg()[0]!.toFixed(0)} at its end.
 
 | what | target | measured | |
 |---|---|---|---|
