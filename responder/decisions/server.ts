@@ -163,6 +163,8 @@ export function createResponseServer(
   app.get('/healthz', async () => ({ status: 'alive' }));
 
   const forbidden = (reply: FastifyReply): FastifyReply => reply.code(403).send({ message: 'access forbidden' });
+  /** CrowdSec's HandleDBErrors (pkg/apiserver/controllers/v1/errors.go) has a 500 for every filter that it cannot use. */
+  const unusable = (reply: FastifyReply, message: string): FastifyReply => reply.code(500).send({ message });
   const queryOf = (request: FastifyRequest): URLSearchParams => {
     const mark = request.url.indexOf('?');
     return new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1, mark + 1 + 16_384));
@@ -175,7 +177,7 @@ export function createResponseServer(
     async handler(request, reply) {
       if (bouncer(request) === undefined) return forbidden(reply);
       const filter = readFilter(queryOf(request));
-      if (typeof filter === 'string') return reply.code(400).send({ message: filter });
+      if (typeof filter === 'string') return unusable(reply, filter);
       const nowMs = now();
       const found = shown(served.all(), filter).map((decision) => toLapi(decision, nowMs));
       reply.type('application/json; charset=utf-8');
@@ -190,12 +192,12 @@ export function createResponseServer(
     async handler(request, reply) {
       const holder = bouncer(request);
       if (holder === undefined) return forbidden(reply);
-      const query = queryOf(request);
-      const filter = readFilter(query, { scopes: ['ip', 'range'] });
-      if (typeof filter === 'string') return reply.code(400).send({ message: filter });
       reply.type('application/json; charset=utf-8');
       // a HEAD tells nothing: it must not move the position
       if (request.method === 'HEAD') return reply.send('');
+      const query = queryOf(request);
+      const filter = readFilter(query, { scopes: ['ip', 'range'] });
+      if (typeof filter === 'string') return unusable(reply, filter);
       const nowMs = now();
       const agent = request.headers['user-agent']?.slice(0, 128);
       const key = JSON.stringify([holder.name, request.socket.remoteAddress, agent, filterKey(filter)]);
@@ -249,7 +251,7 @@ export function createResponseServer(
     method: ['GET', 'HEAD'],
     url: '/feed',
     async handler(request, reply) {
-      const given = textOf(request.headers[KEY_HEADER]) ?? queryOf(request).get('key') ?? undefined;
+      const given = textOf(request.headers[KEY_HEADER]) ?? keyInQuery(request.url);
       if (holderOf(given, 'feed') === undefined) return forbidden(reply);
       const { text, etag } = feed();
       reply.header('etag', etag).header('cache-control', 'private, no-cache');
@@ -288,6 +290,16 @@ export function createResponseServer(
       return stopped;
     },
   };
+}
+
+/** `+` is a character of keys, and forms alone (which nobody fills in here) make it a blank. */
+function keyInQuery(url: string): string | undefined {
+  const given = /[?&]key=([^&#]*)/.exec(url)?.[1];
+  try {
+    return given === undefined ? undefined : decodeURIComponent(given);
+  } catch {
+    return given;
+  }
 }
 
 const textOf = (header: string | string[] | undefined): string | undefined =>

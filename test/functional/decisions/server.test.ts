@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Decision } from '../../../schemas/alerts/decision.ts';
 import { decisionOf } from '../../unit/decisions/decided.ts';
-import { KEY, OTHER_KEY, type Serving, startServing } from './serving.ts';
+import { KEY, OTHER_KEY, PLUS_KEY, type Serving, startServing } from './serving.ts';
 
 let serving: Serving;
 beforeAll(async () => {
@@ -90,11 +90,12 @@ describe('the local API', () => {
     expect([head.status, await head.text()]).toEqual([200, '']);
   });
 
-  it('says 400 to what cannot be asked', async () => {
+  it('says 500 to what cannot be asked, as CrowdSec does', async () => {
     for (const query of ['ip=999.1.1.1', 'range=x/y', 'contains=perhaps', `scopes=${'x,'.repeat(2_000)}`]) {
       const answer = await ask(`/v1/decisions?${query}`);
-      expect([query, answer.status, Object.keys((await answer.json()) as object)]).toEqual([query, 400, ['message']]);
-      expect((await ask(`/v1/decisions/stream?${query}`)).status).toBe(400);
+      expect([query, answer.status, Object.keys((await answer.json()) as object)]).toEqual([query, 500, ['message']]);
+      expect((await ask(`/v1/decisions/stream?${query}`)).status).toBe(500);
+      expect((await ask(`/v1/decisions/stream?${query}`, { method: 'HEAD' })).status).toBe(200);
     }
     expect((await ask('/v1/decisions', { method: 'DELETE' })).status).toBe(404);
     expect((await ask('/v1/alerts')).status).toBe(404);
@@ -125,8 +126,8 @@ describe('the local API', () => {
     serving.pass(HOUR / 2 + 1_000);
     expect(await pull(KEY)).toEqual([[], ['192.0.2.2']]);
     expect(await pull(KEY)).toEqual([[], []]);
-    // the other bouncer never heard of the second, and hears of the first's end
-    expect(await pull(OTHER_KEY)).toEqual([[], ['192.0.2.1']]);
+    // the other bouncer never heard of the second: an end too many does no harm, one too few would
+    expect(await pull(OTHER_KEY)).toEqual([[], ['192.0.2.1', '192.0.2.2']]);
     expect((await pull(KEY, 'startup=true&scopes=username'))[0]).toEqual(['mallory']);
   });
 
@@ -262,6 +263,10 @@ describe('checks', () => {
 describe('the feed', () => {
   it('is text by key in header or query, and says when it is unchanged', async () => {
     serving.served.put([now({ value: '203.0.113.20' }), now({ scope: 'range', value: '2001:db8::/64' })]);
+    for (const query of [`key=${PLUS_KEY}`, `key=${encodeURIComponent(PLUS_KEY)}`, `a=b&key=${PLUS_KEY}&c=d`])
+      expect((await fetch(`${serving.url}/feed?${query}`)).status).toBe(200);
+    for (const query of ['key=%', `key=${PLUS_KEY.replace('+', '%20')}`, `monkey=${PLUS_KEY}`, 'key='])
+      expect((await fetch(`${serving.url}/feed?${query}`)).status).toBe(403);
     const answer = await fetch(`${serving.url}/feed?key=${KEY}`);
     expect([answer.headers.get('content-type'), await answer.text()]).toEqual([
       'text/plain; charset=utf-8',

@@ -9,6 +9,8 @@ import { responseSection } from '../../../schemas/config/response.ts';
 
 export const KEY = 'test-key-of-a-bouncer-0123456789';
 export const OTHER_KEY = 'test-key-of-another-0123456789';
+/** As `openssl rand -base64` makes them. */
+export const PLUS_KEY = 'test/key+of~a.feed+01234567';
 
 export interface Serving {
   readonly url: string;
@@ -32,6 +34,7 @@ export async function startServing(settings: object = {}, attribution: object = 
       port: 0,
       keys: [
         { name: 'edge', key: KEY },
+        { name: 'plus', key: PLUS_KEY, uses: ['feed'] },
         { name: 'other', key: OTHER_KEY, uses: ['bouncer'] },
       ],
       ...settings,
