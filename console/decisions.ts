@@ -11,7 +11,7 @@ import type { ConsoleStore } from './store.ts';
 export interface DecisionDesk {
   /** Newest first. */
   list(filter: DecisionFilter): Promise<readonly Decision[]>;
-  /** Of an id (or the start of it), an address, a range or a user: all that is in force about it. */
+  /** Of an address, a range or a user, or else an id or its first six characters at least: all that is in force about it. */
   undo(about: string, by: string, comment: string, dryRun: boolean): Promise<UndoneDecisions>;
 }
 
@@ -27,6 +27,9 @@ export interface DecisionDeskDeps {
   readonly now: () => number;
 }
 
+/** Fewer characters are more likely a user's name, mistyped. */
+const ID_START = /^[0-9a-f]{6,16}$/;
+
 /** Addresses and ranges may be set free before anything is decided about them. */
 const isNetwork = (text: string): boolean =>
   /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)(?:\/\d{1,3})?$/.test(text);
@@ -35,9 +38,12 @@ export function createDecisionDesk({ store, log, now }: DecisionDeskDeps): Decis
   return {
     list: (filter) => store.decisions(filter),
     async undo(about, by, comment, dryRun) {
-      const found = await store.decisions({ about, states: ['simulated', 'enforced'], endingAfterMs: now() });
-      const byId = found.filter(({ value }) => value !== about);
+      const like = await store.decisions({ about, states: ['simulated', 'enforced'], endingAfterMs: now() });
+      // names of users are anything, also what an id begins with: whom it names comes first
+      const named = like.filter(({ value }) => value === about);
+      const byId = named.length > 0 || !ID_START.test(about) ? [] : like.filter(({ id }) => id.startsWith(about));
       if (byId.length > 1) throw new ProblemError(404, `'${about}' is the start of several decisions' ids`);
+      const found = [...named, ...byId];
       if (found.length === 0 && !isNetwork(about))
         throw new ProblemError(404, `nothing is decided about '${about}': 'spanwarden decisions list' shows what is`);
       const action: DecisionAction = { about: byId[0]?.id ?? about, action: 'undo', by, comment, atMs: now() };

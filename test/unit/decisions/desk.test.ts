@@ -46,10 +46,28 @@ describe('undoing over the console', () => {
     expect(action.about).toBe(named);
   });
 
+  it('of a user whose name an id begins with is about the user, with one such id and with several', async () => {
+    const user = decisionOf({ id: 'ffff000000000000', scope: 'user', value: 'abc123' });
+    for (const others of [[ONE], [ONE, { ...TWO, id: 'abc1230000000001' }]]) {
+      const { desk, said } = deskOf([...others, user]);
+      const { decisions, action } = await desk.undo('abc123', 'ana', '', false);
+      expect(said()).toMatchObject([{ about: 'abc123' }]);
+      expect([action.about, decisions]).toEqual(['abc123', [user]]);
+    }
+  });
+
+  it('of a user about whom nothing is decided lifts no decision whose id happens to begin so', async () => {
+    const { desk, records } = deskOf([decisionOf({ id: '42aa00000000beef' })]);
+    await expect(desk.undo('42', 'ana', '', false)).rejects.toThrow("nothing is decided about '42'");
+    await desk.undo('42aa00', 'ana', '', false);
+    expect(records).toHaveLength(1);
+  });
+
   it('says that nothing is like that, or that several are, and does nothing', async () => {
     const { desk, records } = deskOf([ONE, TWO]);
     await expect(desk.undo('somebody', '', '', false)).rejects.toThrow("nothing is decided about 'somebody'");
-    await expect(desk.undo('abc12', '', '', false)).rejects.toThrow('several');
+    const twins = deskOf([ONE, { ...TWO, id: 'abc1230000000001' }]).desk;
+    await expect(twins.undo('abc123', '', '', false)).rejects.toThrow('several');
     await desk.undo('203.0.113.7', '', '', true);
     expect(records).toEqual([]);
   });
