@@ -1,12 +1,12 @@
 /** `spanwarden decisions …`: what is decided about actors and how many requests that meets, from ClickHouse; undoing, over the console. */
 import type { UndoneDecisions } from '../console/decisions.ts';
-import { type ClickHouse, connectClickHouse } from '../runtime/clickhouse/client.ts';
-import { countMatched, type DecisionFilter, readDecisions } from '../runtime/clickhouse/stored-decisions.ts';
+import { connectClickHouse } from '../runtime/clickhouse/client.ts';
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import type { Decision } from '../schemas/alerts/decision.ts';
 import { type Command, durationMs, ExitCode, parse, UsageError, wholeNumber } from './command.ts';
 import { CONSOLE_HELP, CONSOLE_OPTIONS, connectConsole } from './console/client.ts';
+import { type Asked, readListed, readReported, reportedSince } from './decisions/reading.ts';
 import { simulateReport } from './decisions/report.ts';
 
 const STATES: readonly Decision['state'][] = ['simulated', 'enforced', 'refused', 'undone', 'expired'];
@@ -25,7 +25,7 @@ undo             lifts what is in force about it, ranges around an address too, 
 
 --state STATE   only ${STATES.join(', ')}
 --in-force      only those that have not ended
---since TIME    made within: 90m, 12h, 7d (default: 7d)
+--since TIME    made within: 90m, 12h, 7d (default: 7d; with --in-force, whenever)
 --most N        how many (default 50; report: 200)
 --comment TEXT  why
 --dry-run       show what would be lifted
@@ -64,22 +64,31 @@ ${CONSOLE_HELP}
     if (values.state !== undefined && state === undefined)
       throw new UsageError(`--state takes one of ${STATES.join(', ')}`);
     const nowMs = Date.now();
-    const sinceMs = nowMs - durationMs('since', values.since, 7 * 86_400_000);
     const isReport = what === 'simulate-report';
     if (what !== 'list' && !isReport) throw new UsageError('decisions takes list, simulate-report or undo');
-    const filter: DecisionFilter = {
-      sinceMs,
-      limit: wholeNumber('most', values.most, isReport ? 200 : 50, 1, 10_000),
-      ...(values['in-force'] === true && { endingAfterMs: nowMs, states: ['simulated', 'enforced'] }),
-      ...(state !== undefined && { states: [state] }),
+    const asked: Asked = {
+      nowMs,
+      withinMs: values.since === undefined ? undefined : durationMs('since', values.since, 0),
+      most: wholeNumber('most', values.most, isReport ? 200 : 50, 1, 10_000),
+      state,
+      inForce: values['in-force'] === true,
     };
+    if (isReport && (state !== undefined || asked.inForce))
+      throw new UsageError('simulate-report takes neither --state nor --in-force');
     const config = loadConfig({ file: values.config, env: processEnvironment() });
     const clickhouse = await connectClickHouse(config.clickhouse, { attachOnly: true });
     try {
-      const found = await counted(clickhouse, await readDecisions(clickhouse, filter), nowMs);
+      if (isReport) {
+        const reported = await readReported(clickhouse, asked);
+        const span = { sinceMs: reportedSince(asked), nowMs };
+        if (values.json === true) print([...reported.made, ...reported.refused].map((one) => JSON.stringify(one)));
+        else print(simulateReport(reported, config.response.mode, span));
+        return ExitCode.ok;
+      }
+      const { found, isCut } = await readListed(clickhouse, asked);
       if (values.json === true) print(found.map((one) => JSON.stringify(one)));
-      else if (isReport) print(simulateReport(found, config.response.mode, { sinceMs, nowMs }));
-      else print(found.length === 0 ? ['no decisions'] : found.map((one) => line(one)));
+      else if (found.length === 0) print(['no decisions']);
+      else print([...found.map((one) => line(one)), ...(isCut ? [`the newest ${asked.most}: --most shows more`] : [])]);
       return ExitCode.ok;
     } finally {
       await clickhouse.stop();
@@ -88,16 +97,6 @@ ${CONSOLE_HELP}
 };
 
 const print = (lines: readonly string[]): void => void process.stdout.write(`${lines.join('\n')}\n`);
-
-/** Those in force are counted now; ended ones were when they ended. */
-async function counted(clickhouse: ClickHouse, found: readonly Decision[], nowMs: number): Promise<Decision[]> {
-  const all: Decision[] = [];
-  for (const one of found) {
-    const inForce = one.state === 'simulated' || one.state === 'enforced';
-    all.push(inForce ? { ...one, ...(await countMatched(clickhouse, one, nowMs)) } : one);
-  }
-  return all;
-}
 
 const line = (one: Decision): string =>
   [

@@ -1,19 +1,27 @@
 /** What decisions would have done (mode simulate) or did: the figures to look at before they are enforced. */
+import type { Refusals } from '../../runtime/clickhouse/stored-decisions.ts';
 import type { Decision } from '../../schemas/alerts/decision.ts';
 
+export interface Reported {
+  /** Newest first. */
+  readonly made: readonly Decision[];
+  /** There are older ones than those. */
+  readonly isCut: boolean;
+  readonly refused: readonly Refusals[];
+}
+
 export function simulateReport(
-  decisions: readonly Decision[],
+  { made, isCut, refused }: Reported,
   mode: 'off' | 'simulate' | 'enforce',
   { sinceMs, nowMs }: { readonly sinceMs: number; readonly nowMs: number },
 ): string[] {
-  const made = decisions.filter(({ state }) => state !== 'refused');
-  const refused = decisions.filter(({ state }) => state === 'refused');
   const would = mode === 'enforce' ? 'met' : 'would have met';
   const lines = [
     `decisions from ${new Date(sinceMs).toISOString()} to ${new Date(nowMs).toISOString()}, response.mode ${mode}`,
     '',
   ];
   if (made.length === 0) lines.push('none was made');
+  if (isCut) lines.push(`only the newest ${made.length} that were made: --most shows and counts more`, '');
   for (const target of ['everything', 'operations', 'reduced-rights'] as const) {
     const of = made.filter((one) => one.target === target).sort((a, b) => b.matchedOrdinary - a.matchedOrdinary);
     if (of.length === 0) continue;
@@ -24,10 +32,8 @@ export function simulateReport(
     lines.push('');
   }
   if (refused.length > 0) {
-    lines.push(`refused by a rail: ${refused.length}`);
-    const byRail = Map.groupBy(refused, ({ reason }) => reason);
-    for (const [reason, of] of [...byRail].sort((a, b) => b[1].length - a[1].length))
-      lines.push(`  ${of.length} × ${reason}: ${[...new Set(of.map(({ value }) => value))].slice(0, 5).join(', ')}`);
+    lines.push(`refused by a rail: ${refused.reduce((sum, { count }) => sum + count, 0)}`);
+    for (const { reason, count, values } of refused) lines.push(`  ${count} × ${reason}: ${values.join(', ')}`);
     lines.push('');
   }
   lines.push(

@@ -78,6 +78,30 @@ export async function readDecisions(clickhouse: ClickHouse, filter: DecisionFilt
   }));
 }
 
+export interface Refusals {
+  /** The rail, as the decisions' reason names it. */
+  readonly reason: string;
+  readonly count: number;
+  /** Some of those about whom. */
+  readonly values: readonly string[];
+}
+
+const MOST_REASONS = 100;
+
+/** What rails refused since then, by reason, most first: there may be a thousand in an hour of attack. */
+export async function readRefusals(clickhouse: ClickHouse, sinceMs: number): Promise<Refusals[]> {
+  const rows = await queryRows<{ reason: string; refused: string; subjects: string[] }>(
+    clickhouse,
+    'refused decisions',
+    `SELECT reason, toString(count()) AS refused, arraySort(groupUniqArray(5)(value)) AS subjects
+     FROM (SELECT * FROM ${table(clickhouse, 'decisions')} FINAL)
+     WHERE state = 'refused' AND created >= fromUnixTimestamp64Milli({since:Int64})
+     GROUP BY reason ORDER BY count() DESC, reason LIMIT {most:UInt32}`,
+    { since: Math.floor(sinceMs), most: MOST_REASONS },
+  );
+  return rows.map(({ reason, refused, subjects }) => ({ reason, count: Number(refused), values: subjects }));
+}
+
 export interface Matched {
   readonly matched: number;
   /** Without any finding. */

@@ -1,5 +1,6 @@
 /** Decisions in ClickHouse: the newest revision stands; and how many requests one met, counted over stored verdicts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Asked, readListed, readReported } from '../../../cli/decisions/reading.ts';
 import { countMatched, insertDecisions, readDecisions } from '../../../runtime/clickhouse/stored-decisions.ts';
 import type { Decision } from '../../../schemas/alerts/decision.ts';
 import { type Verdict, verdictId } from '../../../schemas/log/verdict.ts';
@@ -59,6 +60,39 @@ describe.skipIf(noClickHouse)('decisions in ClickHouse', () => {
       `SELECT state FROM ${server.clickhouse.database}.decisions_latest WHERE id = '${one.id}'`,
     );
     expect(view).toEqual([{ state: 'undone' }]);
+  });
+
+  it('are reported beside any number of refusals, and listed while they are in force, however old', async () => {
+    const DAY = 86_400_000;
+    const old = decided({ id: 'c000000000000001', createdMs: NOW - 9 * DAY, expiresMs: NOW + 9 * DAY });
+    const made = decided({ id: 'c000000000000002', state: 'simulated', createdMs: NOW - 2 * DAY, value: '192.0.2.77' });
+    const refused = Array.from({ length: 300 }, (_, i) =>
+      decided({
+        id: `d${String(i).padStart(15, '0')}`,
+        state: 'refused',
+        reason: i < 290 ? 'shared: by more than 5' : 'cap: more than 20',
+        value: `192.0.2.${i % 7}`,
+      }),
+    );
+    await insertDecisions(server.clickhouse, [old, made, ...refused]);
+    const asked: Asked = { nowMs: NOW, withinMs: undefined, most: 200, state: undefined, inForce: false };
+    const report = await readReported(server.clickhouse, asked);
+    expect(report.isCut).toBe(false);
+    expect(report.made.map(({ id }) => id)).toContain(made.id);
+    expect(report.made.map(({ id }) => id)).not.toContain(old.id);
+    expect(report.made.filter(({ state }) => state === 'refused')).toEqual([]);
+    expect(report.refused.slice(0, 2)).toMatchObject([
+      { reason: 'shared: by more than 5', count: 290 },
+      { reason: 'cap: more than 20', count: 10 },
+    ]);
+    expect(report.refused[0]?.values).toHaveLength(5);
+    expect((await readReported(server.clickhouse, { ...asked, most: 1 })).isCut).toBe(true);
+    const list = async (more: Partial<Asked>) =>
+      (await readListed(server.clickhouse, { ...asked, ...more })).found.map(({ id }) => id);
+    expect(await list({ inForce: true })).toContain(old.id);
+    expect(await list({ inForce: true, withinMs: 7 * DAY })).not.toContain(old.id);
+    expect(await list({ most: 10_000 })).not.toContain(old.id);
+    expect(await readListed(server.clickhouse, { ...asked, most: 3 })).toMatchObject({ isCut: true });
   });
 
   it('stand in the timeline of their incident', async () => {

@@ -76,21 +76,27 @@ describe('undoing over the console', () => {
 describe('the report', () => {
   it('shows what would have been met, most ordinary requests first, and what rails refused', () => {
     const text = simulateReport(
-      [
-        decisionOf({ value: '203.0.113.1', state: 'simulated', matched: 20, matchedOrdinary: 2 }),
-        decisionOf({ value: '203.0.113.2', state: 'expired', matched: 30, matchedOrdinary: 29 }),
-        decisionOf({ value: '203.0.113.3', state: 'simulated', target: 'reduced-rights', matched: 5 }),
-        decisionOf({ value: '203.0.113.4', state: 'refused', reason: 'shared: by many' }),
-        decisionOf({ value: '203.0.113.5', state: 'refused', reason: 'shared: by many' }),
-      ],
+      {
+        made: [
+          decisionOf({ value: '203.0.113.1', state: 'simulated', matched: 20, matchedOrdinary: 2 }),
+          decisionOf({ value: '203.0.113.2', state: 'expired', matched: 30, matchedOrdinary: 29 }),
+          decisionOf({ value: '203.0.113.3', state: 'simulated', target: 'reduced-rights', matched: 5 }),
+        ],
+        isCut: true,
+        refused: [{ reason: 'shared: by many', count: 2_000, values: ['203.0.113.4', '203.0.113.5'] }],
+      },
       'simulate',
       { sinceMs: DAY, nowMs: DAY + 1 },
     ).join('\n');
+    expect(text).toContain('only the newest 3 that were made');
     expect(text).toContain('banned: 2 decisions would have met 50 requests, 31 of them ordinary');
     expect(text.indexOf('203.0.113.2')).toBeLessThan(text.indexOf('203.0.113.1'));
     expect(text).toContain('marked with a risk: 1 decisions would have met 5 requests, 0 of them ordinary');
-    expect(text).toContain('2 × shared: by many: 203.0.113.4, 203.0.113.5');
-    expect(simulateReport([], 'off', { sinceMs: DAY, nowMs: DAY }).join('\n')).toContain('none was made');
+    expect(text).toContain('refused by a rail: 2000');
+    expect(text).toContain('2000 × shared: by many: 203.0.113.4, 203.0.113.5');
+    const none = simulateReport({ made: [], isCut: false, refused: [] }, 'off', { sinceMs: DAY, nowMs: DAY });
+    expect(none.join('\n')).toContain('none was made');
+    expect(none.join('\n')).not.toContain('newest');
   });
 
   it.each([
