@@ -9,6 +9,7 @@ import { redactVerdict } from '../traces/redaction/verdict.ts';
 import { createActorsService } from './actor-events.ts';
 import { actorsConfigOf } from './actors-config.ts';
 import { recentDays } from './alert-desk.ts';
+import { createCounting } from './decisions/counting.ts';
 import { createResponse } from './decisions/response.ts';
 import { createResponder, type Responder, type ResponderDeps } from './service.ts';
 import { withActors } from './with-actors.ts';
@@ -37,11 +38,11 @@ export function createResponderRole(
     metrics,
     now: Date.now,
   });
-  /** One that ended keeps how many requests it met. */
-  async function counted(decision: Decision): Promise<Decision> {
-    if (decision.state !== 'expired' && decision.state !== 'undone') return decision;
-    return { ...decision, ...(await countMatched(clickhouse, decision, Date.now())) };
-  }
+  const counting = createCounting({
+    insert: (rows) => insertDecisions(clickhouse, rows),
+    count: (decision) => countMatched(clickhouse, decision, Date.now()),
+    logger: child,
+  });
   const actors = createActorsService(actorsConfigOf(config), {
     log,
     store: {
@@ -69,7 +70,7 @@ export function createResponderRole(
         recentDeliveries: () => store.recentDeliveries(recentDays(config.alerts)),
         saveSnapshot: (nextOffset, state) => store.saveSnapshot(SNAPSHOT, { nextOffset, state }),
         loadSnapshot: () => store.loadSnapshot(SNAPSHOT),
-        insertDecisions: async (rows) => insertDecisions(clickhouse, await Promise.all(rows.map(counted))),
+        insertDecisions: counting.insert,
       },
       response,
       createCollective: deps.createCollective,
@@ -80,5 +81,14 @@ export function createResponderRole(
       look: (text) => redactor.look(text),
     },
   );
-  return withActors(responder, actors);
+  return withActors(
+    {
+      ...responder,
+      async stop(deadlineMs) {
+        await responder.stop(deadlineMs);
+        await counting.stop();
+      },
+    },
+    actors,
+  );
 }

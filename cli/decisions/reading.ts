@@ -1,4 +1,4 @@
-/** The decisions that a command is about, with what they met: those in force are counted now, ended ones were when they ended. */
+/** The decisions that a command is about, with what they met: those in force are counted now, ended ones were after they ended. */
 import type { ClickHouse } from '../../runtime/clickhouse/client.ts';
 import {
   countMatched,
@@ -52,7 +52,8 @@ async function newest(clickhouse: ClickHouse, { most, nowMs }: Asked, filter: De
   const found: Decision[] = [];
   for (const one of read.slice(0, most)) {
     const inForce = one.state === 'simulated' || one.state === 'enforced';
-    found.push(inForce ? { ...one, ...(await countMatched(clickhouse, one, nowMs)) } : one);
+    const isUncounted = one.matched === 0 && one.state !== 'refused'; // its responder was stopped, or the query failed
+    found.push(inForce || isUncounted ? { ...one, ...(await countMatched(clickhouse, one, nowMs)) } : one);
   }
   return { found, isCut: read.length > most };
 }
