@@ -1,6 +1,7 @@
 /** What is known of an actor (schemas/log/actor-record.ts), as an incident takes it: a finding, and what carries it. */
 import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { Finding, Verdict } from '../../schemas/log/verdict.ts';
+import { rangesOf } from './blame.ts';
 import { collectiveVerdict } from './collective.ts';
 import { cut } from './text.ts';
 
@@ -65,8 +66,15 @@ export const abuseFinding = (record: ActorRecord): ActorFinding => ({
 /** Our own configuration names a client that is many: a notice. */
 export const attributionFinding = (record: ActorRecord): Finding => {
   const { subject: _, ...finding } = abuseFinding(record);
-  return { ...finding, kind: 'attribution', explanationKey: subjectOf(record), severity: 1 };
+  return { ...finding, kind: 'attribution', explanationKey: misnamed(record), severity: 1 };
 };
+
+/** Whom it is about. */
+function misnamed(record: ActorRecord): string {
+  if (record.subject.kind !== 'everyone') return subjectOf(record);
+  const ranges = rangesOf(record).map((range) => `${range} addresses`);
+  return cut([...record.clients, ...ranges].join(', ') || 'requests without a client', MAX_SUBJECT);
+}
 
 export const actorVerdict = (record: ActorRecord, finding: Finding, day: string, appendMs: number): Verdict => ({
   ...collectiveVerdict(finding, record.traceIds[0] ?? '', '', appendMs),

@@ -5,6 +5,7 @@
 import ipaddr from 'ipaddr.js';
 import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { ClientRecord, Verdict } from '../../schemas/log/verdict.ts';
+import { type NobodysRange, rangeOf } from '../actors/addresses.ts';
 
 /** Reason of a client that is none. */
 export const MISCONFIGURED = 'misconfigured';
@@ -22,12 +23,28 @@ export interface Notices {
   snapshot(): NoticesSnapshot;
 }
 
-/** Address or range, and until when. */
+/** Address, network or a range's name, and until when. */
 export type NoticesSnapshot = readonly (readonly [key: string, untilMs: number])[];
 
 /** A notice stands a day beyond its last evidence. */
 const KEPT_MS = 86_400_000;
 const MAX_NOTICES = 256;
+
+const RANGES = ['private', 'CDN'] as const satisfies readonly NobodysRange[];
+
+/** Of a notice about ranges, which: it says so in words. */
+export const rangesOf = ({ subject, seen }: ActorRecord): readonly string[] =>
+  subject.kind === 'everyone' && subject.key === 'ranges'
+    ? RANGES.filter((range) => seen.includes(` ${range} addresses`))
+    : [];
+
+/** Whom a record of misattribution covers. Of one about an actor only its own address: others that took part are their own. */
+function coveredBy(record: ActorRecord): readonly string[] {
+  const { subject, client, clients, abuse } = record;
+  const named = subject.kind === 'client' || subject.kind === 'network' ? subject.key : '';
+  const listed = abuse === 'attribution' && subject.kind === 'everyone' ? clients : [];
+  return [...new Set([named, client.address ?? '', ...listed, ...rangesOf(record)])].filter((key) => key !== '');
+}
 
 export function createNotices(snapshot: NoticesSnapshot = []): Notices {
   const notices = new Map<string, number>(snapshot);
@@ -37,6 +54,7 @@ export function createNotices(snapshot: NoticesSnapshot = []): Notices {
   function covers(address: string | null, nowMs: number): boolean {
     if (address === null || notices.size === 0) return false;
     if ((notices.get(address) ?? 0) > nowMs) return true;
+    if (RANGES.some((range) => (notices.get(range) ?? 0) > nowMs && rangeOf(address) === range)) return true;
     return networks.some((network) => notices.get(network)! > nowMs && isWithin(address, network));
   }
 
@@ -46,12 +64,12 @@ export function createNotices(snapshot: NoticesSnapshot = []): Notices {
       : client;
 
   return {
-    take({ subject, client, atMs }) {
-      const named = subject.kind === 'client' || subject.kind === 'network' ? subject.key : '';
-      for (const key of [named, client.address ?? '']) {
-        if (key === '') continue;
+    take(record) {
+      const untilMs = record.atMs + KEPT_MS;
+      for (const key of coveredBy(record)) {
+        if ((notices.get(key) ?? 0) >= untilMs) continue; // said again
         notices.delete(key);
-        notices.set(key, atMs + KEPT_MS);
+        notices.set(key, untilMs);
       }
       while (notices.size > MAX_NOTICES) notices.delete(notices.keys().next().value!);
       networks = ranges();

@@ -62,6 +62,7 @@ export const expectationKeys = (incident: { noveltyKeys: readonly string[]; clie
 /** Whom or what the incident is held against: the client where the kind asks for it and one is known. */
 export function entityOf(finding: Subjected, verdict: Verdict): string {
   if (finding.kind === 'missing-telemetry') return finding.service;
+  if (finding.kind === 'attribution') return finding.explanationKey;
   if (finding.subject !== undefined) return finding.subject;
   const { client } = verdict;
   return BY_CLIENT.has(finding.kind) && canBeBlamed(client) && client.address !== null

@@ -180,8 +180,12 @@ export function createIncidentKeeper(
     bundles.notice(finding, of, appendMs);
     for (const state of registry.all()) {
       const client = notices.shown(state.client, appendMs);
-      if (state.state !== 'open' || client === state.client) continue;
-      Object.assign(state, { client, principals: state.principals.filter((one) => one !== client.address) });
+      const principals = state.principals.filter((address) => !notices.covers(address, appendMs));
+      const isSame = client === state.client && principals.length === state.principals.length;
+      if (state.state !== 'open' || isSame) continue;
+      const isHeldAgainst = state.kind !== 'actor' && client !== state.client && state.entity === client.address;
+      const entity = isHeldAgainst ? `${state.service} ${state.operation}` : state.entity;
+      Object.assign(state, { client, principals, entity });
       state.revision++;
       registry.index(state);
       sink.incident(toIncident(state));

@@ -1,5 +1,6 @@
 /** Whom an incident is held against: nobody is swallowed, nobody is blamed for what our own configuration made up. */
 import { describe, expect, it } from 'vitest';
+import { noticeRecord } from '../../../responder/actors/words.ts';
 import type { Finding } from '../../../schemas/log/verdict.ts';
 import { actorOf } from './actors.ts';
 import { keeperOf } from './keeping.ts';
@@ -109,10 +110,58 @@ describe('never blamed', () => {
     expect(second.only().story.risk).toBe(0);
   });
 
+  const said = (kind: 'one-client' | 'ranges' | 'no-client', key: string) =>
+    noticeRecord({ kind, key, requests: 9_400, share: 0.94, users: 40, atMs: DAY });
+  const pattern = findingOf({ kind: 'attack-pattern', service: 'gateway', operation: 'GET /search' });
+  const patternOf = (client: string, explanationKey = 'x') =>
+    verdictOf({ client, findings: [{ ...pattern, explanationKey }] });
+
+  it.each([
+    ['one-client', '203.0.113.5', '203.0.113.5', '203.0.113.6'],
+    ['ranges', 'private', '10.9.8.7', '203.0.113.6'],
+    ['ranges', 'private', '100.64.0.9', '104.16.3.4'],
+    ['ranges', 'CDN', '104.16.3.4', '10.9.8.7'],
+  ] as const)('a notice of %s %s covers %s, and not %s', (kind, key, covered, other) => {
+    const { keeper, feed, rows } = keeperOf();
+    feed(patternOf(covered, 'before'), DAY);
+    keeper.actor(said(kind, key), DAY + 1);
+    feed(patternOf(covered), DAY + 2);
+    feed(verdictOf({ client: covered }), DAY + 600_000); // nothing is merged by it
+    feed(patternOf(other, 'own'), DAY + 600_001);
+    feed(verdictOf({ client: other, findings: [egress] }), DAY + 600_002);
+    const told = [...rows.values()].map(({ entity, client: { address, reason } }) => [entity, address, reason]);
+    expect(told).toEqual([
+      ['gateway GET /search', covered, 'misconfigured'],
+      [key === 'private' || key === 'CDN' ? `${key} addresses` : key, null, 'many-requests'],
+      ['gateway GET /search', covered, 'misconfigured'],
+      ['catalog GET /search', covered, 'misconfigured'],
+      [other, other, ''],
+    ]);
+  });
+
+  it('where most requests have no client, a client that is known is blamed as before', () => {
+    const { keeper, feed, rows } = keeperOf();
+    keeper.actor(said('no-client', ''), DAY);
+    feed(patternOf(FIRST), DAY + 1);
+    expect([...rows.values()].map(({ title, entity }) => [title, entity])).toEqual([
+      ['Clients cannot be told apart: requests without a client', 'requests without a client'],
+      ['Attack pattern in a parameter: x', FIRST],
+    ]);
+  });
+
+  it('a notice that is read again is not older for it', () => {
+    const { keeper, snapshot } = keeperOf();
+    keeper.actor(said('one-client', '203.0.113.5'), DAY);
+    keeper.actor({ ...said('one-client', '203.0.113.6'), id: 'later', atMs: DAY + 5 }, DAY + 5);
+    const before = snapshot().notices;
+    keeper.actor(said('one-client', '203.0.113.5'), DAY + 6);
+    keeper.actor({ ...said('one-client', '203.0.113.6'), atMs: DAY + 1 }, DAY + 6);
+    expect(snapshot().notices).toEqual(before);
+  });
+
   it('a pattern through a covered address is held against the operation, not the address', () => {
     const { keeper, feed, rows } = keeperOf();
     keeper.actor(notice, DAY);
-    const pattern = findingOf({ kind: 'attack-pattern', service: 'gateway', operation: 'GET /search' });
     feed(verdictOf({ client: '10.0.0.5', findings: [pattern] }), DAY + 1);
     expect([...rows.values()].at(-1)!.entity).toBe('gateway GET /search');
   });
