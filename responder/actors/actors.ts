@@ -4,10 +4,11 @@
  */
 import type { ActorEvent } from '../../schemas/log/actor-event.ts';
 import type { AbuseKind, ActorRecord, SubjectKind } from '../../schemas/log/actor-record.ts';
+import type { ClientRecord } from '../../schemas/log/verdict.ts';
 import { type KillChainStep, SIGNED_IN_AFTER_ATTEMPTS, stageIndex, stepOfAbuse, stepOfFinding } from '../kill-chain.ts';
 import { type NobodysRange, networkOf, rangeOf } from './addresses.ts';
 import { createBaseRates, MAX_KINDS, SHAPES } from './base-rates.ts';
-import { filterAdd, filterHas, linearCount, setBit } from './bits.ts';
+import { filterAdd, filterHas, hasBit, linearCount, setBit } from './bits.ts';
 import {
   decades,
   endDay,
@@ -46,6 +47,7 @@ import { createRecentParts } from './recent-parts.ts';
 import { addPoints, chainDecades, decadesOfP, Points, riskOf } from './risk.ts';
 import { createSteps } from './steps.ts';
 import { ABUSE, PeerClass, TEST_NAMES, TESTS, Test } from './tests.ts';
+import { createUsersNamed } from './users-named.ts';
 import { createVolumes } from './volumes.ts';
 import { actorRecord, type Facts, noticeRecord, recordId } from './words.ts';
 
@@ -139,6 +141,10 @@ const PUBLIC_RATE = 0.3;
 /** Kind of a privileged operation that the configuration names: what its operators say needs no more evidence. */
 const DECLARED = 1;
 const PAIRS = 1 << 16;
+/** A risk from which on users who are new behind an address say nothing of how many share it: they may be made up, or broken into. */
+const SUSPECT_RISK = 40;
+/** Failed sign-ins remembered until what is found in them comes. */
+const FAILED = 1 << 12;
 const MOST_STEP = 8;
 
 const Flag = {
@@ -198,7 +204,10 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   const kinds = new Map<string, number>();
   /** Who failed last in a network, or at an account: the second one makes it an actor. */
   const lastFailed = new Uint32Array(2 * PAIRS);
-  const pairParts = arraySource('pairs', { lastFailed });
+  /** Failed sign-ins by their event, so that what is found in them later is not held against whose account it was. */
+  const failedSignIns = new Uint32Array(FAILED);
+  const pairParts = arraySource('pairs', { lastFailed, failedSignIns });
+  let usersNamed = createUsersNamed();
   let notices = createNoticeWatch();
   let nowMs = 0;
   let nowS = 0;
@@ -214,6 +223,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   const client = newSubject('client', placeholder);
   const user = newSubject('user', placeholder);
   let event!: ActorEvent;
+  /** Who acts by this event; null where nobody is named, or only whom a failed sign-in was aimed at. */
+  let acting: string | null = null;
   let out: ActorRecord[] = EMPTY;
 
   function onEvict(actor: FullActor, place: number): void {
@@ -294,6 +305,29 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   const usersBehind = ({ block, i }: Subject): number =>
     Math.max(linearCount(block.users, i * USER_WORDS, USER_WORDS), block.usersPeak[i]!);
 
+  /** As far as enforcement may rely on it: without those who came while it is suspected of something. */
+  function usersBefore(s: Subject): number {
+    const before = s.place < 0 ? -1 : full.at(s.place).usersBefore;
+    return before < 0 ? usersBehind(s) : before;
+  }
+
+  function isSuspected(actor: FullActor): boolean {
+    for (let t = 0; t < TESTS; t++) if (isAtLeast(actor.cells, t, SUSPECT_DECADES)) return true;
+    return riskOf(actor, nowMs, risk) >= SUSPECT_RISK;
+  }
+
+  /** True when a user is new behind the client. */
+  function noteUser(hash: number): boolean {
+    const { block, i, place } = client;
+    const isNew = !hasBit(block.users, i * USER_WORDS, 2, hash);
+    if (place >= 0) {
+      const actor = full.at(place);
+      if (actor.usersBefore >= 0 && !isSuspected(actor)) actor.usersBefore = -1;
+      else if (isNew && actor.usersBefore < 0 && isSuspected(actor)) actor.usersBefore = usersBehind(client);
+    }
+    return isNew && setBit(block.users, i * USER_WORDS, 2, hash);
+  }
+
   const rangeOfFlags = (flags: number): NobodysRange =>
     (flags & Flag.private) !== 0 ? 'private' : (flags & Flag.cdn) !== 0 ? 'CDN' : '';
 
@@ -304,7 +338,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     if (actor.kind === 'client' || actor.kind === 'user') {
       const of = client.present ? client : user;
       return {
-        users: client.present ? usersBehind(client) : 0,
+        users: client.present ? usersBefore(client) : 0,
+        usersNamed: usersNamed.isNamed(event.service),
         requests: of.block.requests[of.i]!,
         firstSeenMs: of.block.firstS[of.i]! * 1000,
         misattributed: isMisattributed(),
@@ -312,6 +347,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     }
     return {
       users: clientCountOf(actor),
+      usersNamed: usersNamed.isNamed(event.service),
       requests: actor.requests,
       firstSeenMs: actor.firstMs,
       misattributed: false,
@@ -390,15 +426,21 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     if (client.present) {
       addClient(actor, client.key, client.hash);
       actor.leastSure = Math.min(actor.leastSure, CONFIDENCES.indexOf(event.client.confidence));
-      if (actor.kind === 'client' || actor.kind === 'user') actor.client = boundedClient(event.client);
-    } else if (actor.kind === 'user') actor.client = boundedClient(event.client);
-    if (event.client.user !== null) addName(actor.users, event.client.user);
+      if (actor.kind === 'client' || actor.kind === 'user') actor.client = clientFor(actor);
+    } else if (actor.kind === 'user') actor.client = clientFor(actor);
+    if (acting !== null) addName(actor.users, acting);
     if (event.sampleWeight > actor.sampleWeight) actor.sampleWeight = event.sampleWeight;
     const { startMs } = event;
     // a clock that is far off tells no time
     const plausible = Math.abs(startMs - nowMs) < DAY_S * 1000 ? startMs : nowMs;
     if (actor.startMs === 0 || plausible < actor.startMs) actor.startMs = plausible;
     if (plausible > actor.endMs) actor.endMs = plausible;
+  }
+
+  /** A client is not called by a user whom it signed in as, or who came behind it when it was suspected: that may be a victim. */
+  function clientFor(actor: FullActor): ClientRecord {
+    const isOwn = actor.kind === 'user' || (event.login === null && actor.usersBefore < 0);
+    return boundedClient(isOwn && acting !== null ? event.client : { ...event.client, user: null });
   }
 
   function mark(actor: FullActor, by: string, step: KillChainStep, atMs: number, strength: number): boolean {
@@ -567,14 +609,20 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   // ---- what a request says ----
 
   function request(): void {
-    const { address, user: userName } = event.client;
+    const { address } = event.client;
+    const hasFailed = event.login !== null && !event.login.succeeded;
+    if (hasFailed) {
+      const hash = hash32(event.id, seed);
+      failedSignIns[hash & (FAILED - 1)] = hash;
+    }
+    acting = hasFailed || event.client.user === '' ? null : event.client.user;
     client.present = false;
     user.present = false;
     client.place = -1;
     user.place = -1;
     if (address !== null) prepare(client, clients, keyOf(address));
     else counts.unknown++;
-    if (userName !== null && userName !== '') prepare(user, users, keyOf(userName));
+    if (acting !== null) prepare(user, users, keyOf(acting));
     const notice = notices.request(
       address,
       client.present ? rangeOfFlags(client.block.flags[client.i]!) : '',
@@ -587,9 +635,11 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     if (client.present) {
       if (user.present) {
         client.block.flags[client.i] = client.block.flags[client.i]! | Flag.hasUsers;
-        usersGrew = setBit(client.block.users, client.i * USER_WORDS, 2, user.hash);
-      }
+        usersGrew = noteUser(user.hash);
+      } else if (event.login?.succeeded && event.login.account !== '' && !usersNamed.isNamed(event.service))
+        usersGrew = noteUser(hash32(keyOf(event.login.account), seed)); // the only ones who are named there
       count(client);
+      if (client.weight > 0 && !hasFailed) usersNamed.request(event.service, user.present);
       client.peers =
         (client.block.flags[client.i]! & Flag.hasUsers) !== 0 ? PeerClass.client : PeerClass.anonymousClient;
     }
@@ -755,6 +805,14 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   }
 
   function loginTests(said: string, succeeded: boolean): void {
+    // who tries to sign in is measured by those who do: a class of people who never did knows no rate of it
+    const { peers } = client;
+    client.peers = PeerClass.client;
+    signInTests(said, succeeded);
+    client.peers = peers;
+  }
+
+  function signInTests(said: string, succeeded: boolean): void {
     const account = keyOf(said);
     const hash = account === '' ? 0 : hash32(account, seed);
     if (account !== '') {
@@ -980,13 +1038,15 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   // ---- what was found in a request ----
 
   function findings(): void {
-    const { address, user: userName } = event.client;
+    const { address } = event.client;
+    const hash = hash32(event.id, seed);
+    acting = failedSignIns[hash & (FAILED - 1)] === hash || event.client.user === '' ? null : event.client.user;
     client.present = false;
     user.present = false;
     client.place = -1;
     user.place = -1;
     if (address !== null) prepare(client, clients, keyOf(address));
-    if (userName !== null && userName !== '') prepare(user, users, keyOf(userName));
+    if (acting !== null) prepare(user, users, keyOf(acting));
     for (const s of [user, client]) {
       if (!s.present) continue;
       s.block.lastS[s.i] = Math.max(s.block.lastS[s.i]!, nowS);
@@ -1079,6 +1139,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
         counts: { ...counts },
         kinds: [...kinds.keys()],
         notices: structuredClone(notices.state()),
+        usersNamed: usersNamed.state(),
         sources,
       };
       return rest(meta);
@@ -1100,6 +1161,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       learning = meta.learning;
       everyonePlace = meta.everyonePlace;
       Object.assign(counts, meta.counts);
+      usersNamed = createUsersNamed(meta.usersNamed);
       for (const kind of meta.kinds) kinds.set(kind, kinds.size);
       notices = createNoticeWatch({ ...newNoticeState(), ...meta.notices });
       for (const [source, parts] of partsOf) parts.restoreMeta(meta.sources[source]);
@@ -1145,5 +1207,6 @@ interface Meta {
   readonly counts: object;
   readonly kinds: readonly string[];
   readonly notices: NoticeState;
+  readonly usersNamed?: ReturnType<ReturnType<typeof createUsersNamed>['state']>;
   readonly sources: Readonly<Record<string, unknown>>;
 }

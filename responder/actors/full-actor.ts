@@ -91,6 +91,8 @@ export interface FullActor {
   leastSure: number;
   startMs: number;
   endMs: number;
+  /** Of a client under suspicion, behind which new users come: how many there were before. −1 = not so. */
+  usersBefore: number;
 }
 
 /** One buffer for both: a buffer costs as much as what some actors hold in it. */
@@ -132,6 +134,7 @@ export function createFullActor(kind: SubjectKind, key: string, firstMs: number,
     leastSure: CONFIDENCES.length - 1,
     startMs: 0,
     endMs: 0,
+    usersBefore: -1,
   };
 }
 
@@ -230,7 +233,7 @@ export function fullActorFromJson(value: unknown): FullActor {
   const { cells, sets } = newColumns();
   fill(cells, from.cells);
   fill(sets, from.sets);
-  return { ...from, cells, sets };
+  return { ...from, usersBefore: from.usersBefore ?? -1, cells, sets };
 }
 
 /** Places and values of what is not 0, in turn. */

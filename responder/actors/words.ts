@@ -10,6 +10,7 @@ import { CLASS_NAMES, Test } from './tests.ts';
 
 export interface Facts {
   readonly users: number;
+  readonly usersNamed: boolean;
   readonly requests: number;
   readonly firstSeenMs: number;
   readonly misattributed: boolean;
@@ -72,6 +73,7 @@ export function actorRecord(actor: FullActor, told: Told): ActorRecord {
       users: facts.users,
       requests: Math.round(facts.requests),
       firstSeenMs: facts.firstSeenMs,
+      ...(facts.usersNamed && { usersNamed: true }),
       ...(facts.misattributed && { misattributed: true }),
       ...(facts.confidence !== undefined && { confidence: facts.confidence }),
     },

@@ -3,7 +3,7 @@
  * A pure function of the records of `findings` in their order, with log time as its only clock: a replay decides the same, under
  * the same ids.
  */
-import type { Decision } from '../../schemas/alerts/decision.ts';
+import type { Decision, DecisionScope } from '../../schemas/alerts/decision.ts';
 import type { Incident } from '../../schemas/alerts/incident.ts';
 import type { AttributionConfig } from '../../schemas/config/attribution.ts';
 import type { ResponseConfig, ResponseRule } from '../../schemas/config/response.ts';
@@ -28,6 +28,7 @@ export interface DecisionCoreConfig {
     | 'ownInfrastructure'
     | 'allowPrivate'
     | 'maxUsersPerAddress'
+    | 'unnamedUsers'
     | 'maxDecisionsPerHour'
     | 'maxDurationMs'
     | 'factsWaitMs'
@@ -132,28 +133,25 @@ export function createDecisionCore(
   const end = (decision: Decision, state: 'undone' | 'expired', by: string, atMs: number, why = ''): void =>
     put(ended(decision, state, by, atMs, why), decision.state === 'enforced');
 
-  /** What is known of the actor itself stands over what the incident tells of its worst one. */
-  function whole(one: Case, atMs: number): Case {
-    const { address, user } = one.client;
-    const network = address === null ? null : parseNetwork(address);
-    const actors = [
-      network === null ? undefined : known.address(network.text, atMs),
-      known.network(parseNetwork(one.entity)?.text ?? '', atMs),
-      user === null ? undefined : known.user(user, atMs),
-    ].filter((actor) => actor !== undefined);
-    if (actors.length === 0) return one;
-    return {
-      ...one,
-      risk: Math.max(...actors.map(({ risk }) => risk)),
-      stages: STAGES.filter(
-        (stage) => one.stages.includes(stage) || actors.some(({ stages }) => stages.includes(stage)),
-      ),
-    };
+  /** What is known of whom it would be decided about stands over what the incident tells of its worst one. */
+  function of(scope: DecisionScope, value: string, one: Case, atMs: number): Case {
+    const actor =
+      scope === 'user'
+        ? known.user(value, atMs)
+        : scope === 'ip'
+          ? known.address(value, atMs)
+          : known.network(value, atMs);
+    if (actor === undefined) return one;
+    const { risk } = actor;
+    // what others did with an address says nothing of a user
+    const own = scope === 'user' && one.entity !== value ? [] : one.stages;
+    return { ...one, risk, stages: STAGES.filter((stage) => own.includes(stage) || actor.stages.includes(stage)) };
   }
 
   function valueFor(rule: ResponseRule, one: Case, atMs: number): string | null {
     const { address, user } = one.client;
-    if (rule.scope === 'user') return user;
+    // whose account it was aimed at, or who broke into it, is not he: only what he himself is known for counts
+    if (rule.scope === 'user') return user !== null && known.user(user, atMs) !== undefined ? user : null;
     if (rule.scope === 'range') {
       const entity = parseNetwork(one.entity);
       if (entity?.single === false) return entity.text;
@@ -171,13 +169,14 @@ export function createDecisionCore(
   }
 
   function consider(one: Case, atMs: number): void {
-    const seen = whole(one, atMs);
     const done = new Set<string>();
     for (const rule of response.rules) {
-      if (!meets(rule, seen)) continue;
-      const value = valueFor(rule, seen, atMs);
+      if (!concerns(rule, one)) continue;
+      const value = valueFor(rule, one, atMs);
       if (value === null || value.length > 256) continue;
       const { scope, target, operations } = rule;
+      const seen = of(scope, value, one, atMs);
+      if (!meets(rule, seen)) continue;
       const key = { incidentId: one.id, scope, value, target, operations };
       const about = JSON.stringify([scope, value, target, operations]);
       if (done.has(about)) continue;

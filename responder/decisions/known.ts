@@ -10,6 +10,10 @@ import { covers, type Network, overlap, parseNetwork } from './network.ts';
 export interface KnownActor {
   /** Distinct users behind it. */
   readonly users: number;
+  /** Lately. */
+  readonly requests: number;
+  /** By a service whose spans name users. */
+  readonly usersNamed: boolean;
   /** Of a network: how sure its least sure address is. */
   readonly confidence: ClientRecord['confidence'];
   readonly risk: number;
@@ -110,7 +114,17 @@ export function createKnown(snapshot?: KnownSnapshot): Known {
       if (facts.misattributed === true) touched.push(...known.notice([key], atMs));
       const stages = STAGES.filter((stage) => record.stages.some((mark) => mark.stage === stage));
       const confidence = facts.confidence ?? 'none';
-      const actor = { users: facts.users, confidence, risk, stages, abuses: record.abuse !== '', atMs };
+      const { users: behind, requests, usersNamed = false } = facts;
+      const actor = {
+        users: behind,
+        requests,
+        usersNamed,
+        confidence,
+        risk,
+        stages,
+        abuses: record.abuse !== '',
+        atMs,
+      };
       // what is told of one that was over its bound goes on to be one that was
       const merged = (before: KnownActor | undefined): KnownActor =>
         fresh(before, atMs)?.abuses === true ? { ...actor, abuses: true } : actor;

@@ -5,7 +5,7 @@ import type { AttributionConfig } from '../../schemas/config/attribution.ts';
 import type { ResponseConfig } from '../../schemas/config/response.ts';
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
 import { MASK } from '../../traces/redaction/redactor.ts';
-import type { Known } from './known.ts';
+import type { Known, KnownActor } from './known.ts';
 import { type Network, networksOf, overlap, parseNetwork } from './network.ts';
 
 /** Why nothing is decided; the key is counted, the text shown. */
@@ -20,7 +20,7 @@ export const RAILS = {
   'allow-list': 'on the allow-list',
   notice: 'a notice says that clients there cannot be told apart',
   'too-wide': 'a range wider than /24 (IPv6 /64)',
-  'no-facts': 'not known how many share it',
+  'no-facts': 'not known how many share it (response.unnamedUsers)',
   shared: 'shared by more users than response.maxUsersPerAddress',
   cap: 'more decisions in an hour than response.maxDecisionsPerHour',
 } as const;
@@ -44,9 +44,14 @@ export interface Rails {
 
 /** Widest range there may be a decision about. */
 const WIDEST = { 4: 24, 16: 64 } as const;
+/** So few requests are one's, whoever it is: nobody else was there. */
+const FEW_REQUESTS = 20;
 
 export function createRails(
-  config: Pick<ResponseConfig, 'allow' | 'allowUsers' | 'ownInfrastructure' | 'allowPrivate' | 'maxUsersPerAddress'>,
+  config: Pick<
+    ResponseConfig,
+    'allow' | 'allowUsers' | 'ownInfrastructure' | 'allowPrivate' | 'maxUsersPerAddress' | 'unnamedUsers'
+  >,
   attribution: Pick<AttributionConfig, 'trustedProxies' | 'services' | 'singleValueHeaders'>,
   known: Known,
 ): Rails {
@@ -75,7 +80,14 @@ export function createRails(
     if (actor === undefined) return 'no-facts';
     // what is told of a network counts those that took part
     const users = network.single ? actor.users : known.usersWithin(network, nowMs);
-    return users > config.maxUsersPerAddress ? 'shared' : null;
+    if (users > config.maxUsersPerAddress) return 'shared';
+    return isCounted(users, actor) ? null : 'no-facts';
+  }
+
+  /** Whether few users named are few people (docs/adr/045). */
+  function isCounted(users: number, { requests, usersNamed }: KnownActor): boolean {
+    if (config.unnamedUsers === 'single' || requests <= FEW_REQUESTS) return true;
+    return config.unnamedUsers === 'auto' ? usersNamed : users > 0;
   }
 
   return {

@@ -165,6 +165,12 @@ export const responseSection = z
       .max(100_000)
       .default(5)
       .describe('An address or range shared by more users than this is never decided about'),
+    unnamedUsers: z
+      .enum(['auto', 'unknown', 'single'])
+      .default('auto')
+      .describe(
+        'How many people share an address behind which no user was named. auto: few where the service it asks names its users in spans, else not known; unknown: not known; single: one. Not known is not decided about',
+      ),
     maxDecisionsPerHour: z
       .number()
       .int()

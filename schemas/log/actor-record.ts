@@ -23,8 +23,13 @@ export type AbuseKind = (typeof ABUSE_KINDS)[number];
 
 /** Facts that response needs before it may act against an address. */
 export interface ActorFacts {
-  /** Distinct users seen behind it lately, as estimated. */
+  /**
+   * Distinct users seen behind it lately, as estimated: those who were there before it was suspected of anything. Failed sign-ins make
+   * nobody a user.
+   */
   readonly users: number;
+  /** Spans of the service that it asks name users, so that few users mean few people. Absent = not so, or not known. */
+  readonly usersNamed?: boolean;
   /** Requests lately, weighted by sampling. */
   readonly requests: number;
   readonly firstSeenMs: number;

@@ -218,6 +218,7 @@ const actor: z.ZodType<ActorRecord> = z.object({
   ),
   facts: z.object({
     users: z.number(),
+    usersNamed: z.boolean().exactOptional(),
     requests: z.number(),
     firstSeenMs: z.number(),
     misattributed: z.boolean().exactOptional(),

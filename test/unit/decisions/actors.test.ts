@@ -82,3 +82,19 @@ it('an address that many users share is left alone, however grave what came from
   findings.advance(attackMs + 60_000);
   expect(told(rows)).toEqual([`refused ip ${client} shared`]);
 });
+
+it('who stuffs credentials loses rights, whatever he gets into; those whose accounts he tries and breaks into keep theirs', () => {
+  const { feed, rows, findings, fromMs } = worldOf({});
+  const client = '203.0.113.66';
+  for (let n = 0; n < 120; n++) {
+    const at = { client, atMs: fromMs + n * 3_000, user: `leak${n}` };
+    const hit = n > 20 && n % 4 === 0;
+    feed([loginOf(`leak${n}`, hit, at)]);
+    if (hit) feed([eventOf({ ...at, atMs: at.atMs + 1 }), findingEvent({ ...at, atMs: at.atMs + 2 }, { hard: false })]);
+  }
+  findings.advance(fromMs + 500_000);
+  expect(new Set(told(rows))).toEqual(
+    new Set([`enforced ip ${client} reduced-rights`, `enforced ip ${client} everything`]),
+  );
+  expect(findings.stateText()).not.toContain('response.maxUsersPerAddress');
+});

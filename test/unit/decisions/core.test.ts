@@ -158,6 +158,7 @@ describe('a decision', () => {
       ],
     });
     core.actor(actorOf(), DAY);
+    core.actor(actorOf({ subject: { kind: 'user', key: 'mallory' } }), DAY);
     core.incident(incidentOf({ client: clientRecord(ATTACKER, { user: 'mallory' }) }), DAY);
     expect(rows.map(({ scope, value, target, operations }) => ({ scope, value, target, operations }))).toEqual([
       { scope: 'ip', value: ATTACKER, target: 'operations', operations: ['POST /checkout', '* /admin/**'] },
@@ -224,6 +225,7 @@ describe('a rail', () => {
     const client = incident.client ?? clientRecord(ATTACKER);
     if (facts && client.address !== null)
       core.actor(actorOf({ subject: { kind: 'client', key: client.address } }), DAY);
+    if (facts && client.user !== null) core.actor(actorOf({ subject: { kind: 'user', key: client.user } }), DAY);
     core.incident(incidentOf(incident), DAY);
     core.advance(DAY + HOUR / 2);
     return states();
@@ -471,6 +473,7 @@ describe('an undone decision', () => {
 
   it('of a user, and of nothing that is there', () => {
     const { core } = decidingOf({ rules: [{ ...BAN, scope: 'user' }] });
+    core.actor(actorOf({ subject: { kind: 'user', key: 'ana' } }), DAY);
     core.incident(incidentOf({ client: clientRecord(ATTACKER, { user: 'ana' }) }), DAY);
     expect(core.action(undo('somebody'), DAY)).toBe(0);
     expect(core.action(undo('ana'), DAY)).toBe(1);
@@ -499,6 +502,65 @@ describe('an undone decision', () => {
       core.incident(incidentOf({ ...fields, revision: 2 }), DAY + 1, { withdrawn });
       expect(states()).toEqual(expected);
     }
+  });
+});
+
+describe('who shares an address', () => {
+  const decided = (unnamedUsers: string, facts: Partial<ReturnType<typeof actorOf>['facts']>): string[] => {
+    const { core, states } = decidingOf({ unnamedUsers, factsWaitMs: 0 });
+    core.actor(actorOf({ facts: { users: 0, requests: 100, firstSeenMs: DAY, ...facts } }), DAY);
+    core.incident(incidentOf(), DAY + 1);
+    return states();
+  };
+
+  it.each([
+    ['auto', { usersNamed: true }, 'enforced'],
+    ['auto', {}, 'refused no-facts'],
+    ['auto', { users: 1 }, 'refused no-facts'],
+    ['auto', { users: 6 }, 'refused shared'],
+    ['auto', { requests: 12 }, 'enforced'],
+    ['unknown', { usersNamed: true }, 'refused no-facts'],
+    ['unknown', { users: 1 }, 'enforced'],
+    ['single', {}, 'enforced'],
+    ['single', { users: 6 }, 'refused shared'],
+  ] as const)('with unnamedUsers %s and %j: %s', (unnamedUsers, facts, expected) => {
+    expect(decided(unnamedUsers, facts)).toEqual([expected]);
+  });
+});
+
+describe('whose risk counts', () => {
+  const rules = [
+    { name: 'address', target: 'reduced-rights', minRisk: 40 },
+    { name: 'user', scope: 'user', target: 'reduced-rights', minRisk: 40 },
+    { name: 'range', scope: 'range', target: 'reduced-rights', minRisk: 40 },
+  ];
+  const NETWORK = '203.0.113.0/24';
+
+  it('a neighbour is decided about for his own, not for his network’s', () => {
+    const { core, rows } = decidingOf({ rules });
+    core.actor(actorOf({ subject: { kind: 'network', key: NETWORK }, abuse: 'credential-stuffing', risk: 90 }), DAY);
+    core.actor(actorOf({ risk: 3 }), DAY);
+    const incident = incidentOf({
+      kind: 'actor',
+      entity: NETWORK,
+      client: clientRecord(null),
+      clients: ['203.0.113.9', ATTACKER],
+      risk: 90,
+    });
+    core.incident(incident, DAY + 1, { client: clientRecord(ATTACKER) });
+    expect(rows.filter(({ scope }) => scope === 'ip')).toEqual([]);
+    expect(rows).toMatchObject([{ scope: 'range', value: NETWORK, risk: 90 }]);
+  });
+
+  it('of a user only what is known of him: not that his account was what an address was after', () => {
+    const { core, rows } = decidingOf({ rules });
+    core.actor(actorOf({ risk: 80 }), DAY);
+    core.incident(incidentOf({ kind: 'actor', client: clientRecord(ATTACKER, { user: 'victim' }), risk: 80 }), DAY + 1);
+    expect(rows).toMatchObject([{ scope: 'ip', value: ATTACKER, risk: 80 }]);
+    core.actor(actorOf({ subject: { kind: 'user', key: 'victim' }, risk: 12 }), DAY + 2);
+    expect(rows).toHaveLength(1);
+    core.actor(actorOf({ subject: { kind: 'user', key: 'victim' }, risk: 55, revision: 2 }), DAY + 3);
+    expect(rows.slice(1)).toMatchObject([{ scope: 'user', value: 'victim', risk: 55 }]);
   });
 });
 

@@ -89,6 +89,7 @@ export function actorOf(
     facts: {
       users: shared,
       requests: 100,
+      usersNamed: true,
       firstSeenMs: DAY,
       ...(subject.kind === 'network' && { confidence: 'high' as const }),
     },

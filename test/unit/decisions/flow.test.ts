@@ -40,7 +40,9 @@ describe('with the default rules', () => {
     const abuse = { abuse: 'object-enumeration', evidence: 9, bound: 6, risk: 58 } as const;
     const client = { ...clientOf('203.0.113.7'), user: 'mallory' };
     findings.take(actor(DAY, { ...abuse, subject: { kind: 'client', key: '203.0.113.7' }, client }));
-    expect(told(rows)).toEqual(['enforced ip 203.0.113.7 reduced-rights', 'enforced user mallory reduced-rights']);
+    expect(told(rows)).toEqual(['enforced ip 203.0.113.7 reduced-rights']);
+    findings.take(actor(DAY + 1, { ...abuse, subject: { kind: 'user', key: 'mallory' }, client }));
+    expect(told(rows).slice(1)).toEqual(['enforced user mallory reduced-rights']);
   });
 
   it('a notice that clients cannot be told apart blocks nobody whom it names', () => {
