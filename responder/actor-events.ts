@@ -81,6 +81,11 @@ export function createActorsService(config: ActorsServiceConfig, deps: ActorsDep
         [now.users, { kind: 'user' }],
       ];
     }),
+    metrics.gauge(
+      'actors_tests_unreachable',
+      'Tests of a peer class that nobody could fail, however much they did: too little is known, or it is too usual',
+      () => status()?.unreachable ?? [],
+    ),
     metrics.observedCounter('actors_evicted_total', 'Actors given up for others, by tier', () => [
       [status()?.fullEvicted ?? 0, { tier: 'full' }],
       [status()?.quietEvicted ?? 0, { tier: 'quiet' }],

@@ -97,6 +97,8 @@ export interface ActorsStatus {
   readonly unknownClients: number;
   readonly records: number;
   readonly learning: boolean;
+  /** Tests of a peer class that nobody could fail: what is usual is not known well enough, or is too much. */
+  readonly unreachable: number;
 }
 
 export interface Actors {
@@ -409,10 +411,11 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       recentHits(cells, t) < MOST_ASKED &&
       (hit || (counts.events & 7) === 0) &&
       (actor.kind !== 'user' || isEstablished(user));
+    const isNew = recentHits(cells, t) < 1;
     observe(cells, t, hit, held, rates.usual(peers, t, kind), nowMs, !learning, asked ? losses : null);
     if (asked) {
       if (!hit) for (let j = 0; j < losses.length; j++) losses[j] = losses[j]! * 8;
-      rates.addShape(peers, t, losses);
+      rates.addShape(peers, t, losses, hit && isNew);
     }
     rates.add(peers, t, kind, hit, suspect ? 0 : weight);
     actor.lastMs = nowMs;
@@ -1126,6 +1129,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       unknownClients: counts.unknown,
       records: counts.records,
       learning,
+      unreachable: rates.unreachable(),
     }),
     snapshot() {
       const sources = Object.fromEntries(partsOf.map(([name, source]) => [name, source.begin()]));

@@ -34,6 +34,12 @@ const LOSS_HALF_LIFE_MS = 3 * DAY_MS;
 const RISE_AN_HOUR = 1.1;
 /** Fewer observations than these are no learned rate: it follows what is seen. */
 const MATURE = 2_000;
+/** How much actors differ is learned from so many different ones that it happened with; fewer say nothing of it. */
+const ENOUGH_ACTORS = 20;
+/** A test that one who does nothing else, so many times in a row, does not bring to its bound finds nobody. */
+const REACHED_WITHIN = 30;
+/** What somebody who does nothing else is taken for (evidence.ts). */
+const SURELY = 0.95;
 /** From so many observations on a class is known by itself. */
 const KNOWN = 1_000;
 /** With fewer even what is usual is not known. */
@@ -53,8 +59,10 @@ export interface BaseRates {
   support(peers: number, test: number, kind: number): number;
   /** An observation counts for the volume of tests; `weight` 0 = for nothing else. */
   add(peers: number, test: number, kind: number, hit: boolean, weight: number): void;
-  /** What each shape would have predicted: logarithms, −∞ never. */
-  addShape(peers: number, test: number, losses: Float64Array): void;
+  /** What each shape would have predicted: logarithms, −∞ never. `isFirst`: it happened with an actor with whom it did not lately. */
+  addShape(peers: number, test: number, losses: Float64Array, isFirst: boolean): void;
+  /** Pairs of class and test that are asked, but whose bound nobody could reach. */
+  unreachable(): number;
   advance(nowMs: number, learning: boolean): void;
   readonly parts: PartSource;
 }
@@ -68,6 +76,9 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
   const shapes = new Float64Array(PAIRS).fill(START_SHAPE);
   /** Observations, forgotten by half in a day. */
   const daily = new Float64Array(PAIRS);
+  /** Different actors that a shape's losses rest on; and whether the shape that stands rested on enough. */
+  const differing = new Float64Array(PAIRS);
+  const shapeKnown = new Uint8Array(PAIRS);
   const times = new Float64Array(5); // first, last published, now, shapes moved, learning ended
   const bounds = new Float64Array(PAIRS).fill(Math.log10((FEWEST_A_DAY * SHARES) / budgetPerDay));
 
@@ -84,6 +95,36 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
       if (n[other]! >= KNOWN) return other;
     }
     return at;
+  }
+
+  /** As for rates: how much the actors of a hardly known class differ is what it is with those that stand in, or in the middle. */
+  function shapeOf(peers: number, test: number): number {
+    const pair = peers * TESTS + test;
+    if (shapeKnown[pair] === 1) return SHAPES[shapes[pair]!]!;
+    if (peers <= PeerClass.client)
+      for (const stand of [PeerClass.client - peers, PeerClass.user]) {
+        const other = stand * TESTS + test;
+        if (shapeKnown[other] === 1) return SHAPES[shapes[other]!]!;
+      }
+    return SHAPES[START_SHAPE];
+  }
+
+  /** Decades of evidence that somebody who does nothing else has after so many times. */
+  function reach(rate: number, shape: number): number {
+    let sum = 0;
+    let lambda = 0;
+    for (let k = 0; k < REACHED_WITHIN; k++) {
+      sum += Math.max(0, Math.log10(SURELY / Math.min(1, rate * Math.max(1, (shape + k) / (shape + lambda)))));
+      lambda += rate;
+    }
+    return sum;
+  }
+
+  function rateOf(peers: number, test: number, kind: number): number {
+    const at = backedOff(peers, test, kind);
+    if (test === Test.privileged) return (k[at]! + 1) / (n[at]! + 1);
+    const stands = published[at]!;
+    return stands === 0 ? upper(at) : stands;
   }
 
   /** Upper end of an interval around (k + 1) / (n + 1). */
@@ -116,7 +157,11 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
         losses[at] = losses[at]! * keepLoss;
         if (losses[at]! > losses[pair * SHAPES.length + best]!) best = i;
       }
-      if (moves && losses[pair * SHAPES.length] !== 0) shapes[pair] = learning ? best : toward(shapes[pair]!, best);
+      differing[pair] = differing[pair]! * keepLoss;
+      if (moves && differing[pair]! >= ENOUGH_ACTORS) {
+        shapes[pair] = learning ? best : toward(shapes[pair]!, best);
+        shapeKnown[pair] = 1;
+      }
       daily[pair] = daily[pair]! * keepDaily;
       bounds[pair] = Math.log10((Math.max(FEWEST_A_DAY, daily[pair]! / days) * sharesOf(pair)) / budgetPerDay);
     }
@@ -134,23 +179,30 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
       n[at] = n[at]! * keep;
       k[at] = k[at]! * keep;
     }
+    differing.fill(0);
     losses.fill(0); // how much actors differ too is asked anew of those that are left
   }
 
-  const parts = arraySource('rates', { n, k, published, losses, shapes, daily, times, bounds });
+  const parts = arraySource('rates', {
+    n,
+    k,
+    published,
+    losses,
+    shapes,
+    differing,
+    shapeKnown,
+    daily,
+    times,
+    bounds,
+  });
 
   return {
-    rate(peers, test, kind) {
-      const at = backedOff(peers, test, kind);
-      if (test === Test.privileged) return (k[at]! + 1) / (n[at]! + 1);
-      const stands = published[at]!;
-      return stands === 0 ? upper(at) : stands;
-    },
+    rate: rateOf,
     usual(peers, test, kind) {
       const at = cell(peers, test, kind);
       return n[at]! < FEW ? -1 : (k[at]! + 0.5) / (n[at]! + 1);
     },
-    shape: (peers, test) => SHAPES[shapes[peers * TESTS + test]!]!,
+    shape: shapeOf,
     bound: (peers, test) => bounds[peers * TESTS + test]!,
     support: (peers, test, kind) => Math.round(n[backedOff(peers, test, kind)]!),
     add(peers, test, kind, hit, weight) {
@@ -161,9 +213,24 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
       n[at] = n[at]! + weight;
       if (hit) k[at] = k[at]! + weight;
     },
-    addShape(peers, test, by) {
+    addShape(peers, test, by, isFirst) {
+      if (isFirst) differing[peers * TESTS + test] = differing[peers * TESTS + test]! + 1;
       const from = (peers * TESTS + test) * SHAPES.length;
       for (let i = 0; i < SHAPES.length; i++) losses[from + i] = losses[from + i]! + by[i]!;
+    },
+    unreachable() {
+      let count = 0;
+      for (let pair = 0; pair < PAIRS; pair++) {
+        const test = pair % TESTS;
+        const peers = Math.floor(pair / TESTS);
+        // a first use of a privileged operation comes once, not thirty times
+        if (daily[pair]! < 1 || test === Test.privileged) continue;
+        let least = 1;
+        for (let kind = 0; kind < (byKind(test) ? MAX_KINDS : 1); kind++)
+          if (n[cell(peers, test, kind)]! > 0) least = Math.min(least, rateOf(peers, test, kind));
+        if (reach(least, shapeOf(peers, test)) < bounds[pair]!) count++;
+      }
+      return count;
     },
     advance(nowMs, learning) {
       if (times[0] === 0) {

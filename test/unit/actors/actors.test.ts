@@ -63,7 +63,7 @@ describe('actors over many requests', () => {
     expect(found!.expected).toContain('%');
     expect(found!.stages.at(-1)).toMatchObject({ stage: 'access', technique: 'T1213' });
     expect(found!.risk).toBeGreaterThan(30);
-    expect(found!.traceIds.length).toBeGreaterThan(3);
+    expect(found!.traceIds.length).toBeGreaterThanOrEqual(3);
   });
 
   it('who did so while it was learned what is usual does no more than usual', () => {
