@@ -3,6 +3,7 @@ import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
 import type { BudgetState } from '../schemas/alerts/budget.ts';
+import { unsaidForwarding } from '../schemas/config/attribution.ts';
 import { type Command, ExitCode, parse, UsageError } from './command.ts';
 import type { RolesStatus } from './roles.ts';
 
@@ -22,7 +23,7 @@ usage: spanwarden status [--url URL] [--json] [--config FILE]
       config: { type: 'string' },
     });
     if (positionals.length > 0) throw new UsageError(`status takes no '${positionals[0]}'`);
-    const { http } = loadConfig({ file: values.config, env: processEnvironment() });
+    const { http, response, attribution } = loadConfig({ file: values.config, env: processEnvironment() });
     const url = (values.url ?? `http://${http.host}:${http.port}`).replace(/\/$/, '');
     const answer = await fetch(`${url}/status`, { signal: AbortSignal.timeout(10_000) }).catch((cause: unknown) => {
       throw new SpanwardenError(
@@ -33,7 +34,16 @@ usage: spanwarden status [--url URL] [--json] [--config FILE]
     });
     if (!answer.ok) throw new SpanwardenError('STOPPED', `${url}/status answered ${answer.status}`);
     const said = (await answer.json()) as RolesStatus;
-    process.stdout.write(values.json === true ? `${JSON.stringify(said)}\n` : `${textOf(said, Date.now())}\n`);
+    // what runs elsewhere has a configuration of its own
+    const unsaid = values.url === undefined && response.mode !== 'off' ? unsaidForwarding(attribution) : [];
+    const text = [
+      textOf(said, Date.now()),
+      ...unsaid.map(
+        (path) =>
+          `response      ${path.join('.')} must be set: with auto one more header keeps a client from being decided about`,
+      ),
+    ].join('\n');
+    process.stdout.write(values.json === true ? `${JSON.stringify(said)}\n` : `${text}\n`);
     return ExitCode.ok;
   },
 };

@@ -4,6 +4,7 @@ import { insertActors, insertSnapshotParts, readSnapshotParts } from '../runtime
 import { countMatched, insertDecisions, readDecisions } from '../runtime/clickhouse/stored-decisions.ts';
 import type { Platform } from '../runtime/platform.ts';
 import type { Decision } from '../schemas/alerts/decision.ts';
+import { unsaidForwarding } from '../schemas/config/attribution.ts';
 import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
 import { createActorsService } from './actor-events.ts';
@@ -43,6 +44,12 @@ export function createResponderRole(
     count: (decision) => countMatched(clickhouse, decision, Date.now()),
     logger: child,
   });
+  if (config.response.mode === 'simulate')
+    for (const path of unsaidForwarding(config.attribution))
+      child.warn(
+        { setting: path.join('.') },
+        'with auto any client keeps itself from being decided about by one more header: name the one that your proxies append to',
+      );
   const actors = createActorsService(actorsConfigOf(config), {
     log,
     store: {

@@ -81,3 +81,24 @@ export const attributionSection = z
   .prefault({});
 
 export type AttributionConfig = z.infer<typeof attributionSection>;
+
+/**
+ * Where proxies stand in front and nothing says which header they append to. Both headers are read there, and as proxies pass the other
+ * one on as the client sent it, any client can make them disagree: nobody can tell which is right from one request, so that
+ * confidence stays below what may be acted on. Paths of the settings.
+ */
+export function unsaidForwarding(config: AttributionConfig): readonly (readonly string[])[] {
+  const { forwarding, trustedProxies, trustedHops, services } = config;
+  const isUnsaid = (said: AttributionConfig['forwarding'], proxies: readonly string[], hops: number): boolean =>
+    said === 'auto' && (proxies.length > 0 || hops > 0);
+  // saying it once says it for every service that says nothing else
+  const everywhere = isUnsaid(forwarding, trustedProxies, trustedHops);
+  const unsaid = Object.entries(services).filter(
+    ([, own]) =>
+      !(everywhere && own.forwarding === undefined) &&
+      isUnsaid(own.forwarding ?? forwarding, own.trustedProxies ?? trustedProxies, own.trustedHops ?? trustedHops),
+  );
+  return [...(everywhere ? [['forwarding']] : []), ...unsaid.map(([name]) => ['services', name, 'forwarding'])].map(
+    (path) => ['attribution', ...path],
+  );
+}

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { actorsSection } from './actors.ts';
 import { alertsSection } from './alerts.ts';
 import { assemblySection } from './assembly.ts';
-import { attributionSection } from './attribution.ts';
+import { attributionSection, unsaidForwarding } from './attribution.ts';
 import { clickhouseSection } from './clickhouse.ts';
 import { collectorSection } from './collector.ts';
 import { consoleSection } from './console.ts';
@@ -19,7 +19,7 @@ import { responseSection } from './response.ts';
 import { telemetrySection } from './telemetry.ts';
 import { trainerSection } from './trainer.ts';
 
-export const configSchema = z.strictObject({
+const sections = z.strictObject({
   log: logSection,
   kafka: kafkaSection,
   collector: collectorSection,
@@ -38,6 +38,18 @@ export const configSchema = z.strictObject({
   clickhouse: clickhouseSection,
   http: httpSection,
   telemetry: telemetrySection,
+});
+
+/** What no section can see alone. */
+export const configSchema = sections.superRefine(({ response, attribution }, context) => {
+  if (response.mode !== 'enforce') return;
+  for (const path of unsaidForwarding(attribution))
+    context.addIssue({
+      code: 'custom',
+      path: [...path],
+      message:
+        "must name the header that your proxies append to (x-forwarded-for or forwarded) while response.mode is 'enforce': with auto any client keeps itself from being decided about by sending the other one",
+    });
 });
 
 /** Every value set: from the file, the environment, the command line, or by default. */
