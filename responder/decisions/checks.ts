@@ -54,8 +54,10 @@ export function createCheck(served: Served, attribution: Pick<Attribution, 'reso
     if (decisions.length === 0) return ORDINARY;
     // one that only reduces rights still says so
     const risk = Math.max(1, ...decisions.map((decision) => decision.risk));
-    if (decisions.some(({ target }) => target === 'everything')) return { result: 'refused', risk };
-    const operations = decisions.flatMap((one) => (one.target === 'operations' ? one.operations : []));
+    // there is no captcha here: whoever is to be shown one goes on with the risk, which the service can show one for
+    const bans = decisions.filter(({ type }) => type === 'ban');
+    if (bans.some(({ target }) => target === 'everything')) return { result: 'refused', risk };
+    const operations = bans.flatMap((one) => (one.target === 'operations' ? one.operations : []));
     if (operations.length === 0) return { result: 'reduced-rights', risk };
     const asked = readOperation(method, path);
     const refused = operations.some((one) => matches(one, asked));

@@ -1,4 +1,4 @@
-/** Banned addresses and ranges as text, one a line, for firewalls that fetch lists. Nothing but addresses ever stands in it. */
+/** Banned addresses and ranges as text, one a line, for firewalls that fetch lists. Nothing but addresses ever stands in it. A captcha is no ban. */
 import { createHash } from 'node:crypto';
 import { parseNetwork } from './network.ts';
 import type { Served } from './served.ts';
@@ -17,7 +17,7 @@ export function createFeed(served: Served): () => Feed {
     version = served.version;
     const networks = served
       .all()
-      .filter(({ target, scope }) => target === 'everything' && scope !== 'user')
+      .filter(({ type, target, scope }) => type === 'ban' && target === 'everything' && scope !== 'user')
       .map(({ value }) => parseNetwork(value))
       .filter((network) => network !== null);
     const lines = [...new Set(networks.map(({ text }) => text))].sort();

@@ -92,12 +92,13 @@ export function createRails(
 
   return {
     against({ scope, value }, { is, least }, nowMs) {
-      if (is !== 'high' && (is !== 'medium' || least === 'high')) return 'confidence';
+      const network = scope === 'user' ? null : parseNetwork(value);
+      if (is !== 'high' && (is !== 'medium' || least === 'high'))
+        return network !== null && known.isNoticed(network, nowMs) ? 'notice' : 'confidence'; // which says why
       if (scope === 'user') {
         if (value === '' || value.includes(MASK)) return 'no-user';
         return allowedUsers.has(value) ? 'allow-list' : null;
       }
-      const network = parseNetwork(value);
       if (network === null || network.single !== (scope === 'ip')) return 'not-an-address';
       return againstNetwork(network, nowMs);
     },

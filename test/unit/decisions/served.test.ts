@@ -243,6 +243,12 @@ describe('to bouncers', () => {
 });
 
 describe('the feed', () => {
+  it('holds who is banned, and nobody who is to be shown a captcha', () => {
+    const { served } = servedAt();
+    served.put([decisionOf({ value: '203.0.113.0/24', scope: 'range', type: 'captcha' }), decisionOf()]);
+    expect(createFeed(served)().text).toBe('203.0.113.7\n');
+  });
+
   it('holds banned addresses and ranges, one a line, sorted, and nothing else', () => {
     const { served, at } = servedAt();
     const feed = createFeed(served);
@@ -354,6 +360,14 @@ describe('a check', () => {
     expect(check(REQUEST)).toEqual({ result: 'refused', risk: 80 });
     expect(check({ ...REQUEST, forwardedFor: ['203.0.113.8'] })).toEqual({ result: 'ordinary', risk: 0 });
     expect(checkOf([])(REQUEST)).toEqual({ result: 'ordinary', risk: 0 });
+  });
+
+  it('shows no captcha: whoever is to see one goes on with the risk', () => {
+    for (const more of [{}, { target: 'operations', operations: ['* /orders'] } as const])
+      expect(checkOf([decisionOf({ type: 'captcha', risk: 44, ...more })])(REQUEST)).toEqual({
+        result: 'reduced-rights',
+        risk: 44,
+      });
   });
 
   it('goes by the element that the gateway appended, whatever the client wrote before it', () => {
