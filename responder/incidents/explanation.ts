@@ -48,6 +48,10 @@ export const noveltyKey = ({ kind, explanationKey, service, subject }: Subjected
   return subject === undefined ? `${kind}|${explanationKey}` : `${kind}|${explanationKey}|${subject}`;
 };
 
+/** Whom the novelty of an actor's finding is of; undefined of any other. */
+export const subjectOfNovelty = (key: string): string | undefined =>
+  key.startsWith('actor|') ? key.slice(key.indexOf('|', 'actor|'.length) + 1) : undefined;
+
 /** What an operator who expects an incident expects more of: what one client may do is not what any client may do. */
 export const expectationKey = (finding: Finding, verdict: Verdict): string =>
   BY_CLIENT.has(finding.kind) ? `${noveltyKey(finding)}|${verdict.client.address ?? ''}` : noveltyKey(finding);

@@ -23,6 +23,7 @@ import { createPrelude, type PreludeSnapshot } from './prelude.ts';
 import { createRates, type RatesSnapshot } from './rates.ts';
 import { createRegistry, type RegistrySnapshot } from './registry.ts';
 import { createBundles, createStrands } from './releases.ts';
+import { createSharedAddresses, type SharedSnapshot } from './shared.ts';
 import { type Candidate, createSlowNodes, isSlowNode } from './slow-nodes.ts';
 import { absorb, addDistinct, addFindings, type IncidentState, MAX_TRACES, toIncident } from './state.ts';
 import { createStorms, type StormsSnapshot } from './storms.ts';
@@ -59,6 +60,7 @@ export interface KeeperSnapshot extends RegistrySnapshot {
   readonly prelude?: PreludeSnapshot;
   readonly notices?: NoticesSnapshot;
   readonly actorDays?: readonly ActorDay[];
+  readonly shared?: SharedSnapshot;
 }
 
 export interface IncidentKeeper {
@@ -96,7 +98,8 @@ export function createIncidentKeeper(
   sink: KeeperSink,
   snapshot?: KeeperSnapshot,
 ): IncidentKeeper {
-  const registry = createRegistry(snapshot);
+  const shared = createSharedAddresses(snapshot?.shared);
+  const registry = createRegistry(shared, snapshot);
   const verdicts = createVerdictBook(snapshot?.verdicts);
   const slowNodes = createSlowNodes(snapshot?.candidates);
   const absences = createAbsences(config.budgetPerDay, snapshot?.absences);
@@ -150,6 +153,7 @@ export function createIncidentKeeper(
     const finding = abuseFinding(record);
     const verdict = notices.verdict(actorVerdict(record, finding, actors.dayOf(record), appendMs), appendMs);
     if (verdicts.take(verdict.id, record.revision) === 'old') return;
+    shared.take(record);
     if (countExpected(verdict, [finding], appendMs).length === 0) return;
     const holder = lifecycle.holderOf(verdict);
     if (holder !== undefined && holder.state !== 'open' && record.endMs <= holder.closedMs) {
@@ -165,6 +169,7 @@ export function createIncidentKeeper(
   /** Stages, risk and reasons of one with findings: its incident's, or the start of the one to come. */
   function takeFacts(record: ActorRecord, appendMs: number): void {
     if (verdicts.take(`actor-${record.id}`, record.revision) === 'old') return;
+    shared.take(record);
     const client = notices.shown(record.client, appendMs);
     const [state] = registry.joinableBy({ ...record, client }, '');
     if (state !== undefined) lifecycle.amend(state, record, appendMs);
@@ -368,6 +373,7 @@ export function createIncidentKeeper(
       prelude: prelude.snapshot(),
       notices: notices.snapshot(),
       actorDays: actors.snapshot(),
+      shared: shared.snapshot(),
     }),
   };
 }

@@ -6,7 +6,7 @@ import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { Finding, Verdict } from '../../schemas/log/verdict.ts';
 import { canBeBlamed } from './blame.ts';
 import type { Budget } from './budget.ts';
-import { classOf, incidentId, noveltyKey } from './explanation.ts';
+import { classOf, incidentId, noveltyKey, type Subjected, subjectOfNovelty } from './explanation.ts';
 import type { Prelude } from './prelude.ts';
 import type { Registry } from './registry.ts';
 import {
@@ -137,6 +137,8 @@ export function createLifecycle(
     const suspectedBefore = state.suspects.length > 0;
     const victim = isVictim(state, lead);
     const clientsBefore = state.clients.length;
+    const usersBefore = state.users.length;
+    const another = isNew && isAnother(state, hit);
     absorb(state, verdict, findings, appendMs);
     if (victim && lead.endMs < state.clientEvidenceEndMs) {
       state.principals = state.principals.filter((address) => address !== state.client.address);
@@ -146,12 +148,14 @@ export function createLifecycle(
     nameClient(state, verdict, isNew); // a later origin amends the incident without a second alert
     tell(state, hit, isNew);
     if (clientsBefore > 0 && state.clients.length > clientsBefore && !victim) tellClient(state, hit);
+    else if (isAnotherUser(state, usersBefore, hit) && !victim) tellClient(state, hit, 'user');
     for (const other of others) mergeInto(state, other, appendMs);
     const event = graver(state, hit);
     addPrincipal(state);
     registry.index(state);
     sink.incident(toIncident(state));
     const told = clientsTold(state);
+    const users = inPowers(state.users.length);
     const further = furtherThanTold(state);
     if (event !== null) {
       const how = state.hard ? 'hard' : 'security';
@@ -159,6 +163,8 @@ export function createLifecycle(
     } else if (
       isBeside ||
       others.length > 0 ||
+      another ||
+      (users > state.toldUsers && isAnotherUser(state, usersBefore, hit) && isNew && !victim) ||
       (told > state.toldClients && isNew && namedBefore && !victim) ||
       (suspectedBefore && !namedBefore && state.client.address !== null) || // of several, now it is known who
       (further && !victim)
@@ -166,6 +172,7 @@ export function createLifecycle(
       tellUpdate(state, appendMs);
     }
     state.toldClients = Math.max(state.toldClients, told);
+    state.toldUsers = Math.max(state.toldUsers, users);
   }
 
   /** The story goes on: with this hit, and with what its client did before anything was certain. */
@@ -197,9 +204,9 @@ export function createLifecycle(
     tellTraces(state.story, record.traceIds, lead, record.client.address ?? '', limits());
   }
 
-  function tellClient(state: IncidentState, { verdict, lead }: Hit): void {
+  function tellClient(state: IncidentState, { verdict, lead }: Hit, what: 'client' | 'user' = 'client'): void {
     const { traceId, client } = verdict;
-    const text = `another client: ${lead.kind} in ${lead.service}`;
+    const text = `another ${what}: ${lead.kind} in ${lead.service}`;
     const of = { traceId, client: client.address, key: verdict.id };
     tellEvent(state.story, entryOf('client', lead.startMs, text, of), limits());
   }
@@ -256,6 +263,7 @@ export function createLifecycle(
     addPrincipal(state);
     state.story.similar = registry.similarTo(state);
     state.toldClients = clientsTold(state);
+    state.toldUsers = inPowers(state.users.length);
     furtherThanTold(state);
     registry.index(state);
     if (!lead.hard && !state.hard) budget.opened(id, appendMs);
@@ -370,6 +378,20 @@ const isMereSlowness = ({ kind, hard }: Finding): boolean => !hard && (kind === 
 const isVictim = (state: IncidentState, lead: Finding): boolean =>
   lead.kind === 'self-time' && state.kind === 'self-time' && lead.startMs <= state.endMs;
 
+/** Whom an actor's record is held against, when the incident did not know of that one. */
+function isAnother(state: IncidentState, { actor, lead }: Hit): boolean {
+  const subject = (lead as Subjected).subject;
+  if (actor === undefined || subject === undefined || subject === state.entity) return false;
+  const { kind, key } = actor.subject;
+  if (kind === 'client' ? state.clients.includes(key) : kind === 'user' && state.client.user === key) return false;
+  return !state.noveltyKeys.some((novelty) => subjectOfNovelty(novelty) === subject);
+}
+
+/** A verdict named a user beside those whom it was of. What an actor's record lists are accounts that it used. */
+const isAnotherUser = (state: IncidentState, usersBefore: number, { actor }: Hit): boolean =>
+  actor === undefined && usersBefore > 0 && state.users.length > usersBefore;
+
 /** Clients count in powers of two: an update at 2, 4, 8, …, so that a crowd does not cause one each. */
-const clientsTold = (state: IncidentState): number =>
-  state.clients.length === 0 ? 0 : 2 ** Math.floor(Math.log2(state.clients.length));
+const clientsTold = (state: IncidentState): number => inPowers(state.clients.length);
+
+const inPowers = (count: number): number => (count === 0 ? 0 : 2 ** Math.floor(Math.log2(count)));

@@ -8,6 +8,7 @@ import type { Finding, Verdict } from '../../schemas/log/verdict.ts';
 import { canBeBlamed } from './blame.ts';
 import { classOf, expectationKey, expectationKeys, noveltyKey } from './explanation.ts';
 import { createManyIndex } from './many-index.ts';
+import type { SharedAddresses } from './shared.ts';
 import { createSimilar } from './similar.ts';
 import { type IncidentState, readState, toIncident } from './state.ts';
 import { neighboursOf } from './story.ts';
@@ -65,7 +66,7 @@ const MAX_RETIRED = 20_000;
 /** Evidence of neighbouring services is of one story only when it is so close in time. */
 const BESIDE_MS = 30_000;
 
-export function createRegistry(snapshot?: RegistrySnapshot): Registry {
+export function createRegistry(shared: Pick<SharedAddresses, 'has'>, snapshot?: RegistrySnapshot): Registry {
   const incidents = new Map<string, IncidentState>();
   const byTrace = createManyIndex();
   const byNovelty = createManyIndex();
@@ -110,6 +111,19 @@ export function createRegistry(snapshot?: RegistrySnapshot): Registry {
     }
     if (client.user !== null) byUser.remove(client.user, id);
     for (const service of services) byService.remove(service, id);
+  }
+
+  /**
+   * Incidents of an address. Behind one that many share, those of this user (or, as of this request, of nobody named); where there are
+   * none, the only one that may be his: two stories do not become one by such an address.
+   */
+  function ofAddress(address: string, user: string | null): readonly string[] {
+    const ids = [...byPrincipal.of(address)];
+    if (!shared.has(address)) return ids;
+    const own = ids.filter((id) => isOf(incidents.get(id)!, user));
+    if (own.length > 0) return own;
+    const possible = ids.filter((id) => mayBeOf(incidents.get(id)!, user));
+    return possible.length === 1 ? possible : [];
   }
 
   const isOpen = (state: IncidentState | undefined): state is IncidentState => state?.state === 'open';
@@ -197,7 +211,7 @@ export function createRegistry(snapshot?: RegistrySnapshot): Registry {
       add(byNovelty.of(noveltyKey(lead)));
       const { address, user } = verdict.client;
       if (address !== null && canBeBlamed(verdict.client)) {
-        add(byPrincipal.of(address));
+        add(ofAddress(address, user));
         // one that did what another did as well: what else it does is a story of its own
         for (const id of byMember.of(address)) {
           if (incidents.get(id)?.findings.some(({ kind }) => kind === lead.kind)) ids.add(id);
@@ -213,8 +227,13 @@ export function createRegistry(snapshot?: RegistrySnapshot): Registry {
       const addresses = abuse === '' ? [] : [...clients];
       if (subject.kind === 'client') addresses.push(subject.key);
       if (client.address !== null) addresses.push(client.address);
-      if (canBeBlamed(client)) for (const address of addresses) for (const id of byPrincipal.of(address)) ids.add(id);
-      if (subject.kind === 'user')
+      const isUser = subject.kind === 'user';
+      if (canBeBlamed(client))
+        for (const address of addresses) {
+          if (isUser && shared.has(address)) continue; // found by the user alone
+          for (const id of ofAddress(address, null)) ids.add(id);
+        }
+      if (isUser)
         for (const id of byUser.of(subject.key)) if (incidents.get(id)?.client.user === subject.key) ids.add(id);
       if (novelty !== '') for (const id of byNovelty.of(novelty)) ids.add(id);
       return openOnes(ids);
@@ -256,6 +275,15 @@ export function createRegistry(snapshot?: RegistrySnapshot): Registry {
 /** About many requests, or about us: nobody's. */
 const isApart = ({ kind }: IncidentState): boolean =>
   kind === 'collective' || kind === 'missing-telemetry' || kind === 'attribution';
+
+const isOf = ({ entity, client, users }: IncidentState, user: string | null): boolean =>
+  entity.startsWith('user ')
+    ? entity === `user ${user}`
+    : client.user === user || (user !== null && users.includes(user));
+
+/** Not held against a user, and one of the two names none. */
+const mayBeOf = ({ entity, client }: IncidentState, user: string | null): boolean =>
+  !entity.startsWith('user ') && (user === null || client.user === null);
 
 const isUnattributed = ({ client, clients, suspects }: IncidentState): boolean =>
   client.address === null && clients.length === 0 && suspects.length === 0;

@@ -41,6 +41,8 @@ export interface IncidentState {
   suspects: string[];
   /** Clients that people were told of, as a power of two. */
   toldClients: number;
+  /** Users likewise. */
+  toldUsers: number;
   /** How far people were told that it got: place of the stage, −1 nowhere. */
   toldStage: number;
   users: string[];
@@ -87,6 +89,7 @@ export function newIncident(id: string, verdict: Verdict, lead: Finding, appendM
     principals: [],
     suspects: [],
     toldClients: 0,
+    toldUsers: 0,
     toldStage: -1,
     users: [],
     services: [],
@@ -115,6 +118,7 @@ export const readState = (state: IncidentState): IncidentState => ({
   suspects: state.suspects ?? [],
   principals: state.principals ?? [...state.clients],
   toldStage: state.toldStage ?? -1,
+  toldUsers: state.toldUsers ?? state.users.length,
   story: state.story ?? newStory(),
   release: state.release ?? '',
   judged: state.judged ?? '',

@@ -67,6 +67,76 @@ describe('a second attacker in an open incident', () => {
   });
 });
 
+describe('behind one address that many share', () => {
+  const NAT = '192.0.2.9';
+  const nat = (user: string | null) => ({ ...clientOf(NAT), user });
+  const facts = { users: 200, requests: 90_000, firstSeenMs: DAY - 1 };
+  const by = (user: string, fields: Parameters<typeof actorOf>[0] = {}) =>
+    actorOf({ id: user, subject: { kind: 'user', key: user }, client: nat(user), users: [user], facts, ...fields });
+  const requestOf = (user: string | null, explanationKey: string, kind: Finding['kind'] = 'statement') => ({
+    ...verdictOf({ findings: [findingOf({ kind, explanationKey })] }),
+    client: nat(user),
+  });
+  const told = ({ alerts }: ReturnType<typeof keeperOf>) =>
+    alerts.map(({ event, incident: { entity } }) => `${event} ${entity}`);
+
+  it('abuse of two users is two stories, of one another kind of abuse is his own', () => {
+    const running = keeperOf();
+    running.keeper.actor(by('ann'), DAY);
+    running.keeper.actor(by('bob', { traceIds: [] }), DAY + 1);
+    running.keeper.actor(by('cyd', { abuse: 'scraping', traceIds: [] }), DAY + 2);
+    running.keeper.actor(by('ann', { id: 'ann 2', abuse: 'scraping', traceIds: [] }), DAY + 3);
+    expect(told(running)).toEqual(['opened user ann', 'opened user bob', 'opened user cyd']);
+  });
+
+  it('what nobody named does there is not hers; of a user whatever she does is, also after a restart', () => {
+    const first = keeperOf();
+    first.keeper.actor(by('ann'), DAY);
+    const { feed, keeper } = keeperOf({}, first.snapshot());
+    feed(requestOf(null, 'q', 'attack-pattern'), DAY + 1);
+    feed(requestOf('ann', 'hers'), DAY + 2);
+    feed(requestOf(null, 'nobody’s'), DAY + 3);
+    keeper.actor(actorOf({ id: 'scan', abuse: 'scanning', client: nat(null), facts, traceIds: [] }), DAY + 4);
+    expect(keeper.open().map(({ entity, findings }) => [entity, findings.map(({ kind }) => kind)])).toEqual([
+      ['user ann', ['actor', 'statement']],
+      [NAT, ['attack-pattern', 'statement', 'actor']],
+    ]);
+  });
+
+  it('requests that name two users are two stories; those that name nobody a third, until somebody is named', () => {
+    const { keeper, feed } = keeperOf();
+    keeper.actor(actorOf({ abuse: '', client: nat(null), facts }), DAY);
+    feed(requestOf('ann', 'one'), DAY + 1);
+    feed(requestOf('bob', 'two'), DAY + 2);
+    feed(requestOf(null, 'three'), DAY + 3);
+    expect(keeper.open().map(({ users }) => users)).toEqual([['ann'], ['bob'], []]);
+    feed(requestOf('cyd', 'four'), DAY + 4);
+    expect(keeper.open().map(({ users }) => users)).toEqual([['ann'], ['bob'], ['cyd']]);
+  });
+
+  it('and behind one that a household shares they are one story, with an update of each', () => {
+    const running = keeperOf();
+    const few = { ...facts, users: 3 };
+    running.keeper.actor(by('ann', { facts: few }), DAY);
+    running.keeper.actor(by('bob', { facts: few, traceIds: [] }), DAY + 1);
+    running.keeper.actor(by('bob', { facts: few, traceIds: [], revision: 2 }), DAY + 2);
+    running.keeper.actor(by('bob', { id: 'b2', facts: few, abuse: 'scraping', traceIds: [] }), DAY + 3);
+    running.keeper.actor(by('cyd', { facts: few, traceIds: [] }), DAY + 4);
+    expect(told(running)).toEqual(['opened user ann', 'updated user ann', 'updated user ann']);
+  });
+
+  it('another user in an incident of requests is told of, in powers of two', () => {
+    const { feed, alerts, only } = keeperOf();
+    for (const user of ['u1', 'u2', 'u2', 'u3', 'u4', 'u5']) feed(requestOf(user, 'one'), DAY + 1);
+    expect(alerts.map(({ event, incident: { users } }) => [event, users.length])).toEqual([
+      ['opened', 1],
+      ['updated', 2],
+      ['updated', 4],
+    ]);
+    expect(only().story.timeline.map(({ text }) => text)).toContain('another user: statement in catalog');
+  });
+});
+
 describe('never blamed', () => {
   const notice = actorOf({
     id: 'n1',

@@ -73,6 +73,7 @@ function records(steps: readonly Step[]): ((running: Running) => void)[] {
       subject: one.small ? { kind: 'client', key: client ?? 'x' } : { kind: 'user', key: 'mallory' },
       client: { ...named, user: one.small ? null : 'mallory' },
       clients: client === null ? [] : [client],
+      facts: { users: one.hard ? 50 : one.key, requests: 100, firstSeenMs: DAY },
       risk: one.key * 30,
       stages: [{ stage: STAGES[one.key]!, technique: '', by: 'scanning', firstMs: atMs - 500, lastMs: atMs, count: 2 }],
       traceIds: [traceId],
