@@ -27,7 +27,7 @@ export interface Known {
   /** Gives what it is about: addresses, ranges and users whose decisions are to be looked at again. */
   actor(record: ActorRecord): readonly string[];
   /** A client of a verdict: hops and peers are proxies. Gives those not known as such before. */
-  client(client: ClientRecord): readonly string[];
+  client(client: ClientRecord, atMs: number): readonly string[];
   /** Our own configuration names the wrong client: these. */
   notice(addresses: readonly string[], atMs: number): readonly string[];
   address(text: string, nowMs: number): KnownActor | undefined;
@@ -37,7 +37,8 @@ export interface Known {
   usersWithin(network: Network, nowMs: number): number;
   /** Networks over a bound that the address is one of, narrowest first. */
   abusing(address: Network, nowMs: number): readonly Network[];
-  isProxy(network: Network): boolean;
+  /** Seen to be one in the last day. */
+  isProxy(network: Network, nowMs: number): boolean;
   isNoticed(network: Network, nowMs: number): boolean;
   snapshot(): KnownSnapshot;
 }
@@ -47,6 +48,7 @@ export interface KnownSnapshot {
   readonly addresses: Rows<KnownActor>;
   readonly networks: Rows<KnownActor>;
   readonly users: Rows<KnownActor>;
+  /** When they were seen to be last. */
   readonly proxies: Rows<number>;
   readonly notices: Rows<number>;
 }
@@ -93,6 +95,7 @@ export function createKnown(snapshot?: KnownSnapshot): Known {
   const users = createRecent<KnownActor>(MOST.users, snapshot?.users);
   const proxies = createRecent<number>(MOST.proxies, snapshot?.proxies);
   const notices = createRecent<number>(MOST.notices, snapshot?.notices);
+  const isProxySince = (text: string, atMs: number): boolean => (proxies.map.get(text) ?? -Infinity) > atMs - FACTS_MS;
   const parsedAddresses = createParsed(() => addresses.map.keys());
   const parsedNetworks = createParsed(() => networks.map.keys());
   const parsedProxies = createParsed(() => proxies.map.keys());
@@ -103,7 +106,7 @@ export function createKnown(snapshot?: KnownSnapshot): Known {
 
   const known: Known = {
     actor(record) {
-      const touched = [...known.client(record.client)];
+      const touched = [...known.client(record.client, record.atMs)];
       const { kind, key } = record.subject;
       const named = kind === 'client' || kind === 'network' ? parseNetwork(key) : null;
       if (record.abuse === 'attribution') {
@@ -142,13 +145,15 @@ export function createKnown(snapshot?: KnownSnapshot): Known {
       }
       return touched;
     },
-    client({ hops, peer, address }) {
+    // of any confidence: our own balancer must not be decided about because headers are not captured behind it
+    client({ hops, peer, address }, atMs) {
       const found: string[] = [];
       for (const text of peer === undefined || peer === address ? hops : [...hops, peer]) {
         const proxy = parseNetwork(text);
-        if (proxy === null || !proxies.set(proxy.text, 1)) continue;
+        if (proxy === null) continue;
+        if (!isProxySince(proxy.text, atMs)) found.push(proxy.text);
+        proxies.set(proxy.text, Math.max(atMs, proxies.map.get(proxy.text) ?? 0));
         parsedProxies.add(proxy.text);
-        found.push(proxy.text);
       }
       return found;
     },
@@ -180,9 +185,10 @@ export function createKnown(snapshot?: KnownSnapshot): Known {
       }
       return found.sort((a, b) => b.bits - a.bits);
     },
-    isProxy(network) {
-      if (network.single) return proxies.map.has(network.text);
-      for (const proxy of parsedProxies.each()) if (overlap(proxy, network)) return true;
+    isProxy(network, nowMs) {
+      if (network.single) return isProxySince(network.text, nowMs);
+      for (const proxy of parsedProxies.each())
+        if (isProxySince(proxy.text, nowMs) && overlap(proxy, network)) return true;
       return false;
     },
     isNoticed(network, nowMs) {

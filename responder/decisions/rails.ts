@@ -72,7 +72,7 @@ export function createRails(
     if (!network.single && network.bits < WIDEST[network.bytes.length as 4 | 16]) return 'too-wide';
     if (network.reach === 'loopback' || network.reach === 'link-local' || network.reach === 'special') return 'special';
     if (meets(allowed, network)) return 'allow-list';
-    if (meets(proxies, network) || known.isProxy(network)) return 'proxy';
+    if (meets(proxies, network) || known.isProxy(network, nowMs)) return 'proxy';
     if (meets(own, network)) return 'infrastructure';
     if (network.reach === 'private' && !config.allowPrivate) return 'private';
     if (known.isNoticed(network, nowMs)) return 'notice';

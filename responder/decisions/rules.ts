@@ -17,7 +17,7 @@ export interface Case {
   /** What the incident tells of whom it names; of another client of it nothing: what is known of that one itself counts. */
   readonly risk: number;
   readonly stages: readonly Stage[];
-  readonly client: Pick<ClientRecord, 'address' | 'confidence' | 'user'>;
+  readonly client: Pick<ClientRecord, 'address' | 'confidence' | 'user'> & Partial<Pick<ClientRecord, 'reason'>>;
   readonly openedMs: number;
   /** Log time of this client's last hit. */
   readonly hitMs: number;
@@ -39,7 +39,7 @@ export function caseOf(incident: Incident, client: ClientRecord, hitMs: number):
     entity: incident.entity,
     risk: isNamed ? story.risk : 0,
     stages: isNamed ? STAGES.filter((stage) => story.stages.some((mark) => mark.stage === stage)) : [],
-    client: { address: client.address, confidence: client.confidence, user: client.user },
+    client: { address: client.address, confidence: client.confidence, reason: client.reason, user: client.user },
     openedMs: incident.openedMs,
     hitMs,
   };

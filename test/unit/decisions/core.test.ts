@@ -276,6 +276,18 @@ describe('a rail', () => {
     expect(refusal({ rules: [{ ...BAN, minConfidence: 'medium' }] }, {}, { client })).toEqual(['enforced']);
   });
 
+  it('says which setting would make sure a client whose headers disagree', () => {
+    const { core, rows } = decidingOf();
+    core.actor(actorOf(), DAY);
+    core.incident(
+      incidentOf({ client: clientRecord(ATTACKER, { confidence: 'medium', reason: 'headers-disagree' }) }),
+      DAY,
+    );
+    expect(rows.map(({ reason }) => reason)).toEqual([
+      expect.stringMatching(/^confidence: .*attribution\.forwarding$/),
+    ]);
+  });
+
   it('refuses when nobody knows how many share the address, after a while; and decides when it becomes known', () => {
     const { core, states, rows } = decidingOf({ factsWaitMs: 10_000 });
     core.incident(incidentOf(), DAY);
@@ -315,6 +327,31 @@ describe('a rail', () => {
     core.client(clientRecord(ATTACKER, { peer: ATTACKER }), DAY); // a client that connects by itself is no proxy
     core.incident(incidentOf(), DAY);
     expect(states()).toEqual(['enforced']);
+  });
+
+  it.each([
+    [{ hops: [ATTACKER] }, {}],
+    [{ peer: ATTACKER }, {}],
+    [{ hops: ['203.0.113.9'] }, { rules: [{ ...BAN, scope: 'range' }] }],
+  ])('takes nobody for a proxy for ever who was once seen as one: %j', (seen, settings) => {
+    const { core, states } = decidingOf(settings);
+    const entity = 'rules' in settings ? '203.0.113.0/24' : ATTACKER;
+    const subject = { kind: 'rules' in settings ? 'network' : 'client', key: entity } as const;
+    const at = (atMs: number, n: number): void => {
+      core.actor(actorOf({ subject, abuse: 'scanning', atMs }), atMs);
+      core.incident(incidentOf({ id: `i${n}`, entity, openedMs: atMs, lastHitMs: atMs }), atMs);
+    };
+    core.client(clientRecord('198.51.100.9', seen), DAY);
+    at(DAY + 23 * HOUR, 1);
+    expect(states()).toEqual(['refused proxy']);
+    core.client(clientRecord('198.51.100.9', seen), DAY + 23 * HOUR); // seen again: a day from then on
+    at(DAY + 46 * HOUR, 2);
+    expect(states().slice(1)).toEqual(['refused proxy']);
+    at(DAY + 48 * HOUR, 3);
+    core.client(clientRecord('198.51.100.10'), DAY + 48 * HOUR);
+    expect(core.inForce()).toHaveLength(1);
+    core.client(clientRecord('198.51.100.9', seen), DAY + 48 * HOUR + 1); // a proxy after all
+    expect(core.inForce()).toEqual([]);
   });
 
   it.each([
