@@ -1,6 +1,7 @@
 /** The decisions there are: those in force, and for a while those that were, with how many were made within the hour. Pure. */
 import { createHash } from 'node:crypto';
 import type { Decision } from '../../schemas/alerts/decision.ts';
+import { createDueQueue } from './due.ts';
 
 /** What makes a decision the same one: an incident decides once about one subject and target, until it is over. */
 export interface DecisionKey {
@@ -42,6 +43,8 @@ const HOUR_MS = 3_600_000;
 /** Ended ones are remembered so long, as closed incidents are. */
 const KEPT_MS = 7 * 86_400_000;
 const MOST_ENDED = 10_000;
+/** Refused ones are forgotten first: whoever makes many addresses must not push out what keeps a decision from being made again. */
+const MOST_REFUSED = 2_000;
 /** Which occurrence a row of an earlier run is, its id tells; looked for so far. */
 const MOST_OCCURRENCES = 64;
 
@@ -62,17 +65,32 @@ export function createBook(snapshot?: BookSnapshot): Book {
   /** In force by subject: at most one, whichever incident made it. */
   const standing = new Map<string, Decision>();
   const numbers = new Set<number>();
-  let made: number[] = [...(snapshot?.made ?? [])];
+  /** Keys of those not in force, the newest last. */
+  const over = { refused: new Set<string>(), ended: new Set<string>() };
+  const due = createDueQueue<string>(({ rank, what }) => standing.get(what)?.id === rank);
+  const made: number[] = [...(snapshot?.made ?? [])];
+
+  function remove(key: string): void {
+    entries.delete(key);
+    over.refused.delete(key);
+    over.ended.delete(key);
+  }
 
   function put(decision: Decision, occurrence: number): void {
     const key = textOf(decision);
-    entries.delete(key); // the newest last
+    remove(key); // the newest last
     entries.set(key, { occurrence, decision });
     const subject = subjectOf(decision);
     if (isInForce(decision)) {
       standing.set(subject, decision);
       numbers.add(decision.number);
-    } else if (standing.get(subject)?.id === decision.id) {
+      due.add({ dueMs: decision.expiresMs, rank: decision.id, what: subject });
+      return;
+    }
+    const [kind, most] = decision.state === 'refused' ? [over.refused, MOST_REFUSED] : [over.ended, MOST_ENDED];
+    kind.add(key);
+    if (kind.size > most) remove(kind.values().next().value!);
+    if (standing.get(subject)?.id === decision.id) {
       standing.delete(subject);
       numbers.delete(decision.number);
     }
@@ -108,18 +126,11 @@ export function createBook(snapshot?: BookSnapshot): Book {
     inForce: () => [...standing.values()],
     all: () => [...entries.values()].map(({ decision }) => decision),
     nextDue() {
-      let first: Decision | undefined;
-      for (const one of standing.values()) {
-        const isEarlier =
-          first === undefined ||
-          one.expiresMs < first.expiresMs ||
-          (one.expiresMs === first.expiresMs && one.id < first.id);
-        if (isEarlier) first = one;
-      }
-      return first;
+      const first = due.first();
+      return first === undefined ? undefined : standing.get(first.what);
     },
     madeSince(nowMs) {
-      made = made.filter((atMs) => atMs > nowMs - HOUR_MS);
+      while (made.length > 0 && made[0]! <= nowMs - HOUR_MS) made.shift();
       return made.length;
     },
     countMade: (atMs) => void made.push(atMs),
@@ -135,12 +146,12 @@ export function createBook(snapshot?: BookSnapshot): Book {
       for (const [key, { decision }] of entries) {
         if (isInForce(decision)) continue;
         const endedMs = Math.max(decision.undoneMs, Math.min(decision.expiresMs, nowMs));
-        if (endedMs < nowMs - KEPT_MS || entries.size - standing.size > MOST_ENDED) entries.delete(key);
+        if (endedMs < nowMs - KEPT_MS) remove(key);
       }
     },
     snapshot: () => ({
       decisions: [...entries].map(([key, { occurrence, decision }]) => [key, occurrence, decision] as const),
-      made,
+      made: [...made],
     }),
   };
 }

@@ -10,6 +10,8 @@ export interface Cases {
   /** Those about one of the texts (an address, a user) or an address in one of the networks. */
   about(texts: readonly string[], networks: readonly Network[]): readonly Case[];
   all(): readonly Case[];
+  /** How many gave way to newer ones. */
+  readonly forgotten: number;
 }
 
 /** The one told of longest ago goes first. */
@@ -20,6 +22,7 @@ export function createCases(snapshot: readonly Case[] = []): Cases {
   const byAddress = new Map<string, { readonly network: Network; readonly keys: Set<string> }>();
   const byUser = new Map<string, Set<string>>();
   const byIncident = new Map<string, Set<string>>();
+  let forgotten = 0;
 
   function remove(key: string): void {
     const one = cases.get(key);
@@ -44,7 +47,9 @@ export function createCases(snapshot: readonly Case[] = []): Cases {
     }
     if (one.client.user !== null) put(byUser, one.client.user, one.key);
     put(byIncident, one.id, one.key);
-    if (cases.size > MOST) remove(cases.keys().next().value!);
+    if (cases.size <= MOST) return;
+    remove(cases.keys().next().value!);
+    forgotten++;
   }
   for (const one of snapshot) set(one);
 
@@ -67,6 +72,9 @@ export function createCases(snapshot: readonly Case[] = []): Cases {
       return keys.size === 0 ? [] : [...cases.values()].filter(({ key }) => keys.has(key));
     },
     all: () => [...cases.values()],
+    get forgotten() {
+      return forgotten;
+    },
   };
 }
 

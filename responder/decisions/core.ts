@@ -13,6 +13,7 @@ import { STAGES } from '../../schemas/log/kill-chain.ts';
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
 import { type BookSnapshot, createBook, type DecisionKey, isInForce } from './book.ts';
 import { createCases } from './cases.ts';
+import { createDueQueue } from './due.ts';
 import { createKnown, type Known, type KnownSnapshot } from './known.ts';
 import { covers, parseNetwork } from './network.ts';
 import { createRails, RAILS, type Rail } from './rails.ts';
@@ -47,6 +48,8 @@ export interface DecisionCore {
   /** Log time went on. */
   advance(nowMs: number): void;
   inForce(): readonly Decision[];
+  /** Refusals of which there is no row, and clients of open incidents that were forgotten for newer ones. */
+  counts(): { readonly unkeptRefusals: number; readonly forgottenCases: number };
   /** Also what ended, as long as it is remembered. */
   all(): readonly Decision[];
   snapshot(): DecisionSnapshot;
@@ -106,10 +109,19 @@ export function createDecisionCore(
   const book = createBook(snapshot?.book);
   const cases = createCases(isOff ? [] : snapshot?.cases);
   /** Decisions that wait for facts, by key: until when. */
-  const waiting = new Map<string, number>(isOff ? [] : snapshot?.waiting);
+  const waiting = new Map<string, number>();
+  const waits = createDueQueue<string>(({ dueMs, what }) => waiting.get(what) === dueMs);
+  let waitsMade = 0;
+  function wait(what: string, dueMs: number): void {
+    waiting.set(what, dueMs);
+    waits.add({ dueMs, rank: waitsMade++, what });
+  }
+  if (!isOff) for (const [what, dueMs] of snapshot?.waiting ?? []) wait(what, dueMs);
   /** Subjects an operator set free, and when: incidents opened before may not decide about them again. */
   const pardons = new Map<string, number>(snapshot?.pardons);
-  let refusedAt: number[] = [...(snapshot?.refused ?? [])];
+  /** When refusals were kept as rows. */
+  const refusedAt: number[] = [...(snapshot?.refused ?? [])];
+  let unkeptRefusals = 0;
   let nowMs = snapshot?.nowMs ?? 0;
   let lastForgottenMs = nowMs;
   /** Nothing falls due before. */
@@ -192,7 +204,7 @@ export function createDecisionCore(
     if (before !== undefined && (isInForce(before) || before.state === 'undone')) return;
     if (before?.state === 'expired' && one.hitMs <= before.expiresMs) return;
     if (book.standing(key) !== undefined) return;
-    const waits = JSON.stringify({
+    const what = JSON.stringify({
       case: one.key,
       scope: key.scope,
       value: key.value,
@@ -202,11 +214,11 @@ export function createDecisionCore(
     const rail = rails.against(key, { is, least: rule.minConfidence }, atMs);
     if (rail === 'no-facts') {
       if (before?.state === 'refused') return; // waited before; facts that come late are looked at when they come
-      if (!waiting.has(waits)) waiting.set(waits, atMs + response.factsWaitMs);
-      nextDueMs = Math.min(nextDueMs, waiting.get(waits)!);
-      if (waiting.get(waits)! > nowMs) return;
+      if (!waiting.has(what)) wait(what, atMs + response.factsWaitMs);
+      nextDueMs = Math.min(nextDueMs, waiting.get(what)!);
+      if (waiting.get(what)! > nowMs) return;
     }
-    waiting.delete(waits);
+    waiting.delete(what);
     if (rail !== null) refuse(rail, rule, key, one, atMs);
     else if (book.madeSince(atMs) >= response.maxDecisionsPerHour) refuse('cap', rule, key, one, atMs);
     else make(rule, key, one, atMs);
@@ -227,21 +239,19 @@ export function createDecisionCore(
     const decision: Decision = {
       ...draft(rule, key, one, atMs),
       state: 'refused',
-      reason: `${rail}: ${textOf(rail, key, one)}`,
+      reason: `${rail}: ${RAILS[rail]}`,
     };
     const before = book.newest(key);
     if (before?.state === 'refused' && before.reason === decision.reason) return;
-    refusedAt = refusedAt.filter((at) => at > atMs - HOUR_MS);
-    refusedAt.push(atMs);
-    if (refusedAt.length <= MOST_REFUSALS_AN_HOUR) put(decision);
-    else book.put(decision);
+    while (refusedAt.length > 0 && refusedAt[0]! <= atMs - HOUR_MS) refusedAt.shift();
+    if (refusedAt.length < MOST_REFUSALS_AN_HOUR) {
+      refusedAt.push(atMs);
+      put(decision);
+    } else {
+      book.put(decision);
+      unkeptRefusals++;
+    }
   }
-
-  /** Of clients whom a setting would make sure, that setting. */
-  const textOf = (rail: Rail, { scope }: DecisionKey, { client }: Case): string =>
-    rail === 'confidence' && scope !== 'range' && client.reason === 'headers-disagree'
-      ? 'its X-Forwarded-For and Forwarded name different clients: set attribution.forwarding'
-      : RAILS[rail];
 
   /** What is refused and made later is the same decision, with a higher revision. */
   function draft(rule: ResponseRule, key: DecisionKey, one: Case, atMs: number): Omit<Decision, 'state' | 'reason'> {
@@ -311,23 +321,20 @@ export function createDecisionCore(
   function endWhatIsDue(toMs: number): void {
     for (;;) {
       const ending = book.nextDue();
-      const wait = [...waiting].reduce<readonly [string, number] | undefined>(
-        (first, one) => (first === undefined || one[1] < first[1] ? one : first),
-        undefined,
-      );
-      nextDueMs = Math.min(ending?.expiresMs ?? Number.POSITIVE_INFINITY, wait?.[1] ?? Number.POSITIVE_INFINITY);
+      const wait = waits.first();
+      nextDueMs = Math.min(ending?.expiresMs ?? Number.POSITIVE_INFINITY, wait?.dueMs ?? Number.POSITIVE_INFINITY);
       if (nextDueMs > toMs) return;
       nowMs = Math.max(nowMs, nextDueMs);
       if (ending?.expiresMs === nextDueMs) end(ending, 'expired', '', nextDueMs);
-      else stopWaiting(wait![0], nextDueMs);
+      else stopWaiting(wait!.what, nextDueMs);
     }
   }
 
-  function stopWaiting(waits: string, dueMs: number): void {
+  function stopWaiting(what: string, dueMs: number): void {
     // facts that came in time would have ended the wait
-    const one = cases.get((JSON.parse(waits) as Waits).case);
+    const one = cases.get((JSON.parse(what) as Waits).case);
     if (one !== undefined) consider(one, dueMs);
-    waiting.delete(waits);
+    waiting.delete(what);
   }
 
   function pardon(scope: string, value: string, atMs: number): void {
@@ -376,7 +383,7 @@ export function createDecisionCore(
       if (!isOff) lookAgain(known.actor(record), atMs);
     },
     client(client, atMs) {
-      const found = isOff ? [] : known.client(client, atMs);
+      const found = isOff ? [] : known.client(client);
       if (found.length > 0) lookAgain(found, atMs);
     },
     action(action, atMs) {
@@ -403,13 +410,14 @@ export function createDecisionCore(
     advance,
     inForce: book.inForce,
     all: book.all,
+    counts: () => ({ unkeptRefusals, forgottenCases: cases.forgotten }),
     snapshot: () => ({
       known: known.snapshot(),
       book: book.snapshot(),
       cases: cases.all(),
       waiting: [...waiting],
       pardons: [...pardons],
-      refused: refusedAt,
+      refused: [...refusedAt],
       nowMs,
     }),
   };

@@ -56,6 +56,16 @@ export function createResponse(
   const { response } = config;
   const decided = metrics.counter('response_decisions_total', 'Decisions by what became of them, and by scope');
   const reads = metrics.counter('response_reads_total', 'Reads of decisions that another process made, by result');
+  const stopCounting = [
+    metrics.observedCounter('response_refusals_unkept_total', 'Refusals beyond those of which rows are kept', () => [
+      [owned?.counts().unkeptRefusals ?? 0, {}],
+    ]),
+    metrics.observedCounter(
+      'response_cases_forgotten_total',
+      'Clients of open incidents forgotten for newer ones: nothing more is decided about them',
+      () => [[owned?.counts().forgottenCases ?? 0, {}]],
+    ),
+  ];
   const served = createServed(now);
   const server = createResponseServer(response, {
     served,
@@ -112,6 +122,7 @@ export function createResponse(
     async stop(deadlineMs) {
       stopping = true;
       clearTimeout(timer);
+      for (const stop of stopCounting) stop();
       await server.stop(deadlineMs);
     },
     own(snapshot, rows, record) {
