@@ -6,7 +6,7 @@ CREATE OR REPLACE VIEW {database}.ocsf_detection_finding (
   activity_id UInt8 COMMENT '1 Create, 2 Update, 3 Close',
   type_uid UInt32 COMMENT 'class_uid * 100 + activity_id',
   severity_id UInt8 COMMENT '1 Informational: telemetry, inventory; 2 Low: operational; 3 Medium: chance may cause it; 4 High: near-certain; 5 Critical: it reached data, or risk is 80 or more',
-  status_id UInt8 COMMENT '1 New, 2 In Progress: acknowledged or judged bad, 3 Suppressed: expected, 4 Resolved: closed',
+  status_id UInt8 COMMENT '1 New, 2 In Progress: acknowledged or judged bad, 3 Suppressed: expected, 4 Resolved: closed, or it became part of another',
   confidence_id UInt8 COMMENT '3 High: near-certain by its kind, 2 Medium: chance may cause it',
   risk_level_id UInt8 COMMENT '0 Info, 1 Low from 20, 2 Medium from 40, 3 High from 60, 4 Critical from 80',
   risk_score UInt8 COMMENT '0 to 100, of its worst actor',
@@ -16,7 +16,7 @@ CREATE OR REPLACE VIEW {database}.ocsf_detection_finding (
   end_time Int64 COMMENT 'Last evidence',
   count UInt32 COMMENT 'Requests that showed it',
   message String COMMENT 'The incident in one line',
-  finding_info String COMMENT 'JSON: uid, title, desc, types, times, kill_chain, attacks',
+  finding_info String COMMENT 'JSON: uid, title, desc, types, times, kill_chain, attacks; related_events: the one that it became part of',
   anomaly_analyses String COMMENT 'JSON: anomalies (what was seen) beside baselines (what was expected)',
   evidences String COMMENT 'JSON: up to 20 requests, chosen to differ',
   resources String COMMENT 'JSON: services, databases, tables it reached',
@@ -52,10 +52,24 @@ WITH
     'reconnaissance', (1, 'Reconnaissance'), 'probing', (3, 'Delivery'), 'exploitation', (4, 'Exploitation'),
     'lateral-movement', (7, 'Actions on Objectives'), 'access', (7, 'Actions on Objectives'), 'exfiltration', (7, 'Actions on Objectives')
   ) AS phases,
+  -- one that became part of another ends: whoever forwarded it has to hear of that
+  told AS (
+    SELECT id, revision, state, merged_into, class, kind, explanation_key, service, operation, title, match_text, client_address, clients, users, services,
+      start, end, opened, closed, trace_count, occurrences, version, findings, written, hard, risk, risk_reasons, `stages.stage`, `stages.technique`,
+      `evidence.trace_id`, `evidence.span_id`, `evidence.kind`, `evidence.service`, `evidence.operation`, `evidence.client_address`, `evidence.at`,
+      reached, tables, toString(review) AS review, reviewed, review_comment
+    FROM {database}.incidents_latest
+    UNION ALL
+    SELECT id, revision, state, merged_into, class, kind, explanation_key, service, operation, title, match_text, client_address, clients, users, services,
+      start, end, opened, closed, trace_count, occurrences, version, findings, written, hard, risk, risk_reasons, `stages.stage`, `stages.technique`,
+      `evidence.trace_id`, `evidence.span_id`, `evidence.kind`, `evidence.service`, `evidence.operation`, `evidence.client_address`, `evidence.at`,
+      reached, tables, '' AS review, toDateTime64(0, 3, 'UTC') AS reviewed, '' AS review_comment
+    FROM (SELECT * FROM {database}.incidents FINAL WHERE state = 'merged')
+  ),
   i AS (
     SELECT *,
       toUInt8(multiIf(state != 'open', 3, revision <= 1 OR (trace_count <= 1 AND occurrences <= 1), 1, 2)) AS activity,
-      toUInt8(multiIf(state = 'expected' OR review = 'expected', 3, state = 'closed' OR review = 'resolved', 4, review IN ('acknowledged', 'bad'), 2, 1)) AS status,
+      toUInt8(multiIf(state = 'expected' OR review = 'expected', 3, state IN ('closed', 'merged') OR review = 'resolved', 4, review IN ('acknowledged', 'bad'), 2, 1)) AS status,
       toUInt8(multiIf(class IN ('telemetry', 'inventory'), 1, class = 'operational', 2, NOT hard AND risk < 80, 3,
         risk >= 80 OR hasAny(`stages.stage`, ['access', 'exfiltration']), 5, 4)) AS severity_is,
       toUInt8(least(100, greatest(0, round(risk)))) AS score,
@@ -63,7 +77,7 @@ WITH
       arrayMap(f -> (JSONExtractString(f, 'kind'), JSONExtractString(f, 'explanationKey'), JSONExtractString(f, 'service'),
         JSONExtractString(f, 'operation'), JSONExtractString(f, 'parameter'), JSONExtractString(f, 'expected'),
         JSONExtractString(f, 'seen'), greatest(1, JSONExtractUInt(f, 'count'))), JSONExtractArrayRaw(findings)) AS found
-    FROM {database}.incidents_latest
+    FROM told
   ),
   parts AS (
     SELECT *,
@@ -83,6 +97,7 @@ WITH
         ',"first_seen_time":', toString(toUnixTimestamp64Milli(start)), ',"last_seen_time":', toString(toUnixTimestamp64Milli(end)),
         ',"analytic":{"type_id":2,"type":"Behavioral","uid":', toJSONString(toString(kind)), ',"name":', toJSONString(explanation_key),
           ',"version":', toJSONString(toString(version)), '}',
+        if(merged_into = '', '', concat(',"related_events":[{"uid":', toJSONString(merged_into), ',"type_uid":200402,"type":"Detection Finding: Update"}]')),
         if(empty(kill_chain), '', concat(',"kill_chain":[', kill_chain, ']')), if(empty(attacks), '', concat(',"attacks":[', attacks, ']')), '}') AS finding_info,
       concat('[{"analysis_targets":[{"type":"API operation","name":', toJSONString(concat(service, ' ', operation)), '}',
           if(client_address = '', '', concat(',{"type":"client","name":', toJSONString(client_address), '}')),
@@ -101,9 +116,11 @@ WITH
           arrayMap(name -> concat('{"type":"service","name":', toJSONString(name), '}'), arrayDistinct(arrayConcat(arrayMap(s -> toString(s), services), reached))),
           arrayMap(name -> concat('{"type":"table","name":', toJSONString(name), '}'), tables)), ','), ']') AS things,
       concat('[', arrayStringConcat(arrayConcat(
-          arrayMap(address -> concat('{"type_id":2,"type":"IP Address","name":"evidences[].src_endpoint.ip","value":', toJSONString(address), '}'),
+          -- the name of one is the attribute that has it: a request that shows no user, or not this address, is none
+          arrayMap(address -> concat('{"type_id":2,"type":"IP Address"', if(has(`evidence.client_address`, address), ',"name":"evidences[].src_endpoint.ip"', ''),
+              ',"value":', toJSONString(address), '}'),
             arrayFilter(address -> isIPv4String(address) OR isIPv6String(address), clients)),
-          arrayMap(name -> concat('{"type_id":4,"type":"User Name","name":"evidences[].actor.user.name","value":', toJSONString(name), '}'), users)), ','), ']') AS noticed,
+          arrayMap(name -> concat('{"type_id":4,"type":"User Name","value":', toJSONString(name), '}'), users)), ','), ']') AS noticed,
       concat('{"version":"1.5.0","product":{"name":"Spanwarden","vendor_name":"Spanwarden"},"uid":', toJSONString(id), '}') AS meta,
       ['Unknown', 'Create', 'Update', 'Close'][activity + 1] AS activity_name,
       ['Unknown', 'Informational', 'Low', 'Medium', 'High', 'Critical'][severity_is + 1] AS severity_name,
@@ -130,4 +147,4 @@ SELECT 2 AS category_uid, 2004 AS class_uid, activity AS activity_id, 200400 + a
     ',"finding_info":', finding_info, ',"anomaly_analyses":', analyses, ',"evidences":', shown, ',"resources":', things, ',"observables":', noticed,
     ',"metadata":', meta, '}') AS event, revision, written
 FROM parts
-COMMENT 'Incidents as OCSF Detection Findings (class 2004, schema 1.5.0), one row each as it stands'
+COMMENT 'Incidents as OCSF Detection Findings (class 2004, schema 1.5.0), one row each as it stands; one that became part of another is closed'

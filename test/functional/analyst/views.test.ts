@@ -40,7 +40,7 @@ const VIEWS: Readonly<Record<string, { readonly key: string; readonly things: nu
     things:
       inStories + 2 + Object.keys(INCIDENTS).length + 1 + Object.keys(ALERTS).length + DELIVERIES.length + WORDS.length,
   },
-  ocsf_detection_finding: { key: "JSONExtractString(finding_info, 'uid')", things: standing.length },
+  ocsf_detection_finding: { key: "JSONExtractString(finding_info, 'uid')", things: Object.keys(INCIDENTS).length },
   client_activity: {
     key: 'day, client_address, service, operation, asynchronous',
     things: distinct(

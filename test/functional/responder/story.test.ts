@@ -26,11 +26,14 @@ interface OcsfEvent {
     readonly uid: string;
     readonly kill_chain?: readonly { readonly phase: string }[];
     readonly attacks?: readonly object[];
+    readonly related_events?: readonly object[];
   };
   readonly anomaly_analyses: readonly {
     readonly anomalies: readonly object[];
     readonly baselines: readonly object[];
   }[];
+  readonly observables: readonly { readonly name?: string; readonly value: string }[];
+  readonly evidences: readonly { readonly src_endpoint?: { readonly ip: string } }[];
   readonly [name: string]: unknown;
 }
 
@@ -71,6 +74,11 @@ describe.skipIf(noClickHouse)('the story of an incident in ClickHouse', () => {
       ...verdictOf({ findings: [findingOf({ explanationKey: 'forged' })] }),
       client: { ...clientOf('192.0.2.9'), source: 'client.address', confidence: 'low', reason: 'no-header-capture' },
     });
+    // two that became one
+    const [one, two] = ['kept', 'taken in'].map((explanationKey) => findingOf({ explanationKey }));
+    feed(verdictOf({ client: '192.0.2.21', findings: [one!] }), DAY);
+    feed({ ...verdictOf({ findings: [two!] }), client: { ...clientOf('192.0.2.22'), user: 'ann' } }, DAY + 1);
+    feed(verdictOf({ client: '192.0.2.22', findings: [one!] }), DAY + 2);
     for (const incident of rows.values()) others.set(incident.explanationKey, incident);
     say(others.get('errors')!.id, 'expect-once', DAY + 5);
     attack = [...rows.values()].find(({ client }) => client.address === STAGED.client)!;
@@ -99,7 +107,7 @@ describe.skipIf(noClickHouse)('the story of an incident in ClickHouse', () => {
     const rows = await server.rows<IncidentRow>(
       `SELECT * FROM ${server.clickhouse.database}.incidents_latest ORDER BY opened SETTINGS output_format_json_quote_64bit_integers = 0`,
     );
-    expect(rows).toHaveLength(others.size);
+    expect(rows).toHaveLength(others.size - 1); // without the one that became part of another
     for (const row of rows) {
       const said = [incidentStory(row).replaceAll('\n', ''), incidentLine(row), incidentJson(row)].join('');
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -176,5 +184,19 @@ describe.skipIf(noClickHouse)('the story of an incident in ClickHouse', () => {
       is_alert: false,
     });
     expect(eventOf(others.get('soft')!)).toMatchObject({ activity_id: 1, confidence_id: 2, severity_id: 3 });
+    const merged = eventOf(others.get('taken in')!);
+    expect(merged).toMatchObject({ activity_id: 3, status_id: 4, is_alert: false });
+    expect(merged.finding_info.related_events).toMatchObject([{ uid: others.get('kept')!.id }]);
+    expect(eventOf(others.get('kept')!).finding_info.related_events).toBeUndefined();
+    for (const { observables, evidences } of events) {
+      for (const { name, value } of observables) {
+        if (name === undefined) continue;
+        expect([name, evidences.map(({ src_endpoint: from }) => from?.ip)]).toEqual([
+          'evidences[].src_endpoint.ip',
+          expect.arrayContaining([value]),
+        ]);
+      }
+    }
+    expect(eventOf(others.get('kept')!).observables).toContainEqual({ type_id: 4, type: 'User Name', value: 'ann' });
   });
 });
