@@ -239,7 +239,7 @@ export function createDecisionCore(
     const decision: Decision = {
       ...draft(rule, key, one, atMs),
       state: 'refused',
-      reason: `${rail}: ${RAILS[rail]}`,
+      reason: `${rail}: ${textOf(rail, key, one)}`,
     };
     const before = book.newest(key);
     if (before?.state === 'refused' && before.reason === decision.reason) return;
@@ -252,6 +252,12 @@ export function createDecisionCore(
       unkeptRefusals++;
     }
   }
+
+  /** Of clients whom a setting would make sure, that setting. */
+  const textOf = (rail: Rail, { scope }: DecisionKey, { client }: Case): string =>
+    rail === 'confidence' && scope !== 'range' && client.reason === 'headers-disagree'
+      ? 'its X-Forwarded-For and Forwarded name different clients: set attribution.forwarding'
+      : RAILS[rail];
 
   /** What is refused and made later is the same decision, with a higher revision. */
   function draft(rule: ResponseRule, key: DecisionKey, one: Case, atMs: number): Omit<Decision, 'state' | 'reason'> {
@@ -383,7 +389,7 @@ export function createDecisionCore(
       if (!isOff) lookAgain(known.actor(record), atMs);
     },
     client(client, atMs) {
-      const found = isOff ? [] : known.client(client);
+      const found = isOff ? [] : known.client(client, atMs);
       if (found.length > 0) lookAgain(found, atMs);
     },
     action(action, atMs) {
