@@ -4,6 +4,7 @@ import { loadConfig } from '../runtime/config/load.ts';
 import { SpanwardenError } from '../runtime/errors.ts';
 import type { BudgetState } from '../schemas/alerts/budget.ts';
 import { unsaidForwarding } from '../schemas/config/attribution.ts';
+import type { Config } from '../schemas/config/index.ts';
 import { type Command, ExitCode, parse, UsageError } from './command.ts';
 import type { RolesStatus } from './roles.ts';
 
@@ -35,18 +36,21 @@ usage: spanwarden status [--url URL] [--json] [--config FILE]
     if (!answer.ok) throw new SpanwardenError('STOPPED', `${url}/status answered ${answer.status}`);
     const said = (await answer.json()) as RolesStatus;
     // what runs elsewhere has a configuration of its own
-    const unsaid = values.url === undefined && response.mode !== 'off' ? unsaidForwarding(attribution) : [];
     const text = [
       textOf(said, Date.now()),
-      ...unsaid.map(
-        (path) =>
-          `response      ${path.join('.')} must be set: with auto one more header keeps a client from being decided about`,
-      ),
+      ...(values.url === undefined ? unsaidLines({ response, attribution }) : []),
     ].join('\n');
     process.stdout.write(values.json === true ? `${JSON.stringify(said)}\n` : `${text}\n`);
     return ExitCode.ok;
   },
 };
+
+/** What is missing for response, which would be refused at start where it enforces. */
+export const unsaidLines = ({ response, attribution }: Pick<Config, 'response' | 'attribution'>): readonly string[] =>
+  (response.mode === 'off' ? [] : unsaidForwarding(attribution)).map(
+    (path) =>
+      `response      ${path.join('.')} must be set: with auto one more header keeps a client from being decided about`,
+  );
 
 const count = (value: number): string => value.toLocaleString('en');
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -1,5 +1,6 @@
 /** Configuration of response: what a misspelt line would do is not found out in production. */
 import { describe, expect, it } from 'vitest';
+import { unsaidLines } from '../../../cli/status.ts';
 import { attributionSection } from '../../../schemas/config/attribution.ts';
 import { configSchema } from '../../../schemas/config/index.ts';
 import { responseSection } from '../../../schemas/config/response.ts';
@@ -86,6 +87,14 @@ describe('response that enforces behind proxies', () => {
     { services: { edge: { ...PROXIES, forwarding: 'forwarded' } } },
   ])('is taken with %j', (attribution) => {
     expect(paths(attribution)).toEqual([]);
+  });
+
+  it('is missed by `status` while it is simulated', () => {
+    const lines = (mode: string, attribution: object) =>
+      unsaidLines(configSchema.parse({ attribution, response: { mode } }));
+    expect(lines('simulate', PROXIES)).toEqual([expect.stringContaining('attribution.forwarding must be set')]);
+    expect(lines('simulate', { ...PROXIES, forwarding: 'forwarded' })).toEqual([]);
+    expect(lines('off', PROXIES)).toEqual([]);
   });
 
   it('then knows everybody for sure, whatever header a client adds', () => {
