@@ -1,9 +1,11 @@
 /**
  * Lost or left out? A call that stands as a single span can always be lost, so its absence is a candidate: near-certain only if
  * whoever sees many requests agrees (docs/adr/021). Spans get lost for everybody; a call is left out by somebody. So it counts as
- * left out while absences of others are rarer than the false alerts a day that chance may cause, or where one client stands out.
+ * left out while absences of others at the same service, each rule counted once, are rarer than the false alerts a day that chance may
+ * cause, and no more than so many rules are told of by that, or where one client stands out.
  */
 import { type Finding, type FindingRecord, type Verdict, VerdictStage } from '../../schemas/log/verdict.ts';
+import { networkOf } from '../actors/addresses.ts';
 import { noveltyKey } from './explanation.ts';
 
 export interface Absences {
@@ -29,11 +31,16 @@ export interface Absences {
 
 interface Noted {
   readonly atMs: number;
-  /** Client, or the trace where nobody is known. */
+  /** Client (of IPv6 its /64: one machine may have a whole one), or the trace where nobody is known. */
   readonly who: string;
   readonly key: string;
+  /** Whose spans do not come; not in a snapshot of an earlier release. */
+  readonly service?: string;
   readonly traceId: string;
 }
+
+/** A rule that is told of as nobody else lacks anything. */
+type Agreed = readonly [key: string, atMs: number];
 
 interface Waiting {
   readonly record: FindingRecord;
@@ -43,6 +50,7 @@ interface Waiting {
 export interface AbsencesSnapshot {
   readonly noted: readonly Noted[];
   readonly waiting: readonly Waiting[];
+  readonly agreed?: readonly Agreed[];
 }
 
 const HOUR_MS = 3_600_000;
@@ -55,14 +63,14 @@ const LEAST_REPEATED = 3;
 export function createAbsences(budgetPerDay: number, snapshot?: AbsencesSnapshot): Absences {
   let noted: Noted[] = [...(snapshot?.noted ?? [])];
   let waiting = [...(snapshot?.waiting ?? [])];
-  const whoOf = ({ client, traceId }: Verdict): string => client.address ?? traceId;
+  let agreed = [...(snapshot?.agreed ?? [])];
 
   return {
     note(verdict, findings, appendMs) {
       const lacking = findings.find(isAbsence) ?? findings.find(({ kind }) => kind === 'missing-telemetry');
       if (lacking === undefined || noted.some(({ traceId }) => traceId === verdict.traceId)) return;
       const { traceId } = verdict;
-      noted.push({ atMs: appendMs, who: whoOf(verdict), key: noveltyKey(lacking), traceId });
+      noted.push({ atMs: appendMs, who: whoOf(verdict), key: noveltyKey(lacking), service: lacking.service, traceId });
       if (noted.length > MAX_NOTED) noted.shift();
     },
     add(record, dueMs) {
@@ -90,15 +98,29 @@ export function createAbsences(budgetPerDay: number, snapshot?: AbsencesSnapshot
     },
     agrees(verdict, finding, nowMs) {
       const who = whoOf(verdict);
-      const others = noted.filter((one) => one.who !== who && one.atMs > nowMs - DAY_MS);
-      if (others.length < budgetPerDay) return true;
       const key = noveltyKey(finding);
-      const lately = noted.filter(({ atMs }) => atMs > nowMs - HOUR_MS);
+      const { service } = finding;
+      const there = noted.filter((one) => (one.service ?? service) === service);
+      const others = there.filter((one) => one.who !== who && one.atMs > nowMs - DAY_MS);
+      // what gets lost is this or that; one call that many leave out speaks for itself alone
+      const losses = new Set(others.map((one) => (one.key === key ? `who ${one.who}` : one.key))).size;
+      agreed = agreed.filter(([, atMs]) => atMs > nowMs - DAY_MS);
+      const isKnown = agreed.some(([known]) => known === key);
+      if (losses < budgetPerDay && (isKnown || agreed.length < budgetPerDay)) {
+        if (!isKnown) agreed.push([key, nowMs]);
+        return true;
+      }
+      const lately = there.filter(({ atMs }) => atMs > nowMs - HOUR_MS);
       const own = lately.filter((one) => one.who === who && one.key === key).length;
       return own >= LEAST_REPEATED && own > lately.filter((one) => one.who !== who).length;
     },
-    snapshot: () => ({ noted, waiting }),
+    snapshot: () => ({ noted, waiting, agreed }),
   };
+}
+
+function whoOf({ client: { address }, traceId }: Verdict): string {
+  if (address === null) return traceId;
+  return address.includes(':') ? networkOf(address) || address : address;
 }
 
 /** A candidate for what did not come, not for what came slowly. */

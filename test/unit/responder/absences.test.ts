@@ -47,6 +47,53 @@ describe('a call left out that stands as a single span', () => {
     expect(alerts.filter(({ event }) => event === 'opened').length).toBeLessThanOrEqual(5);
   });
 
+  describe('is not covered up by what somebody else leaves out', () => {
+    const other = (fields: Partial<Finding> = {}) =>
+      absent({ explanationKey: 'GET /x → catalog INSERT log', ...fields });
+    const guard = absent({ explanationKey: 'GET /pay → payments SELECT grants', service: 'payments' });
+    const play = (covering: readonly (readonly [client: string, finding: Finding])[]) => {
+      const { keeper, feed, rows } = keeperOf();
+      for (const [i, [client, finding]] of covering.entries()) feed(without(client, finding), DAY + i);
+      keeper.tick(DAY + 60_000);
+      const later = DAY + 5 * 3_600_000;
+      feed(without('203.0.113.66', guard), later);
+      keeper.tick(later + 10_000);
+      return [...rows.values()].some(({ explanationKey, hard }) => explanationKey === guard.explanationKey && hard);
+    };
+
+    it('at another service, by however many', () => {
+      expect(play(Array.from({ length: 300 }, (_, i) => [`198.51.${i >> 8}.${i & 255}`, other()] as const))).toBe(true);
+    });
+
+    it('at the same one, by one machine with a whole /64', () => {
+      const hops = Array.from({ length: 40 }, (_, i) => `2001:db8:1:2::${(i + 1).toString(16)}`);
+      expect(play(hops.map((client) => [client, other({ service: 'payments' })] as const))).toBe(true);
+    });
+
+    it('at the same one, by many addresses that leave out one other call', () => {
+      const many = Array.from({ length: 40 }, (_, i) => `198.51.100.${i}`);
+      expect(play(many.map((client) => [client, other({ service: 'payments' })] as const))).toBe(true);
+    });
+
+    it('while this and that of the service gets lost, it waits', () => {
+      const of = (i: number) => other({ service: 'payments', explanationKey: `rule ${i % 7}` });
+      expect(play(Array.from({ length: 40 }, (_, i) => [`198.51.100.${i}`, of(i)] as const))).toBe(false);
+    });
+  });
+
+  it('of ever more services is told of as many rules a day as chance may, after a restart too', () => {
+    let running = keeperOf();
+    let opened = 0;
+    for (let i = 0; i < 100; i++) {
+      const appendMs = DAY + i * 600_000;
+      running.feed(without(`10.0.0.${i}`, absent({ explanationKey: `rule ${i}`, service: `s${i}` })), appendMs);
+      running.keeper.tick(appendMs + 5_000);
+      opened += running.alerts.filter(({ event }) => event === 'opened').length;
+      running = keeperOf({}, running.snapshot());
+    }
+    expect(opened).toBe(5);
+  });
+
   it('stands out in a lossy system too, when one client leaves the same call out again and again', () => {
     const { keeper, feed, alerts } = keeperOf();
     for (let i = 0; i < 20; i++) feed(without(`198.51.100.${i}`, absent({ explanationKey: `rule ${i}` })), DAY + i);
@@ -84,7 +131,7 @@ describe('a call left out that stands as a single span', () => {
     feed({ ...verdict, revision: verdict.revision + 6, stage: 3, state: 'withdrawn', findings: [] }, DAY + 2_100);
     keeper.tick(DAY + 20_000);
     expect(alerts).toEqual([]);
-    expect(keeper.snapshot().absences).toEqual({ noted: [], waiting: [] });
+    expect(keeper.snapshot().absences).toEqual({ noted: [], waiting: [], agreed: [] });
   });
 
   describe('is told in the order in which requests began, not in which they were heard of', () => {
