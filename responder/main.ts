@@ -19,6 +19,8 @@ const SNAPSHOT = 'responder';
 const ACTORS = 'actors';
 const SERVED: readonly Decision['state'][] = ['enforced', 'undone', 'expired'];
 const MOST_SERVED = 100_000;
+/** A count under way at a stop may end within this. */
+const MAX_COUNTING_MS = 500;
 
 export function createResponderRole(
   { config, log, clickhouse, logger, metrics }: Platform,
@@ -93,7 +95,7 @@ export function createResponderRole(
       ...responder,
       async stop(deadlineMs) {
         await responder.stop(deadlineMs);
-        await counting.stop();
+        await counting.stop(MAX_COUNTING_MS);
       },
     },
     actors,

@@ -16,8 +16,8 @@ export interface Counting {
   insert(rows: readonly Decision[]): Promise<void>;
   /** Resolves when nothing waits to be counted. */
   idle(): Promise<void>;
-  /** What waits stays uncounted; resolves when none is under way. */
-  stop(): Promise<void>;
+  /** What waits stays uncounted; resolves when none is under way, or at the deadline. */
+  stop(deadlineMs: number): Promise<void>;
 }
 
 /** Who reads decisions counts those that were not (cli/decisions). */
@@ -58,10 +58,16 @@ export function createCounting({ insert, count, logger }: CountingDeps): Countin
       if (waiting.size > 0) pumping ??= pump();
     },
     idle: async () => pumping,
-    stop: async () => {
+    async stop(deadlineMs) {
       stopped = true;
       waiting.clear();
-      await pumping;
+      if (pumping === undefined) return;
+      let cut: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        cut = setTimeout(resolve, deadlineMs);
+      });
+      await Promise.race([pumping, late]);
+      clearTimeout(cut);
     },
   };
 }

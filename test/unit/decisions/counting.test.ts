@@ -78,8 +78,15 @@ test('a stop waits for the one under way, and counts no more', async () => {
     return { matched: 1, matchedOrdinary: 1 };
   });
   await counting.insert([ended(1), ended(2)]);
-  await counting.stop();
+  await counting.stop(60_000);
   await counting.insert([ended(3)]);
   await counting.idle();
   expect(seen).toEqual([ended(1).id]);
+});
+
+test('a stop does not wait for a count that never ends', async () => {
+  const { counting, rows } = countingOf(() => new Promise(() => {}));
+  await counting.insert([ended(1)]);
+  await counting.stop(1);
+  expect(rows).toHaveLength(1);
 });
