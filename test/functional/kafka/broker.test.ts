@@ -51,7 +51,8 @@ describe.skipIf(noOwnBroker)('a broker of one’s own', () => {
   afterAll(() => broker?.stop());
 
   it('has after a kill what it acknowledged, on the same port', async () => {
-    const kafka = clientOf({ brokers: [broker.address] });
+    // a broker that has just come back leads its partitions only a while after it answers
+    const kafka = clientOf({ brokers: [broker.address], retry: { retries: 20 } });
     await createTopic(kafka, 'kept');
     await write(kafka, 'kept', 'one');
     await broker.kill();
