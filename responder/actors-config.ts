@@ -1,8 +1,8 @@
 /** From the configuration to what the actors' owner needs. */
 import { createHash } from 'node:crypto';
-import ipaddr from 'ipaddr.js';
 import type { Config } from '../schemas/config/index.ts';
 import type { ActorsServiceConfig } from './actor-events.ts';
+import { covers, networksOf, parseNetwork } from './decisions/network.ts';
 
 const LEARN_MS: Readonly<Record<Config['learning']['profile'], number>> = {
   production: 86_400_000,
@@ -15,7 +15,7 @@ export function actorsConfigOf({
   learning,
   redaction,
 }: Pick<Config, 'actors' | 'learning' | 'redaction'>): ActorsServiceConfig {
-  const ranges = actors.clientRanges.map(parseRange);
+  const ranges = networksOf(actors.clientRanges);
   return {
     budgetPerDay: actors.budgetPerDay,
     learnMs: actors.learnMs ?? LEARN_MS[learning.profile],
@@ -29,23 +29,10 @@ export function actorsConfigOf({
     maxRecent: actors.maxRecent,
     privilegedRoutes: actors.privilegedRoutes,
     isClientRange(address) {
-      if (ranges.length === 0 || !ipaddr.isValid(address)) return false;
-      const parsed = ipaddr.process(address);
-      return ranges.some(
-        (range) => range !== null && range[0].kind() === parsed.kind() && parsed.match(range[0], range[1]),
-      );
+      const client = ranges.length === 0 ? null : parseNetwork(address);
+      return client !== null && ranges.some((range) => covers(range, client));
     },
     // keyed where the installation has a key; without one, chosen collisions merge actors, and no more
     seed: createHash('sha256').update(`actors ${redaction.key}`).digest().readUInt32LE(0),
   };
-}
-
-function parseRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] | null {
-  try {
-    if (text.includes('/')) return ipaddr.parseCIDR(text);
-    const one = ipaddr.parse(text);
-    return [one, one.kind() === 'ipv4' ? 32 : 128];
-  } catch {
-    return null;
-  }
 }

@@ -69,6 +69,10 @@ export function prefixKey({ bytes }: Network, bits: number): string {
   return rest === 0 ? key : key + String.fromCharCode(bytes[whole]! & (0xff << (8 - rest)) & 0xff);
 }
 
-/** Those of the texts that are networks. */
+/** Of ranges that the configuration names: none of them may be left out. */
 export const networksOf = (texts: readonly string[]): Network[] =>
-  texts.map(parseNetwork).filter((one) => one !== null);
+  texts.map((text) => {
+    const network = parseNetwork(text);
+    if (network === null) throw new TypeError(`'${text}' is no address or range`);
+    return network;
+  });

@@ -4,6 +4,7 @@ import type { DecisionScope } from '../../schemas/alerts/decision.ts';
 import type { AttributionConfig } from '../../schemas/config/attribution.ts';
 import type { ResponseConfig } from '../../schemas/config/response.ts';
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
+import { UNIX_PEER } from '../../traces/attribution/address.ts';
 import { MASK } from '../../traces/redaction/redactor.ts';
 import type { Known, KnownActor } from './known.ts';
 import { type Network, networksOf, overlap, parseNetwork } from './network.ts';
@@ -59,12 +60,13 @@ export function createRails(
   const allowedUsers = new Set(config.allowUsers);
   const own = networksOf(config.ownInfrastructure);
   const services = Object.values(attribution.services);
-  const proxies = networksOf([
+  const named = [
     ...attribution.trustedProxies,
     ...attribution.singleValueHeaders.flatMap((one) => one.proxies),
     ...services.flatMap((one) => one.trustedProxies ?? []),
     ...services.flatMap((one) => (one.singleValueHeaders ?? []).flatMap((single) => single.proxies)),
-  ]);
+  ];
+  const proxies = networksOf(named.filter((one) => one !== UNIX_PEER));
   const meets = (networks: readonly Network[], network: Network): boolean =>
     networks.some((one) => overlap(one, network));
 

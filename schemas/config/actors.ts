@@ -1,5 +1,6 @@
 /** Configuration of actors: what requests say about who made them, and how that is counted over many of them. */
 import { z } from 'zod';
+import { isRange } from './ranges.ts';
 
 const names = (text: string, byDefault: readonly string[]) =>
   z
@@ -110,7 +111,7 @@ export const actorsSection = z
         'Operations that few may use, as `GET /admin/*` or `/admin/*` (* stands for anything): a first successful use by somebody else is told. Those that a tiny group uses are learned besides',
       ),
     clientRanges: z
-      .array(z.string().regex(/^[0-9a-fA-F:.]+(\/\d{1,3})?$/, 'must be an address or a range like 10.0.0.0/8'))
+      .array(z.string().refine(isRange, 'must be an address or a range like 10.0.0.0/8'))
       .max(1_000)
       .default([])
       .describe('Private ranges whose addresses are clients of their own, such as an office network'),

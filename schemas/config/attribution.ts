@@ -1,29 +1,22 @@
 /** Configuration of client attribution: which proxies may say who the client is (CONVENTIONS "Who the client is"). */
-import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { isRange } from './ranges.ts';
 
 const cidrs = (text: string) =>
   z
     .array(
       z
         .string()
-        .refine(isRange, 'must be an address, a range like 10.0.0.0/8, or unix: for sockets of the own host')
+        .refine(
+          (text) => text === 'unix:' || isRange(text),
+          'must be an address, a range like 10.0.0.0/8, or unix: for sockets of the own host',
+        )
         .refine(
           (range) => !/\/0+$/.test(range),
           'trusts everybody, so that a client could name any other: use trustedHops',
         ),
     )
     .describe(text);
-
-/** IPv4 in four decimal parts, IPv6, each with or without the length of a prefix. */
-function isRange(text: string): boolean {
-  if (text === 'unix:') return true;
-  const [, address, bits] = /^([0-9a-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-  if (address === undefined) return false;
-  const most = ipaddr.IPv4.isValidFourPartDecimal(address) ? 32 : ipaddr.IPv6.isValid(address) ? 128 : -1;
-  const least = address.includes(':') && address.includes('.') ? 96 : 0; // ::ffff:10.0.0.0/104 is 10.0.0.0/8
-  return most > 0 && (bits === undefined || (Number(bits) >= least && Number(bits) <= most));
-}
 
 const hops = (text: string) => z.number().int().min(0).max(32).describe(text).meta({ unit: 'hops' });
 const singleValueHeaders = (text: string) =>

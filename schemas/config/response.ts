@@ -2,11 +2,11 @@
  * Configuration of response: which incidents become decisions, what may never be decided, and who may ask for decisions.
  * Off until switched on; simulate first (docs/response.md).
  */
-import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { DECISION_SCOPES, DECISION_TARGETS } from '../alerts/decision.ts';
 import { STAGES } from '../log/kill-chain.ts';
 import { FINDING_KINDS } from '../log/verdict.ts';
+import { isRange } from './ranges.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -17,15 +17,6 @@ const cidrs = (text: string) =>
     .array(z.string().max(64).refine(isRange, 'must be an address or a range like 198.51.100.0/24'))
     .default([])
     .describe(text);
-
-/** IPv4 in four decimal parts, IPv6, each with or without the length of a prefix: one that is misspelt would protect nobody. */
-function isRange(text: string): boolean {
-  const [, address, bits] = /^([0-9a-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-  if (address === undefined) return false;
-  const most = ipaddr.IPv4.isValidFourPartDecimal(address) ? 32 : ipaddr.IPv6.isValid(address) ? 128 : -1;
-  const least = address.includes(':') && address.includes('.') ? 96 : 0; // ::ffff:10.0.0.0/104 is 10.0.0.0/8
-  return most > 0 && (bits === undefined || (Number(bits) >= least && Number(bits) <= most));
-}
 
 /** `POST /checkout`, `* /admin/**`: what requests are matched with, not what spans are called. */
 const operation = z
