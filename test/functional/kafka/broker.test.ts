@@ -11,6 +11,9 @@ import { isAlive } from '../../kafka/held-process.ts';
 const clientOf = (config: Omit<KafkaConfig, 'logLevel'>): Kafka =>
   new Kafka({ logLevel: logLevel.NOTHING, connectionTimeout: 5_000, retry: { retries: 3 }, ...config });
 
+const isNotLeader = (error: unknown): boolean =>
+  (error as { type?: string }).type === 'NOT_LEADER_FOR_PARTITION' || /not the leader/.test(String(error));
+
 async function topicsSeen(kafka: Kafka): Promise<string[]> {
   const admin = kafka.admin();
   await admin.connect();
@@ -51,8 +54,7 @@ describe.skipIf(noOwnBroker)('a broker of one’s own', () => {
   afterAll(() => broker?.stop());
 
   it('has after a kill what it acknowledged, on the same port', async () => {
-    // a broker that has just come back leads its partitions only a while after it answers
-    const kafka = clientOf({ brokers: [broker.address], retry: { retries: 20 } });
+    const kafka = clientOf({ brokers: [broker.address] });
     await createTopic(kafka, 'kept');
     await write(kafka, 'kept', 'one');
     await broker.kill();
@@ -60,7 +62,12 @@ describe.skipIf(noOwnBroker)('a broker of one’s own', () => {
     await broker.restart();
     const admin = kafka.admin();
     await admin.connect();
-    expect((await admin.fetchTopicOffsets('kept')).reduce((sum, one) => sum + Number(one.high), 0)).toBe(1);
+    const kept = async (): Promise<number> =>
+      (await admin.fetchTopicOffsets('kept')).reduce((sum, one) => sum + Number(one.high), 0);
+    // it leads its partitions again only a while after it answers, and kafkajs does not ask twice
+    const asked = (): Promise<number> =>
+      kept().catch((error) => (isNotLeader(error) ? asked() : Promise.reject(error)));
+    expect(await asked()).toBe(1);
     await admin.disconnect();
   });
 
