@@ -23,6 +23,7 @@ import {
   sinceMsOf,
 } from './evidence.ts';
 import {
+  type Alarm,
   addClient,
   addMark,
   addName,
@@ -39,7 +40,7 @@ import {
 import { createFullTier } from './full-tier.ts';
 import { hash32, hashInto, hashNumber, mix } from './hash.ts';
 import { createNoticeWatch, type NoticeState, newNoticeState } from './notice.ts';
-import { createObjectOwners, Ownership } from './object-owners.ts';
+import { Claim, createObjectOwners, Ownership } from './object-owners.ts';
 import { createOperations } from './operations.ts';
 import { arraySource, fromJsonBytes, jsonBytes, type Part, type PartSource } from './parts.ts';
 import { createQuietTier, HABITS, indexIn, type QuietBlock, type QuietTier, USER_WORDS } from './quiet-tier.ts';
@@ -148,6 +149,8 @@ const SUSPECT_RISK = 40;
 /** Failed sign-ins remembered until what is found in them comes. */
 const FAILED = 1 << 12;
 const MOST_STEP = 8;
+/** What somebody does who goes through the objects of others. */
+const OBJECT_TESTS = [Test.foreign, Test.run, Test.missing] as const;
 
 const Flag = {
   private: 1,
@@ -497,7 +500,16 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       toldClients: 0,
       silent: told || sameAbuse(actor, t),
     };
+    if (t <= Test.missing && actor.kind === 'user') objects.release(user.hash, () => false);
+    else if (t <= Test.missing && actor.kind === 'client') objects.release(client.hash, isBehindClient);
     tellAlarm(actor, peers, t, kind);
+  }
+
+  /** Whether a newcomer, by all but the lowest bit of their hash, was seen behind the client. */
+  function isBehindClient(newcomer: number): boolean {
+    const { block, i } = client;
+    const at = i * USER_WORDS;
+    return hasBit(block.users, at, 2, newcomer) || hasBit(block.users, at, 2, (newcomer ^ 1) >>> 0);
   }
 
   /** What one did before says nothing of many others. */
@@ -630,7 +642,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       address,
       client.present ? rangeOfFlags(client.block.flags[client.i]!) : '',
       nowMs,
-      usersOfAddress,
+      user.present && isEstablished(user) ? user.hash : 0,
+      ask,
     );
     if (notice !== null) tell(noticeRecord(notice));
     if (!client.present && !user.present) return;
@@ -666,13 +679,35 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     if (usersGrew && client.place >= 0) tellKnown(full.at(client.place));
   }
 
-  function usersOfAddress(address: string): number {
+  function rowOfAddress(address: string): number {
     hashInto(keyOf(address), seed, lanes);
-    const row = clients.find(lanes[0]!, lanes[1]!);
+    return clients.find(lanes[0]!, lanes[1]!);
+  }
+
+  function usersOfAddress(address: string): number {
+    const row = rowOfAddress(address);
     if (row < 0) return 0;
     const block = clients.block(row);
     return Math.max(linearCount(block.users, indexIn(row) * USER_WORDS, USER_WORDS), block.usersPeak[indexIn(row)]!);
   }
+
+  const ask = {
+    users: usersOfAddress,
+    isAccused(address: string): boolean {
+      const row = rowOfAddress(address);
+      const place = row < 0 ? -1 : clients.block(row).full[indexIn(row)]! - 1;
+      return place >= 0 && full.at(place).alarms.some((alarm) => isStanding(alarm));
+    },
+    get isLearning() {
+      return learning;
+    },
+    get usersNamed() {
+      return usersNamed.isNamed(event.service);
+    },
+  };
+
+  const isStanding = (alarm: Alarm | null | undefined): boolean =>
+    alarm != null && nowMs - alarm.lastMs <= config.quietMs;
 
   function count(s: Subject): void {
     const { block, i } = s;
@@ -692,11 +727,10 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     const clientHash = client.present ? client.hash : userHash;
     const day = Math.floor(nowS / DAY_S);
     const primary = user.present ? user : client;
-    // whoever looks at everybody's, by trade or by guessing, makes nothing shared
-    const ordinary =
-      !learning &&
-      habitOfRequest(Test.foreign) <= OWN_WAYS &&
-      (primary.place < 0 || !isAtLeast(full.at(primary.place).cells, Test.foreign, SUSPECT_DECADES));
+    // whoever looks at everybody's, by trade or by guessing, makes nothing shared; who is suspected or refused owns nothing
+    const honest = succeeded() && !isSuspectOfObjects();
+    const ordinary = honest && !learning && habitOfRequest(Test.foreign) <= OWN_WAYS;
+    const claim = !honest ? Claim.none : isEstablished(primary) ? Claim.lasting : Claim.newcomers;
     let foreignKind = -1;
     let foreignHash = 0;
     let plainKind = -1;
@@ -709,7 +743,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
         numberKind = kind;
         number = object.number;
       }
-      const ownership = objects.look(object.hash, userHash, clientHash, day);
+      const ownership = objects.look(object.hash, userHash, clientHash, day, claim);
       if (ownership === Ownership.shared) continue;
       // what most name that others named first, a product or a page, is nobody's
       if (rates.rate(primary.peers, Test.foreign, kind) > PUBLIC_RATE) {
@@ -749,6 +783,16 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
         if (missing) remember(Sets.objects, hash);
       }
     }
+  }
+
+  /** By this request's user or address. */
+  function isSuspectOfObjects(): boolean {
+    for (const s of [user, client]) {
+      if (!s.present || s.place < 0) continue;
+      const { cells } = full.at(s.place);
+      for (const t of OBJECT_TESTS) if (isAtLeast(cells, t, SUSPECT_DECADES)) return true;
+    }
+    return false;
   }
 
   const isEstablished = ({ block, i }: Subject): boolean =>

@@ -8,9 +8,12 @@ import { byKind, CLASSES, PeerClass, TESTS, Test } from './tests.ts';
 /** Kinds of objects told apart, by class and test; further ones share the last. */
 export const MAX_KINDS = 512;
 const PAIRS = CLASSES * TESTS;
-/** The budget is shared by the pairs of class and test that can alarm, some thirty shares: foreign objects have four of them each. */
+/**
+ * The budget is shared by the pairs of class and test that can alarm, nominally in thirty shares of which foreign objects have ten each:
+ * e-processes are above their bound far more rarely than it allows (docs/actors-report.md), and this test is the one that differs most.
+ */
 const SHARES = 30;
-const SHARES_OF_FOREIGN = 4;
+const SHARES_OF_FOREIGN = 10;
 /** No bound is lower: a test that is hardly ever asked must not alarm at a whim. */
 const FEWEST_A_DAY = 10_000;
 

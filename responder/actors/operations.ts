@@ -5,16 +5,23 @@
 import { hasBit, linearCount, setBit } from './bits.ts';
 import { arraySource, type PartSource } from './parts.ts';
 
-/** Operations told apart; all further ones are one. */
+/** Operations told apart. */
 export const MAX_OPERATIONS = 4_096;
+/** All that have no number of their own, and those of them that declared patterns name: what is declared holds for any number of paths. */
+const OTHERS = MAX_OPERATIONS - 1;
+const OTHER_DECLARED = MAX_OPERATIONS - 2;
 const WORDS = 32;
 /** Used at least so often, by at least two and at most so many actors and this share of them: restricted. */
 const USES = 20;
 const MOST_ACTORS = 60;
 const MOST_SHARE = 0.01;
+/** By so many different actors: established. Of the others, whose paths anybody can make up, the longest unused gives way. */
+const ESTABLISHED_BY = 2;
+/** Unused for so long, an established one is an old deployment's. */
+const FORGOTTEN_S = 30 * 86_400;
 
 export interface Operations {
-  /** Number of an operation from 0; `MAX_OPERATIONS − 1` for all that came after the table was full. */
+  /** Number of an operation from 0; one for all those, or all declared ones, that no place is left for. */
   idOf(service: string, operation: string): number;
   /** Whether it names a path: what does not may be any. */
   namesPath(id: number): boolean;
@@ -26,7 +33,6 @@ export interface Operations {
   /** A successful use; the actor's first, or one more. */
   used(id: number, actor: number): void;
   usedAgain(id: number): void;
-  textOf(id: number): string;
   advance(nowMs: number): void;
   readonly parts: PartSource;
 }
@@ -36,37 +42,68 @@ const REVIEW_MS = 60_000;
 /** `patterns`: `[METHOD ]/path`, `*` stands for anything, case does not matter. */
 export function createOperations(patterns: readonly string[]): Operations {
   const matchers = patterns.map(patternExpression);
-  let ids = new Map<string, number>();
-  const texts: string[] = [];
+  const perService = new Map<string, Map<string, number>>();
+  const names: (readonly [service: string, operation: string])[] = [];
   const paths = new Uint8Array(MAX_OPERATIONS);
   const named = new Uint8Array(MAX_OPERATIONS);
   const restricted = new Uint8Array(MAX_OPERATIONS);
   const uses = new Uint32Array(MAX_OPERATIONS);
+  /** Different actors that were answered, as far as told apart; at most 255. */
+  const users = new Uint8Array(MAX_OPERATIONS);
+  const lastS = new Uint32Array(MAX_OPERATIONS);
   const actors = new Uint32Array(MAX_OPERATIONS * WORDS);
   const everybody = new Uint32Array(2_048);
-  const times = new Float64Array(1);
-  const arrays = arraySource('operations', { restricted, uses, actors, everybody, times });
-  const perService = new Map<string, Map<string, number>>();
+  const times = new Float64Array(2); // reviewed, now
+  const arrays = arraySource('operations', { restricted, uses, users, lastS, actors, everybody, times });
+  named[OTHER_DECLARED] = 1;
 
-  function add(text: string, operation: string): number {
-    const known = ids.get(text);
-    if (known !== undefined) return known;
-    if (texts.length >= MAX_OPERATIONS - 1) return MAX_OPERATIONS - 1;
-    const id = texts.length;
-    ids.set(text, id);
-    texts.push(text);
-    describe(id, operation);
+  const isNamed = (operation: string): boolean => matchers.some((matcher) => matcher.test(operation));
+  const nowS = (): number => Math.floor(times[1]! / 1000);
+
+  function add(service: string, operation: string): number {
+    const id = names.length < OTHER_DECLARED ? names.length : displaced();
+    if (id < 0) return isNamed(operation) ? OTHER_DECLARED : OTHERS;
+    place(id, service, operation);
     return id;
   }
 
-  function describe(id: number, operation: string): void {
+  function place(id: number, service: string, operation: string): void {
+    names[id] = [service, operation];
+    let own = perService.get(service);
+    if (own === undefined) {
+      own = new Map();
+      perService.set(service, own);
+    }
+    own.set(operation, id);
     paths[id] = operation.includes('/') ? 1 : 0;
-    named[id] = matchers.some((matcher) => matcher.test(operation)) ? 1 : 0;
+    named[id] = isNamed(operation) ? 1 : 0;
+  }
+
+  /** A place whose operation gives way: nobody's first, then the longest unused; −1 when all are established and in use. */
+  function displaced(): number {
+    let id = -1;
+    let lowest = Number.POSITIVE_INFINITY;
+    const forgottenS = nowS() - FORGOTTEN_S;
+    for (let other = 0; other < OTHER_DECLARED; other++) {
+      if (users[other]! >= ESTABLISHED_BY && lastS[other]! > forgottenS) continue;
+      const worth = (users[other] === 0 ? 0 : 4_294_967_296) + lastS[other]!;
+      if (worth >= lowest) continue;
+      lowest = worth;
+      id = other;
+    }
+    if (id < 0) return -1;
+    const [service, operation] = names[id]!;
+    const own = perService.get(service)!;
+    own.delete(operation);
+    if (own.size === 0) perService.delete(service);
+    uses[id] = users[id] = restricted[id] = 0;
+    actors.fill(0, id * WORDS, (id + 1) * WORDS);
+    return id;
   }
 
   function review(): void {
     const all = linearCount(everybody, 0, everybody.length);
-    for (let id = 0; id < texts.length; id++) {
+    for (let id = 0; id < names.length; id++) {
       const by = linearCount(actors, id * WORDS, WORDS);
       restricted[id] = uses[id]! >= USES && by >= 2 && by <= Math.min(MOST_ACTORS, all * MOST_SHARE) ? 1 : 0;
     }
@@ -74,16 +111,8 @@ export function createOperations(patterns: readonly string[]): Operations {
 
   return {
     idOf(service, operation) {
-      let own = perService.get(service);
-      if (own === undefined) {
-        if (perService.size >= MAX_OPERATIONS) return MAX_OPERATIONS - 1;
-        own = new Map();
-        perService.set(service, own);
-      }
-      const known = own.get(operation);
-      if (known !== undefined) return known;
-      const id = add(`${service} ${operation}`, operation);
-      if (id < MAX_OPERATIONS - 1) own.set(operation, id);
+      const id = perService.get(service)?.get(operation) ?? add(service, operation);
+      lastS[id] = nowS();
       return id;
     },
     namesPath: (id) => paths[id] === 1,
@@ -91,6 +120,7 @@ export function createOperations(patterns: readonly string[]): Operations {
     isRestricted: (id) => named[id] === 1 || restricted[id] === 1,
     used(id, actor) {
       uses[id] = uses[id]! + 1;
+      if (users[id]! < 255) users[id] = users[id]! + 1;
       setBit(actors, id * WORDS, 5, actor);
       setBit(everybody, 0, 11, actor);
     },
@@ -98,24 +128,21 @@ export function createOperations(patterns: readonly string[]): Operations {
       uses[id] = uses[id]! + 1;
     },
     knows: (id, actor) => hasBit(actors, id * WORDS, 5, actor),
-    textOf: (id) => texts[id] ?? 'other operations',
     advance(nowMs) {
+      times[1] = nowMs;
       if (nowMs - times[0]! < REVIEW_MS) return;
       times[0] = nowMs;
       review();
     },
     parts: {
-      begin: () => ({ texts: [...texts], arrays: arrays.begin() }),
+      begin: () => ({ names: [...names], arrays: arrays.begin() }),
       rest: arrays.rest,
       forget: arrays.forget,
       restoreMeta(meta) {
-        ids = new Map();
-        texts.length = 0;
-        for (const text of (meta as { texts: string[] }).texts) {
-          ids.set(text, texts.length);
-          describe(texts.length, text.slice(text.indexOf(' ') + 1));
-          texts.push(text);
-        }
+        perService.clear();
+        names.length = 0;
+        for (const [service, operation] of (meta as { names: typeof names }).names)
+          place(names.length, service, operation);
       },
       restore: arrays.restore,
     },

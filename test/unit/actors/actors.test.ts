@@ -244,7 +244,7 @@ describe('clients that our own configuration names', () => {
         6_000,
         endMs,
         (n) => (n % 10 < 7 ? proxy : `45.3.${n % 200}.9`),
-        (n) => `person${n % 300}`,
+        (n) => `u${n % 300}`,
       ),
     );
     const notices = told.filter(({ abuse }) => abuse === 'attribution');
