@@ -1,6 +1,6 @@
 /** Builds the responder on the platform of a process. */
 import { createStore } from '../runtime/clickhouse/store.ts';
-import { insertActors, insertSnapshotParts, readSnapshotParts } from '../runtime/clickhouse/stored-actors.ts';
+import { insertActors } from '../runtime/clickhouse/stored-actors.ts';
 import { countMatched, insertDecisions, readDecisions } from '../runtime/clickhouse/stored-decisions.ts';
 import type { Platform } from '../runtime/platform.ts';
 import type { Decision } from '../schemas/alerts/decision.ts';
@@ -58,8 +58,8 @@ export function createResponderRole(
       insertActors: (rows) => insertActors(clickhouse, rows),
       saveSnapshot: (snapshot) => store.saveSnapshot(ACTORS, snapshot),
       loadSnapshot: () => store.loadSnapshot(ACTORS),
-      saveParts: (parts) => insertSnapshotParts(clickhouse, ACTORS, parts, Date.now()),
-      loadParts: (names) => readSnapshotParts(clickhouse, ACTORS, names),
+      saveParts: (parts) => store.saveSnapshotParts(ACTORS, parts),
+      loadParts: (names) => store.loadSnapshotParts(ACTORS, names),
     },
     logger: logger.child({ role: 'actors' }),
     metrics,

@@ -11,6 +11,7 @@ import type { Verdict } from '../../schemas/log/verdict.ts';
 import { type Batch, createBatch } from './batch.ts';
 import type { ClickHouse } from './client.ts';
 import { deduplicateDay } from './closed-days.ts';
+import { insertSnapshotParts, readSnapshotParts, type StoredPart } from './stored-actors.ts';
 import { insertAlerts, insertSnapshot, readSnapshot, type Snapshot } from './stored-alerts.ts';
 import { insertBudget, insertDigest, insertIncidentActions, insertJudgedHours } from './stored-budget.ts';
 import {
@@ -44,6 +45,7 @@ import {
   type VersionFacts,
   type VersionRows,
 } from './stored-versions.ts';
+import { createWriteClock } from './write-clock.ts';
 
 export type { Batch } from './batch.ts';
 export type { Snapshot } from './stored-alerts.ts';
@@ -88,6 +90,10 @@ export interface Store {
   deadLetters(filter?: DeadLetterFilter): Promise<readonly AlertedDelivery[]>;
   saveSnapshot(owner: string, snapshot: Snapshot): Promise<void>;
   loadSnapshot(owner: string): Promise<Snapshot | null>;
+  /** What is too large for one row; a snapshot saved after it says which parts stand. Load the snapshot before saving any. */
+  saveSnapshotParts(owner: string, parts: readonly StoredPart[]): Promise<void>;
+  /** Of these names, both places of each where there are two. */
+  loadSnapshotParts(owner: string, names: readonly string[]): Promise<readonly StoredPart[]>;
 
   insertVersion<M extends VersionFacts>(rows: VersionRows<M>): Promise<void>;
   latestVersion<M extends VersionFacts, E extends VersionEntry>(): Promise<
@@ -125,6 +131,7 @@ const DAY_MS = 86_400_000;
 export function createStore(clickhouse: ClickHouse, deps: StoreDeps): Store {
   const { keep, keepSample } = clickhouse.config;
   const writer = createSpanRowWriter(deps.redactor);
+  const written = createWriteClock(deps.now);
   const keeps = (verdict: Verdict): boolean =>
     keep === 'all' || verdict.anomalous || verdict.findings.length > 0 || sampleOf(verdict.traceId) < keepSample;
   const recent = (days: number): Promise<AlertedDelivery[]> => readDeliveries(clickhouse, deps.now() - days * DAY_MS);
@@ -149,8 +156,14 @@ export function createStore(clickhouse: ClickHouse, deps: StoreDeps): Store {
     undelivered: async (days = 3) =>
       (await recent(days)).filter(({ delivery }) => delivery.state === 'pending' || delivery.state === 'failed'),
     deadLetters: (filter) => readDeadLetters(clickhouse, filter),
-    saveSnapshot: (owner, snapshot) => insertSnapshot(clickhouse, owner, snapshot, deps.now()),
-    loadSnapshot: (owner) => readSnapshot(clickhouse, owner),
+    saveSnapshot: (owner, snapshot) => insertSnapshot(clickhouse, owner, snapshot, written.next(owner)),
+    async loadSnapshot(owner) {
+      const { snapshot, newestMs } = await readSnapshot(clickhouse, owner);
+      written.seen(owner, newestMs);
+      return snapshot;
+    },
+    saveSnapshotParts: (owner, parts) => insertSnapshotParts(clickhouse, owner, parts, written.next(owner)),
+    loadSnapshotParts: (owner, names) => readSnapshotParts(clickhouse, owner, names),
 
     insertVersion: (rows) => insertVersion(clickhouse, rows),
     latestVersion: () => latestVersion(clickhouse),

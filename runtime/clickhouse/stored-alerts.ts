@@ -32,7 +32,20 @@ export const insertSnapshot = (
     { owner, next_offset: snapshot.nextOffset, state: snapshot.state, written: dateTime(nowMs) },
   ]);
 
-export async function readSnapshot(clickhouse: ClickHouse, owner: string): Promise<Snapshot | null> {
+/** `newestMs`: of any row of the owner, 0 where there is none. */
+export async function readSnapshot(
+  clickhouse: ClickHouse,
+  owner: string,
+): Promise<{ readonly snapshot: Snapshot | null; readonly newestMs: number }> {
+  const [newest] = await queryRows<{ ms: string }>(
+    clickhouse,
+    'the time of a snapshot',
+    `SELECT toString(max(ms)) AS ms FROM (
+       SELECT toUnixTimestamp64Milli(max(written)) AS ms FROM ${table(clickhouse, 'snapshots')} WHERE owner = {owner:String}
+       UNION ALL
+       SELECT toUnixTimestamp64Milli(max(written)) AS ms FROM ${table(clickhouse, 'snapshot_parts')} WHERE owner = {owner:String})`,
+    { owner },
+  );
   const [row] = await queryRows<{ nextOffset: string; state: string }>(
     clickhouse,
     'a snapshot',
@@ -40,5 +53,8 @@ export async function readSnapshot(clickhouse: ClickHouse, owner: string): Promi
      WHERE owner = {owner:String} ORDER BY written DESC, next_offset DESC LIMIT 1`,
     { owner },
   );
-  return row === undefined ? null : { nextOffset: Number(row.nextOffset), state: row.state };
+  return {
+    snapshot: row === undefined ? null : { nextOffset: Number(row.nextOffset), state: row.state },
+    newestMs: Number(newest?.ms ?? 0),
+  };
 }

@@ -3,13 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { actorText } from '../../../cli/actors.ts';
 import { createActorState } from '../../../responder/actor-state.ts';
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
-import {
-  insertActors,
-  insertSnapshotParts,
-  readActors,
-  readSnapshotParts,
-} from '../../../runtime/clickhouse/stored-actors.ts';
+import { createStore } from '../../../runtime/clickhouse/store.ts';
+import { insertActors, insertSnapshotParts, readActors } from '../../../runtime/clickhouse/stored-actors.ts';
+import { redactionSection } from '../../../schemas/config/redaction.ts';
 import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
+import { createRedactor } from '../../../traces/redaction/redactor.ts';
 import { crowd, eventOf, findingEvent } from '../../unit/actors/events.ts';
 import { noClickHouse, startTestServer, type TestServer } from '../clickhouse/server.ts';
 
@@ -68,10 +66,10 @@ describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
       saveSnapshot: (snapshot: { nextOffset: number; state: string }) => server.store.saveSnapshot('actors', snapshot),
       loadSnapshot: () => server.store.loadSnapshot('actors'),
       saveParts: async (parts: Parameters<typeof insertSnapshotParts>[2]) => {
-        await insertSnapshotParts(clickhouse, 'actors', parts, Date.now());
+        await server.store.saveSnapshotParts('actors', parts);
         if (failing) throw new Error('ended half-way');
       },
-      loadParts: (names: readonly string[]) => readSnapshotParts(clickhouse, 'actors', names),
+      loadParts: (names: readonly string[]) => server.store.loadSnapshotParts('actors', names),
     };
     const { actors } = take();
     const state = createActorState(deps, Date.now);
@@ -102,5 +100,43 @@ describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
     await expect(createActorState(deps, Date.now).load(createActors(CONFIG, 7).restore)).rejects.toMatchObject({
       code: 'SCHEMA_MISMATCH',
     });
+  });
+
+  it('go over to a machine whose clock is behind: what it keeps stands', async () => {
+    const owner = 'handed over';
+    const storeAt = (aheadMs: number) => {
+      const store = createStore(server.clickhouse, {
+        redactor: createRedactor(redactionSection.parse({})),
+        redactVerdict: (verdict) => verdict,
+        now: () => NOW + aheadMs,
+      });
+      return createActorState(
+        {
+          saveSnapshot: (snapshot) => store.saveSnapshot(owner, snapshot),
+          loadSnapshot: () => store.loadSnapshot(owner),
+          saveParts: (parts) => store.saveSnapshotParts(owner, parts),
+          loadParts: (names) => store.loadSnapshotParts(owner, names),
+        },
+        Date.now,
+      );
+    };
+    const part = (text: string) => [{ name: 'meta', bytes: Buffer.from(text) }];
+    const ahead = storeAt(120_000);
+    for (const [offset, text] of [
+      [1, 'a'],
+      [2, 'b'],
+    ] as const)
+      await ahead.save(offset, part(text), () => true);
+    const behind = storeAt(0);
+    expect(await behind.load(() => {})).toBe(2);
+    for (const [offset, text] of [
+      [3, 'c'],
+      [4, 'd'],
+      [5, 'd'],
+    ] as const)
+      await behind.save(offset, part(text), () => true);
+    const restored: string[] = [];
+    expect(await storeAt(-60_000).load(({ bytes }) => restored.push(Buffer.from(bytes).toString()))).toBe(5);
+    expect(restored).toEqual(['d']);
   });
 });
