@@ -79,14 +79,15 @@ export function createOperations(patterns: readonly string[]): Operations {
     named[id] = isNamed(operation) ? 1 : 0;
   }
 
-  /** A place whose operation gives way: nobody's first, then the longest unused; −1 when all are established and in use. */
+  /** A place whose operation gives way: nobody's and forgotten ones first, of these and of the others the longest unused; −1 when all are established and in use. */
   function displaced(): number {
     let id = -1;
     let lowest = Number.POSITIVE_INFINITY;
     const forgottenS = nowS() - FORGOTTEN_S;
     for (let other = 0; other < OTHER_DECLARED; other++) {
-      if (users[other]! >= ESTABLISHED_BY && lastS[other]! > forgottenS) continue;
-      const worth = (users[other] === 0 ? 0 : 4_294_967_296) + lastS[other]!;
+      const isInUse = users[other]! > 0 && lastS[other]! > forgottenS;
+      if (isInUse && users[other]! >= ESTABLISHED_BY) continue;
+      const worth = (isInUse ? 4_294_967_296 : 0) + lastS[other]!;
       if (worth >= lowest) continue;
       lowest = worth;
       id = other;
