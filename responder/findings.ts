@@ -61,8 +61,8 @@ export interface Findings {
   readonly openIncidents: number;
   budget(): BudgetState;
   changes: IncidentKeeper['changes'];
-  /** All of it as text; null = afresh. */
-  stateText(): string;
+  /** All of it as it is at this call, as text in parts of some ten thousand characters: large states are made text of between records. */
+  stateParts(): Iterable<string>;
 }
 
 interface State {
@@ -200,14 +200,21 @@ export function createFindings(config: KeeperConfig, deps: FindingsDeps, stateTe
     },
     budget: () => keeper.budget(logNowMs),
     changes: keeper.changes,
-    stateText(): string {
-      const all: State = {
-        keeper: keeper.snapshot(),
+    stateParts() {
+      const { incidents, ...rest } = keeper.snapshot();
+      const others: Omit<State, 'keeper'> = {
         collective: collective.snapshot(),
         windows: windows.snapshot(),
         ...(decisions !== undefined && { decisions: decisions.snapshot() }),
       };
-      return JSON.stringify(all);
+      return partsOf(incidents, JSON.stringify(rest), JSON.stringify(others));
     },
   };
+}
+
+/** As JSON.stringify of a State would give it, incident by incident, which are most of it; the others as they were. */
+function* partsOf(incidents: KeeperSnapshot['incidents'], rest: string, others: string): Iterable<string> {
+  yield '{"keeper":{"incidents":[';
+  for (const [i, incident] of incidents.entries()) yield (i === 0 ? '' : ',') + JSON.stringify(incident);
+  yield `],${rest.slice(1)},${others.slice(1)}`;
 }

@@ -75,6 +75,8 @@ const ROWS_MS = 1_000;
 /** Longest time between a change and its snapshot: 5 s, more for a large one. */
 const SNAPSHOT_MS = 5_000;
 const SNAPSHOT_MS_A_MEGABYTE = 2_000;
+/** Characters of a snapshot that are made without a break. */
+const SLICE = 500_000;
 /** Deliveries in flight may end within this at a stop; later ones are made by the next run. */
 const MAX_DRAIN_MS = 2_000;
 
@@ -176,12 +178,12 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
   }
 
   async function storeAll(withState: boolean): Promise<void> {
-    let state: string | undefined;
+    let parts: Iterable<string> | undefined;
     if (withState && findings !== undefined) {
       // what changed has to be on its way before a snapshot says that it has
       const { digest: entries, rates } = findings.changes();
       rows.changes(entries, rates, findings.budget());
-      state = findings.stateText();
+      parts = findings.stateParts();
     }
     const offset = nextOffset;
     const owner = assignment;
@@ -189,7 +191,9 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
     try {
       await rows.store(store);
       storeAway = false;
-      if (state === undefined || owner === undefined) return;
+      if (parts === undefined || owner === undefined) return;
+      const state = await textOf(parts);
+      if (assignment !== owner) return; // another owner's now
       await store.saveSnapshot(offset, state);
       lastSnapshotMs = deps.now();
       snapshotEveryMs = SNAPSHOT_MS + Math.floor(state.length / 1e6) * SNAPSHOT_MS_A_MEGABYTE;
@@ -268,4 +272,18 @@ export function createResponder(config: ResponderConfig, deps: ResponderDeps): R
       };
     },
   };
+}
+
+/** The parts as one text; whatever waits comes between slices of a few milliseconds. */
+async function textOf(parts: Iterable<string>): Promise<string> {
+  const all: string[] = [];
+  let length = 0;
+  for (const part of parts) {
+    all.push(part);
+    length += part.length;
+    if (length < SLICE) continue;
+    length = 0;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return all.join('');
 }

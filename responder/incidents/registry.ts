@@ -10,7 +10,7 @@ import { classOf, expectationKey, expectationKeys, noveltyKey } from './explanat
 import { createManyIndex } from './many-index.ts';
 import type { SharedAddresses } from './shared.ts';
 import { createSimilar } from './similar.ts';
-import { type IncidentState, readState, toIncident } from './state.ts';
+import { type IncidentState, pinned, readState, toIncident } from './state.ts';
 import { neighboursOf } from './story.ts';
 
 export interface Registry {
@@ -268,7 +268,7 @@ export function createRegistry(shared: Pick<SharedAddresses, 'has'>, snapshot?: 
       if (closed.length > MAX_CLOSED) forgetOldest(closed);
     },
     similarTo: similar.to,
-    snapshot: () => ({ incidents: [...incidents.values()], retired: [...retired.values()] }),
+    snapshot: () => ({ incidents: [...incidents.values()].map(pinned), retired: [...retired.values()] }),
   };
 }
 

@@ -125,6 +125,20 @@ export const readState = (state: IncidentState): IncidentState => ({
   expecting: state.expecting ?? false,
 });
 
+/** As it is now, whatever becomes of it: for a snapshot that is made text of bit by bit. What a story lists is never changed in place. */
+export const pinned = (state: IncidentState): IncidentState => ({
+  ...state,
+  clients: [...state.clients],
+  principals: [...state.principals],
+  suspects: [...state.suspects],
+  users: [...state.users],
+  services: [...state.services],
+  traceIds: [...state.traceIds],
+  findings: [...state.findings],
+  noveltyKeys: [...state.noveltyKeys],
+  story: { ...state.story },
+});
+
 /** What an incident says it is about, of the finding that leads it. */
 export const leadFields = (
   lead: Finding,

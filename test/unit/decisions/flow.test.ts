@@ -148,7 +148,7 @@ describe('a crash anywhere', () => {
     (cut) => {
       const first = ownerOf(settings);
       for (const record of records.slice(0, cut)) first.findings.take(record);
-      const second = ownerOf(settings, first.findings.stateText());
+      const second = ownerOf(settings, [...first.findings.stateParts()].join(''));
       let nowMs = records[cut - 1]!.appendMs;
       for (const record of records.slice(cut)) {
         for (; nowMs + 250 < record.appendMs - 300; nowMs += 2_500) second.findings.advance(nowMs);

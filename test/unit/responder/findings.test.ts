@@ -10,7 +10,7 @@ import { RecordKind } from '../../../schemas/log/topics.ts';
 import type { FindingRecord } from '../../../schemas/log/verdict.ts';
 import { actorOf } from './actors.ts';
 import { CONFIG } from './keeping.ts';
-import { DAY, verdictOf } from './verdicts.ts';
+import { clientOf, DAY, verdictOf } from './verdicts.ts';
 
 function open(stateText: string | null = null) {
   const told: string[] = [];
@@ -53,8 +53,32 @@ it('a record of an actor opens an incident, joins one, or is part of the story o
   take(RecordKind.actor, actorOf({ id: 'a9', abuse: '', risk: 93 }), DAY + 3);
   expect(told).toEqual(['opened actor']);
   expect([...rows.values()].map(({ kind, story }) => [kind, story.risk])).toEqual([['actor', 93]]);
-  const restarted = open(findings.stateText());
+  const restarted = open([...findings.stateParts()].join(''));
   restarted.take(RecordKind.actor, actorOf(), DAY + 4);
   restarted.take(RecordKind.actor, actorOf({ id: 'a9', abuse: '', risk: 93 }), DAY + 5);
   expect([restarted.told, restarted.rows.size]).toEqual([[], 0]);
+});
+
+it('the text of its state is that of when it was asked for, whatever comes while it is made, and comes in small parts', () => {
+  const { findings, take } = open();
+  const verdict = (i: number) =>
+    take(
+      RecordKind.verdict,
+      { verdict: verdictOf({ client: `203.0.113.${i % 200}` }), segmentsPerDay: 1_000 },
+      DAY + i,
+    );
+  const other = (i: number) =>
+    take(RecordKind.actor, actorOf({ id: `a${i}`, client: clientOf(`198.51.100.${i}`), traceIds: [] }), DAY + i);
+  for (let i = 0; i < 40; i++) verdict(i);
+  for (let i = 0; i < 20; i++) other(i);
+  const text = [...findings.stateParts()].join('');
+  const parts: string[] = [];
+  for (const part of findings.stateParts()) {
+    parts.push(part);
+    verdict(100 + parts.length);
+    other(100 + parts.length);
+  }
+  expect(parts.join('')).toBe(text);
+  expect(Math.max(...parts.map(({ length }) => length))).toBeLessThan(30_000);
+  expect([...open(text).findings.stateParts()].join('')).toBe(text);
 });
