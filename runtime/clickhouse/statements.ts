@@ -65,14 +65,14 @@ export async function insertBinary(
   clickhouse: ClickHouse,
   name: string,
   columns: readonly string[],
-  bytes: Uint8Array,
+  bytes: Uint8Array | readonly Uint8Array[],
   token: string,
 ): Promise<void> {
   const list = columns.map((column) => `\`${column}\``).join(', ');
   try {
     const { stream } = await clickhouse.client.exec({
       query: `INSERT INTO ${table(clickhouse, name)} (${list}) FORMAT RowBinary`,
-      values: Readable.from([bytes], { objectMode: false }),
+      values: Readable.from(bytes instanceof Uint8Array ? [bytes] : bytes, { objectMode: false }),
       clickhouse_settings: { insert_deduplication_token: token, async_insert: 0, insert_deduplicate: 1 },
     });
     for await (const _ of stream); // the connection is free again only when the answer was read

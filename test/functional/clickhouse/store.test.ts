@@ -409,6 +409,10 @@ describe.skipIf(noClickHouse)('store', () => {
     await server.store.saveSnapshot('responder', { nextOffset: 40, state: '{"n":1}' });
     await server.store.saveSnapshot('responder', { nextOffset: 42, state: '{"n":2}' });
     expect(await server.store.loadSnapshot('responder')).toEqual({ nextOffset: 42, state: '{"n":2}' });
+    // larger than the slices it is written in, which cut no character in two
+    const large = JSON.stringify(`${'x'.repeat(499_998)}${'😀é'.repeat(600_000)} \ud800`);
+    await server.store.saveSnapshot('responder', { nextOffset: 2 ** 40, state: large });
+    expect(await server.store.loadSnapshot('responder')).toEqual({ nextOffset: 2 ** 40, state: large });
   });
 
   test('versions: full, then changes; each is loaded as it was published, and written twice changes nothing', async () => {
