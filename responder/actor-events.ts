@@ -107,10 +107,15 @@ export function createActorsService(config: ActorsServiceConfig, deps: ActorsDep
     let from: number | null = null;
     let owned = fresh();
     try {
-      from = await untilReached(() => {
-        owned = fresh();
-        return state.load(owned.restore);
-      });
+      from = await untilReached(() =>
+        state.load(
+          () => {
+            owned = fresh();
+            return owned.restore;
+          },
+          (error) => logger.error({ err: error }, 'a state of the actors is not complete: the one before it is tried'),
+        ),
+      );
     } catch (error) {
       if (!(error instanceof SpanwardenError) || error.code !== 'SCHEMA_MISMATCH') throw error;
       logger.error({ err: error }, 'the state of actors cannot be used: what is usual is learned again');
@@ -130,6 +135,7 @@ export function createActorsService(config: ActorsServiceConfig, deps: ActorsDep
         { offset: from, earliest: earliest[given.partition] },
         'events about actors expired before they were read',
       );
+    owned.forgetKept(); // what others kept is theirs
     actors = owned;
     assignment = given;
     nextOffset = from ?? given.committed;

@@ -2,6 +2,7 @@
 import { createStore } from '../runtime/clickhouse/store.ts';
 import { insertActors } from '../runtime/clickhouse/stored-actors.ts';
 import { countMatched, insertDecisions, readDecisions } from '../runtime/clickhouse/stored-decisions.ts';
+import { insertManifest, readManifests, removeStatesBefore } from '../runtime/clickhouse/stored-manifests.ts';
 import type { Platform } from '../runtime/platform.ts';
 import type { Decision } from '../schemas/alerts/decision.ts';
 import { unsaidForwarding } from '../schemas/config/attribution.ts';
@@ -56,10 +57,11 @@ export function createResponderRole(
     log,
     store: {
       insertActors: (rows) => insertActors(clickhouse, rows),
-      saveSnapshot: (snapshot) => store.saveSnapshot(ACTORS, snapshot),
-      loadSnapshot: () => store.loadSnapshot(ACTORS),
+      saveManifest: (manifest) => insertManifest(clickhouse, manifest),
+      loadManifests: () => readManifests(clickhouse),
       saveParts: (parts) => store.saveSnapshotParts(ACTORS, parts),
       loadParts: (names) => store.loadSnapshotParts(ACTORS, names),
+      removeBefore: (generation) => removeStatesBefore(clickhouse, ACTORS, generation),
     },
     logger: logger.child({ role: 'actors' }),
     metrics,

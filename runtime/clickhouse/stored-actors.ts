@@ -100,7 +100,7 @@ export const insertSnapshotParts = (
     parts.map(({ name, place, bytes }) => ({ owner, name, place, bytes, written: dateTime(nowMs) })),
   );
 
-/** Of these names, both places of each where there are two. */
+/** Of these names, every place of each. */
 export const readSnapshotParts = (
   clickhouse: ClickHouse,
   owner: string,

@@ -1,10 +1,16 @@
 /** Actors in ClickHouse: rows as they stand, and a state in parts that survives a save that ended half-way. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { actorText } from '../../../cli/actors.ts';
-import { createActorState } from '../../../responder/actor-state.ts';
+import { type ActorStateStore, createActorState } from '../../../responder/actor-state.ts';
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
 import { createStore } from '../../../runtime/clickhouse/store.ts';
 import { insertActors, insertSnapshotParts, readActors } from '../../../runtime/clickhouse/stored-actors.ts';
+import {
+  insertManifest,
+  partName,
+  readManifests,
+  removeStatesBefore,
+} from '../../../runtime/clickhouse/stored-manifests.ts';
 import { redactionSection } from '../../../schemas/config/redaction.ts';
 import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
 import { createRedactor } from '../../../traces/redaction/redactor.ts';
@@ -21,6 +27,12 @@ const CONFIG = {
   maxRecent: 8_192,
 };
 let server: TestServer;
+
+const manifestsOf = (owner: string): Pick<ActorStateStore, 'saveManifest' | 'loadManifests' | 'removeBefore'> => ({
+  saveManifest: (manifest) => insertManifest(server.clickhouse, manifest),
+  loadManifests: () => readManifests(server.clickhouse),
+  removeBefore: (generation) => removeStatesBefore(server.clickhouse, owner, generation),
+});
 
 /** A crowd, then somebody who reads the orders of others and sends an attack. */
 function take(actors = createActors(CONFIG, 7)): { actors: typeof actors; records: ActorRecord[] } {
@@ -62,9 +74,8 @@ describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
   it('keep their state in parts; a save that ended half-way leaves the one before, damage is noticed', async () => {
     const { clickhouse } = server;
     let failing = false;
-    const deps = {
-      saveSnapshot: (snapshot: { nextOffset: number; state: string }) => server.store.saveSnapshot('actors', snapshot),
-      loadSnapshot: () => server.store.loadSnapshot('actors'),
+    const deps: ActorStateStore = {
+      ...manifestsOf('actors'),
       saveParts: async (parts: Parameters<typeof insertSnapshotParts>[2]) => {
         await server.store.saveSnapshotParts('actors', parts);
         if (failing) throw new Error('ended half-way');
@@ -82,7 +93,7 @@ describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
     failing = false;
 
     const again = createActors(CONFIG, 7);
-    expect(await createActorState(deps, Date.now).load(again.restore)).toBe(41);
+    expect(await createActorState(deps, Date.now).load(() => again.restore)).toBe(41);
     expect(again.status()).toEqual(first);
     expect(again.take(more, more.atMs)).toEqual([]);
     expect(again.status()).toEqual(actors.status());
@@ -94,12 +105,29 @@ describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
     const { writtenBytes } = await state.save(44, actors.snapshot(), () => true);
     expect(writtenBytes).toBe(0);
 
-    const manifest = JSON.parse((await deps.loadSnapshot())!.state) as { parts: { name: string; place: number }[] };
+    // a damaged part: the state before it stands; and none where that is damaged too
+    const [newest, before] = await readManifests(clickhouse);
+    expect([newest!.nextOffset, before!.nextOffset]).toEqual([44, 43]);
+    const manifest = JSON.parse(newest!.state) as { parts: { name: string; place: number }[] };
     const { name, place } = manifest.parts.find((part) => part.name.startsWith('full/'))!;
-    await insertSnapshotParts(clickhouse, 'actors', [{ name, place, bytes: 'KLUv/QAAAQAA' }], Date.now() + 1_000);
-    await expect(createActorState(deps, Date.now).load(createActors(CONFIG, 7).restore)).rejects.toMatchObject({
-      code: 'SCHEMA_MISMATCH',
-    });
+    const stored = partName(newest!.generation, newest!.writer, name);
+    await insertSnapshotParts(
+      clickhouse,
+      'actors',
+      [{ name: stored, place, bytes: 'KLUv/QAAAQAA' }],
+      Date.now() + 1_000,
+    );
+    const damaged: string[] = [];
+    await expect(
+      createActorState(deps, Date.now).load(
+        () => createActors(CONFIG, 7).restore,
+        ({ code }) => damaged.push(code),
+      ),
+    ).rejects.toMatchObject({ code: 'SCHEMA_MISMATCH' });
+    expect(damaged.length).toBeGreaterThan(1);
+    await removeStatesBefore(clickhouse, 'actors', Number.MAX_SAFE_INTEGER);
+    expect(await readManifests(clickhouse)).toEqual([]);
+    expect(await deps.loadParts([stored])).toEqual([]);
   });
 
   it('go over to a machine whose clock is behind: what it keeps stands', async () => {
@@ -112,8 +140,7 @@ describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
       });
       return createActorState(
         {
-          saveSnapshot: (snapshot) => store.saveSnapshot(owner, snapshot),
-          loadSnapshot: () => store.loadSnapshot(owner),
+          ...manifestsOf(owner),
           saveParts: (parts) => store.saveSnapshotParts(owner, parts),
           loadParts: (names) => store.loadSnapshotParts(owner, names),
         },
@@ -128,7 +155,7 @@ describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
     ] as const)
       await ahead.save(offset, part(text), () => true);
     const behind = storeAt(0);
-    expect(await behind.load(() => {})).toBe(2);
+    expect(await behind.load(() => () => {})).toBe(2);
     for (const [offset, text] of [
       [3, 'c'],
       [4, 'd'],
@@ -136,7 +163,16 @@ describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
     ] as const)
       await behind.save(offset, part(text), () => true);
     const restored: string[] = [];
-    expect(await storeAt(-60_000).load(({ bytes }) => restored.push(Buffer.from(bytes).toString()))).toBe(5);
+    expect(
+      await storeAt(-60_000).load(
+        () =>
+          ({ bytes }) =>
+            restored.push(Buffer.from(bytes).toString()),
+      ),
+    ).toBe(5);
     expect(restored).toEqual(['d']);
+    // of the machine before nothing is left
+    const { clickhouse } = server;
+    expect((await readManifests(clickhouse)).map(({ nextOffset }) => nextOffset)).toEqual([5, 4]);
   });
 });

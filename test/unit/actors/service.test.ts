@@ -4,6 +4,7 @@ import type { ActorsStore } from '../../../responder/actor-events.ts';
 import { createActorsService } from '../../../responder/actor-events.ts';
 import { ACTORS_DEFAULTS } from '../../../responder/actors/actors.ts';
 import type { StoredPart } from '../../../runtime/clickhouse/stored-actors.ts';
+import type { StoredManifest } from '../../../runtime/clickhouse/stored-manifests.ts';
 import { SpanwardenError } from '../../../runtime/errors.ts';
 import { createMemoryLog } from '../../../runtime/log/memory.ts';
 import { createMemoryStore } from '../../../runtime/log/memory-store.ts';
@@ -35,21 +36,25 @@ let restored = 0;
 function memoryState() {
   const parts = new Map<string, StoredPart>();
   const rows = new Map<string, ActorRecord>();
-  let snapshot: { nextOffset: number; state: string } | null = null;
+  let manifests: StoredManifest[] = [];
   const state = { fail: 0, saves: 0, parts, rows };
   const check = () => {
     if (state.fail-- > 0) throw new SpanwardenError('CLICKHOUSE_UNAVAILABLE', 'away');
     state.fail = Math.max(0, state.fail);
   };
   const store: ActorsStore = {
-    async saveSnapshot(given) {
+    async saveManifest(given) {
       check();
-      snapshot = given;
+      manifests = [given, ...manifests.filter(({ writer, place }) => writer !== given.writer || place !== given.place)];
       state.saves++;
     },
-    async loadSnapshot() {
-      if (snapshot !== null && snapshot.nextOffset > 0) restored++;
-      return snapshot;
+    async loadManifests() {
+      if (manifests.length > 0) restored++;
+      return manifests;
+    },
+    async removeBefore(generation) {
+      manifests = manifests.filter((manifest) => manifest.generation >= generation);
+      for (const [key, { name }] of parts) if (Number(name.split('.')[0]) < generation) parts.delete(key);
     },
     async saveParts(given) {
       check();
@@ -122,7 +127,7 @@ async function run(
     if (!crashes.includes(i)) continue;
     // every other crash comes when a state was kept since the last, the others whatever is under way
     const before = state.saves;
-    for (let turn = 0; i % 2 === 0 && state.saves === before && turn < 5_000; turn++)
+    for (let turn = 0; i % 2 === 0 && state.saves === before && turn < 50_000; turn++)
       await new Promise((resolve) => setImmediate(resolve));
     running.log.crash();
     running = await start();
