@@ -86,6 +86,15 @@ export function createActorsService(config: ActorsServiceConfig, deps: ActorsDep
       'Tests of a peer class that nobody could fail, however much they did: too little is known, or it is too usual',
       () => status()?.unreachable ?? [],
     ),
+    metrics.observedCounter(
+      'actors_spared_total',
+      'Alarms that were not told, since the same happened to others with a history',
+      () => status()?.spared ?? 0,
+    ),
+    metrics.gauge('actors_sign_ins_down', '1 while sign-ins fail for known clients too: none is judged', () => {
+      const now = status();
+      return now === undefined ? [] : Number(now.signInsDown);
+    }),
     metrics.observedCounter('actors_evicted_total', 'Actors given up for others, by tier', () => [
       [status()?.fullEvicted ?? 0, { tier: 'full' }],
       [status()?.quietEvicted ?? 0, { tier: 'quiet' }],

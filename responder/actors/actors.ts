@@ -9,6 +9,7 @@ import { type KillChainStep, SIGNED_IN_AFTER_ATTEMPTS, stageIndex, stepOfAbuse, 
 import { type NobodysRange, networkOf, rangeOf } from './addresses.ts';
 import { createBaseRates, MAX_KINDS, SHAPES } from './base-rates.ts';
 import { filterAdd, filterHas, hasBit, linearCount, setBit } from './bits.ts';
+import { createEverybody } from './everybody.ts';
 import {
   decades,
   endDay,
@@ -100,6 +101,10 @@ export interface ActorsStatus {
   readonly learning: boolean;
   /** Tests of a peer class that nobody could fail: what is usual is not known well enough, or is too much. */
   readonly unreachable: number;
+  /** Alarms that were not told since it happened to everybody. */
+  readonly spared: number;
+  /** Sign-ins fail for known clients too: none is judged. */
+  readonly signInsDown: boolean;
 }
 
 export interface Actors {
@@ -144,6 +149,14 @@ const PUBLIC_RATE = 0.3;
 /** Kind of a privileged operation that the configuration names: what its operators say needs no more evidence. */
 const DECLARED = 1;
 const PAIRS = 1 << 16;
+/** Who has a history is not accused of what may turn out to happen to everybody before so long. */
+const HOLD_MS: Readonly<Partial<Record<number, number>>> = {
+  [Test.missing]: 60_000,
+  [Test.scan]: 60_000,
+  [Test.newAccount]: 120_000,
+  [Test.failedLogin]: 120_000,
+};
+const MOST_HELD = 4_096;
 /** A risk from which on users who are new behind an address say nothing of how many share it: they may be made up, or broken into. */
 const SUSPECT_RISK = 40;
 /** Failed sign-ins remembered until what is found in them comes. */
@@ -163,6 +176,17 @@ const Flag = {
   hasUsers: 64,
   minuteHit: 128,
 } as const;
+
+/** An alarm that waits. */
+interface Held {
+  readonly place: number;
+  readonly kind: 'client' | 'user';
+  readonly key: string;
+  readonly test: number;
+  readonly objectKind: number;
+  readonly peers: number;
+  readonly dueMs: number;
+}
 
 /** A client or user in the event under way. */
 interface Subject {
@@ -212,6 +236,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   /** Failed sign-ins by their event, so that what is found in them later is not held against whose account it was. */
   const failedSignIns = new Uint32Array(FAILED);
   const pairParts = arraySource('pairs', { lastFailed, failedSignIns });
+  const everybody = createEverybody();
+  let waiting: Held[] = [];
   let usersNamed = createUsersNamed();
   let notices = createNoticeWatch();
   let nowMs = 0;
@@ -220,7 +246,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   let learning = true;
   let everyonePlace = -1;
   let linked = true;
-  const counts = { events: 0, repeated: 0, unknown: 0, records: 0 };
+  let releasing = false;
+  const counts = { events: 0, repeated: 0, unknown: 0, records: 0, spared: 0 };
   const lanes = new Uint32Array(2);
   const losses = new Float64Array(SHAPES.length);
   const held = { rate: 0, shape: 1, habit: 1, halfLifeMs: ACTOR_HALF_LIFE_MS };
@@ -487,6 +514,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       return;
     }
     if ((actor.kind === 'client' || actor.kind === 'network') && isMisattributed()) return;
+    if (isHeld(actor, peers, t, kind)) return;
     mark(actor, abuse, step, nowMs, own);
     addPoints(actor, Points.alarm, stage, `${abuse}: 10^${own.toFixed(1)} times likelier than with peers`, nowMs, risk);
     const told = actor.kind === 'client' && user.place >= 0 && full.at(user.place).alarms[t] != null;
@@ -510,6 +538,46 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     const { block, i } = client;
     const at = i * USER_WORDS;
     return hasBit(block.users, at, 2, newcomer) || hasBit(block.users, at, 2, (newcomer ^ 1) >>> 0);
+  }
+
+  /** Whether the alarm has to wait; its weak signal stands meanwhile. */
+  function isHeld(actor: FullActor, peers: number, t: number, objectKind: number): boolean {
+    const holdMs = HOLD_MS[t];
+    const { kind, key } = actor;
+    if (releasing || holdMs === undefined || (kind !== 'client' && kind !== 'user')) return false;
+    const s = kind === 'client' ? client : user;
+    if (!isEstablished(s) || waiting.length >= MOST_HELD) return false;
+    if (!waiting.some((one) => one.place === s.place && one.key === key && one.test === t))
+      waiting.push({ place: s.place, kind, key, test: t, objectKind, peers, dueMs: nowMs + holdMs });
+    return true;
+  }
+
+  /** Alarms that waited long enough: told, unless it happened to everybody. */
+  function release(): void {
+    const due = waiting.filter(({ dueMs }) => dueMs <= nowMs);
+    if (due.length === 0) return;
+    waiting = waiting.filter(({ dueMs }) => dueMs > nowMs);
+    releasing = true;
+    for (const { kind, key, test: t, objectKind, peers } of due) {
+      client.present = false;
+      user.present = false;
+      client.place = -1;
+      user.place = -1;
+      const s = kind === 'client' ? client : user;
+      prepare(s, kind === 'client' ? clients : users, key);
+      if (s.place < 0) continue; // given up meanwhile
+      s.peers = peers;
+      const actor = full.at(s.place);
+      const isOfAll =
+        t === Test.newAccount || t === Test.failedLogin
+          ? everybody.isDown(nowMs)
+          : everybody.isCommon(s.hash, Math.floor(sinceMsOf(actor.cells, t) / 1000), nowS);
+      if (isOfAll) {
+        restart(actor.cells, t);
+        counts.spared++;
+      } else judge(actor, peers, t, objectKind);
+    }
+    releasing = false;
   }
 
   /** What one did before says nothing of many others. */
@@ -778,7 +846,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
         httpStatus === 403 || httpStatus === 404 || httpStatus === 410 || (httpStatus === 0 && outcome === 2);
       const hash = hashNumber(first.hash, 1);
       const known = missing && primary.place >= 0 && filterHas(full.at(primary.place).sets, Sets.objects, hash);
-      if (!known) {
+      const isOfAll = missing && everybody.missed(hash, primary.hash, isEstablished(primary), nowS);
+      if (!known && !isOfAll) {
         both(Test.missing, kindOf(first.kind), missing);
         if (missing) remember(Sets.objects, hash);
       }
@@ -847,6 +916,10 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     if (missing && operations.namesPath(operation) && primary.place >= 0) {
       if (filterHas(full.at(primary.place).sets, Sets.steps, hash)) return;
     }
+    if (missing && operations.namesPath(operation)) {
+      const path = hash32(`${event.service} ${event.operation}`, seed);
+      if (everybody.missed(path, primary.hash, isEstablished(primary), nowS)) return;
+    }
     both(Test.scan, 0, missing);
     if (missing) remember(Sets.steps, hash);
   }
@@ -862,6 +935,9 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   function signInTests(said: string, succeeded: boolean): void {
     const account = keyOf(said);
     const hash = account === '' ? 0 : hash32(account, seed);
+    const isKnown = isEstablished(client) && usersBehind(client) > 0;
+    if (isKnown) everybody.signIn(client.hash, succeeded, nowMs);
+    if (!succeeded && everybody.isDown(nowMs)) return;
     if (account !== '') {
       const actor = client.place < 0 ? null : full.at(client.place);
       const fresh = actor === null || !filterHas(actor.sets, Sets.accounts, hash);
@@ -1133,6 +1209,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     ['volumes', volumes.parts],
     ['rates', rates.parts],
     ['pairs', pairParts],
+    ['everybody', everybody.parts],
   ];
 
   return {
@@ -1156,6 +1233,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       }
       event = given;
       out = EMPTY;
+      if (waiting.length > 0) release();
       if (given.part === 'findings') findings();
       else if (!given.asynchronous) request();
       const told = out;
@@ -1174,6 +1252,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       records: counts.records,
       learning,
       unreachable: rates.unreachable(),
+      spared: counts.spared,
+      signInsDown: everybody.isDown(nowMs),
     }),
     snapshot() {
       const sources = Object.fromEntries(partsOf.map(([name, source]) => [name, source.begin()]));
@@ -1185,6 +1265,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
         learning,
         everyonePlace,
         counts: { ...counts },
+        waiting: [...waiting],
         kinds: [...kinds.keys()],
         notices: structuredClone(notices.state()),
         usersNamed: usersNamed.state(),
@@ -1209,10 +1290,11 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       learning = meta.learning;
       everyonePlace = meta.everyonePlace;
       Object.assign(counts, meta.counts);
+      waiting = [...(meta.waiting ?? [])];
       usersNamed = createUsersNamed(meta.usersNamed);
       for (const kind of meta.kinds) kinds.set(kind, kinds.size);
       notices = createNoticeWatch({ ...newNoticeState(), ...meta.notices });
-      for (const [source, parts] of partsOf) parts.restoreMeta(meta.sources[source]);
+      for (const [source, parts] of partsOf) parts.restoreMeta(meta.sources[source] ?? null);
     },
   };
 
@@ -1253,6 +1335,7 @@ interface Meta {
   readonly learning: boolean;
   readonly everyonePlace: number;
   readonly counts: object;
+  readonly waiting?: readonly Held[];
   readonly kinds: readonly string[];
   readonly notices: NoticeState;
   readonly usersNamed?: ReturnType<ReturnType<typeof createUsersNamed>['state']>;

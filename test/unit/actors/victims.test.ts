@@ -116,3 +116,91 @@ describe('an address with most of the traffic', () => {
     expect(named(feed(actors, stuffing('203.0.113.5', DAY + 20_000 * 500, [])))).toEqual([]);
   });
 });
+
+describe('what happens to everybody at the same time', () => {
+  const LEARNED = 20_000 * 500;
+  const calm = () => {
+    const actors = createActors({ ...ACTORS_DEFAULTS, learnMs: HOUR }, 7);
+    feed(actors, crowd(7, 20_000, DAY, 500));
+    return actors;
+  };
+  const endMs = DAY + LEARNED;
+  const addressOf = (person: number) => `45.${70 + (person % 50)}.${person >> 4}.${1 + (person % 200)}`;
+
+  it('is held against nobody: sign-ins that fail for all', () => {
+    const actors = calm();
+    const random = randomOf(9);
+    const events = crowd(4, 3_000, endMs, 600);
+    for (let person = 0; person < 400; person++) {
+      if (random() < 0.5) continue;
+      const fromMs = endMs + Math.floor(random() * 1_800_000);
+      for (let k = 0; k < 3 + (person % 6); k++)
+        events.push(
+          loginOf(`u${person}@mail.example`, false, { client: addressOf(person), atMs: fromMs + k * 15_000 }),
+        );
+    }
+    expect(accused(feed(actors, events))).toEqual([]);
+    expect(actors.status().signInsDown).toBe(true);
+  });
+
+  it('is held against nobody: pages that a deployment lost', () => {
+    const actors = calm();
+    const random = randomOf(9);
+    const events = crowd(4, 3_000, endMs, 600);
+    for (let person = 0; person < 400; person++) {
+      const fromMs = endMs + Math.floor(random() * 1_800_000);
+      for (let k = 0; k < 6; k++)
+        events.push(
+          eventOf({
+            client: addressOf(person),
+            user: `u${person}`,
+            atMs: fromMs + k * 400,
+            operation: `GET /static/chunk-${k}.js`,
+            httpStatus: 404,
+            outcome: 2,
+          }),
+        );
+    }
+    expect(accused(feed(actors, events))).toEqual([]);
+    expect(actors.status().spared).toBeGreaterThan(0);
+  });
+
+  it('does not cover one alone: a known customer who scans, or tries accounts, is told two minutes later', () => {
+    const actors = calm();
+    const events = crowd(4, 1_000, endMs, 600);
+    for (let k = 0; k < 40; k++) {
+      const atMs = endMs + k * 1_000;
+      events.push(
+        eventOf({
+          client: addressOf(3),
+          user: 'u3',
+          atMs,
+          operation: `GET /wp-${k}`,
+          httpStatus: 404,
+          outcome: 2,
+        }),
+        loginOf(`victim${k}@mail.example`, false, { client: addressOf(9), atMs }),
+      );
+    }
+    const told = feed(actors, events).filter(({ abuse, revision }) => abuse !== '' && revision === 1);
+    expect(told.map(({ subject, abuse }) => `${subject.key} ${abuse}`)).toEqual([
+      'u3 scanning',
+      `${addressOf(9)} credential-stuffing`,
+    ]);
+    expect(told.at(-1)!.atMs - endMs).toBeLessThan(140_000);
+  });
+
+  it('covers no botnet: the same paths asked for by many strangers are scans', () => {
+    const actors = calm();
+    const events = Array.from({ length: 200 }, (_, n) =>
+      eventOf({
+        client: `203.0.${n % 20}.7`,
+        atMs: endMs + n * 500,
+        operation: `GET /wp-${Math.floor(n / 20)}`,
+        httpStatus: 404,
+        outcome: 2,
+      }),
+    );
+    expect(accused(feed(actors, events)).length).toBeGreaterThan(15);
+  });
+});
