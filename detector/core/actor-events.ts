@@ -9,10 +9,10 @@ import type { ActorEvent, EventFinding, LoginAttempt, TouchedObject } from '../.
 import type { ClientRecord, Finding, Verdict } from '../../schemas/log/verdict.ts';
 import { SpanKind } from '../../schemas/otlp/fields.ts';
 import { textOf } from '../../schemas/otlp/text.ts';
-import { hashText } from '../../traces/byte-table.ts';
 import { Outcome, ParameterSource, type Segment, type Symbols } from '../../traces/segment.ts';
 import type { KeyedHash } from './keyed-hash.ts';
 import { createLoginTest, createNameTest, loginSucceeded } from './login.ts';
+import { createObjectNames, MAX_OBJECTS } from './object-names.ts';
 import { createObjectTest, isPrivateName, plainInteger } from './objects.ts';
 
 export interface ActorEventDeps {
@@ -30,23 +30,15 @@ export interface ActorEvents {
   drop(partition: number): void;
 }
 
-const MAX_OBJECTS = 8;
 const MAX_FINDINGS = 16;
 const MAX_ACCOUNT_BYTES = 128;
 /** Verdicts of a partition remembered that something was told of. */
 const MAX_TOLD = 20_000;
-const MAX_KINDS = 50_000;
 const MAX_CLIENTS = 20_000;
 
 const Name = { account: 1, object: 2, number: 4 } as const;
 const NO_OBJECTS: readonly TouchedObject[] = Object.freeze([]);
 const NO_FINDINGS: readonly EventFinding[] = Object.freeze([]);
-
-interface ObjectKind {
-  readonly text: string;
-  readonly high: number;
-  readonly low: number;
-}
 
 interface Told {
   readonly client: string;
@@ -61,13 +53,12 @@ export function createActorEvents(config: ActorsConfig, deps: ActorEventDeps): A
   /** By symbol or label: 0 = not looked at yet; else the answer + 1. */
   let loginOf = new Uint8Array(1024);
   let namesOf = new Uint8Array(1024);
-  const kinds = new Map<number, ObjectKind>();
+  const names = createObjectNames(symbols);
   const users = new Map<string, string>();
   const sessions = new Map<string, string>();
   /** By partition, then by verdict, the oldest first. */
   const toldIn = new Map<number, Map<string, Told>>();
-  /** Objects of the event being made: places in the segment's parameters. */
-  const found = new Int32Array(MAX_OBJECTS);
+  /** Of the objects of the event being made. */
   const hashes = new Float64Array(MAX_OBJECTS);
 
   function isLoginLabel(label: number): boolean {
@@ -94,28 +85,14 @@ export function createActorEvents(config: ActorsConfig, deps: ActorEventDeps): A
     return marks;
   }
 
-  function kindOf(label: number, name: number): ObjectKind {
-    const key = label * 4_194_304 + name;
-    let kind = kinds.get(key);
-    if (kind === undefined) {
-      const { service, operation } = symbols.labelOf(label);
-      const text = `${symbols.text(service)} ${symbols.text(operation)} · ${symbols.text(name)}`;
-      const textHash = hashText(text);
-      kind = { text, high: Math.floor(textHash / 4294967296), low: textHash | 0 };
-      if (kinds.size >= MAX_KINDS) kinds.clear();
-      kinds.set(key, kind);
-    }
-    return kind;
-  }
-
   /** What the entry's parameters name; where it has none, what those of the first span that has some do. */
-  function objectsOf(segment: Segment): readonly TouchedObject[] {
+  function objectsOf(segment: Segment, client: string): readonly TouchedObject[] {
     const { parameterCount, parameterSpan, parameterSource, parameterName, parameterStart, parameterEnd } = segment;
-    let count = 0;
-    let from = 0;
-    for (let i = 0; i < parameterCount && count < MAX_OBJECTS; i++) {
+    let from = -1;
+    names.begin(client);
+    for (let i = 0; i < parameterCount; i++) {
       const span = parameterSpan[i]!;
-      if (count > 0 && span !== from) break;
+      if (from >= 0 && span !== from) break;
       const source = parameterSource[i]!;
       if (source !== ParameterSource.path) {
         if (source !== ParameterSource.query && source !== ParameterSource.body && source !== ParameterSource.rpc)
@@ -124,14 +101,15 @@ export function createActorEvents(config: ActorsConfig, deps: ActorEventDeps): A
       }
       if (parameterEnd[i]! <= parameterStart[i]!) continue;
       from = span;
-      found[count++] = i;
+      names.offer(segment.label[span]!, parameterName[i]!, i, source === ParameterSource.path);
     }
-    if (count === 0) return NO_OBJECTS;
+    if (from < 0) return NO_OBJECTS;
+    names.choose();
     const objects: TouchedObject[] = [];
-    for (let n = 0; n < count; n++) {
-      const i = found[n]!;
+    for (let n = 0; n < names.count; n++) {
+      const i = names.placeAt(n);
       const name = parameterName[i]!;
-      const kind = kindOf(segment.label[parameterSpan[i]!]!, name);
+      const kind = names.nameAt(n);
       const start = parameterStart[i]!;
       const end = parameterEnd[i]!;
       const hashed = hash.of(kind.high, kind.low, segment.values, start, end);
@@ -219,7 +197,7 @@ export function createActorEvents(config: ActorsConfig, deps: ActorEventDeps): A
         httpStatus: segment.httpStatus[0]!,
         sampleWeight: segment.sampleWeight,
         responseBytes: responseBytesOf(segment),
-        objects: objectsOf(segment),
+        objects: objectsOf(segment, verdict.client.address ?? verdict.client.user ?? ''),
         login: loginIn(segment),
         anomalous: verdict.anomalous,
         p: verdict.p,
