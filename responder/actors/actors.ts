@@ -546,10 +546,23 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     const { kind, key } = actor;
     if (releasing || holdMs === undefined || (kind !== 'client' && kind !== 'user')) return false;
     const s = kind === 'client' ? client : user;
+    if (isOfAll(actor, t, s.hash)) return true;
     if (!isEstablished(s) || waiting.length >= MOST_HELD) return false;
     if (!waiting.some((one) => one.place === s.place && one.key === key && one.test === t))
       waiting.push({ place: s.place, kind, key, test: t, objectKind, peers, dueMs: nowMs + holdMs });
     return true;
+  }
+
+  /** Whether it happens to those with a history too; then what was held against this one is forgotten. */
+  function isOfAll(actor: FullActor, t: number, hash: number): boolean {
+    const since = Math.floor(sinceMsOf(actor.cells, t) / 1000);
+    const all =
+      t === Test.newAccount || t === Test.failedLogin ? everybody.isDown(nowMs) : everybody.isCommon(hash, since, nowS);
+    if (all) {
+      restart(actor.cells, t);
+      counts.spared++;
+    }
+    return all;
   }
 
   /** Alarms that waited long enough: told, unless it happened to everybody. */
@@ -568,14 +581,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       if (s.place < 0) continue; // given up meanwhile
       s.peers = peers;
       const actor = full.at(s.place);
-      const isOfAll =
-        t === Test.newAccount || t === Test.failedLogin
-          ? everybody.isDown(nowMs)
-          : everybody.isCommon(s.hash, Math.floor(sinceMsOf(actor.cells, t) / 1000), nowS);
-      if (isOfAll) {
-        restart(actor.cells, t);
-        counts.spared++;
-      } else judge(actor, peers, t, objectKind);
+      if (!isOfAll(actor, t, s.hash)) judge(actor, peers, t, objectKind);
     }
     releasing = false;
   }
@@ -846,8 +852,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
         httpStatus === 403 || httpStatus === 404 || httpStatus === 410 || (httpStatus === 0 && outcome === 2);
       const hash = hashNumber(first.hash, 1);
       const known = missing && primary.place >= 0 && filterHas(full.at(primary.place).sets, Sets.objects, hash);
-      const isOfAll = missing && everybody.missed(hash, primary.hash, isEstablished(primary), nowS);
-      if (!known && !isOfAll) {
+      if (missing) noteMissed(hash);
+      if (!known) {
         both(Test.missing, kindOf(first.kind), missing);
         if (missing) remember(Sets.objects, hash);
       }
@@ -862,6 +868,10 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       for (const t of OBJECT_TESTS) if (isAtLeast(cells, t, SUSPECT_DECADES)) return true;
     }
     return false;
+  }
+
+  function noteMissed(thing: number): void {
+    for (const s of [user, client]) if (s.present) everybody.missed(thing, s.hash, isEstablished(s), nowS);
   }
 
   const isEstablished = ({ block, i }: Subject): boolean =>
@@ -916,10 +926,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     if (missing && operations.namesPath(operation) && primary.place >= 0) {
       if (filterHas(full.at(primary.place).sets, Sets.steps, hash)) return;
     }
-    if (missing && operations.namesPath(operation)) {
-      const path = hash32(`${event.service} ${event.operation}`, seed);
-      if (everybody.missed(path, primary.hash, isEstablished(primary), nowS)) return;
-    }
+    if (missing && operations.namesPath(operation)) noteMissed(hash32(`${event.service} ${event.operation}`, seed));
     both(Test.scan, 0, missing);
     if (missing) remember(Sets.steps, hash);
   }

@@ -28,8 +28,8 @@ export interface Everybody {
   signIn(client: number, succeeded: boolean, nowMs: number): void;
   /** Whether sign-ins fail for known clients now. */
   isDown(nowMs: number): boolean;
-  /** Somebody missed a thing, by its hash; true when others, known ones, do. */
-  missed(thing: number, actor: number, isKnown: boolean, nowS: number): boolean;
+  /** Somebody missed a thing, by its hash. */
+  missed(thing: number, actor: number, isKnown: boolean, nowS: number): void;
   /** Whether most of what this one missed since then is missed by known others by now. */
   isCommon(actor: number, sinceS: number, nowS: number): boolean;
   readonly parts: PartSource;
@@ -43,7 +43,7 @@ export function createEverybody(): Everybody {
   const things = new Uint32Array(SLOTS);
   const whoMissed = new Uint32Array(SLOTS);
   const whenS = new Uint32Array(SLOTS);
-  /** Last misses of known ones: actor, thing, time. */
+  /** Last misses: actor, thing, time. */
   const ring = new Uint32Array(3 * RING + 1);
   const DOWN = 2 * LENGTHS_MS.length;
 
@@ -100,13 +100,12 @@ export function createEverybody(): Everybody {
         things[slot] = thing;
         whoMissed[slot] = whoMissed[slot]! | (1 << (actor >>> 27));
         whenS[slot] = nowS;
-        const at = 3 * (ring[3 * RING]! % RING);
-        ring[at] = actor;
-        ring[at + 1] = thing;
-        ring[at + 2] = nowS;
-        ring[3 * RING] = (ring[3 * RING]! + 1) % RING;
       }
-      return isShared(thing, actor, nowS);
+      const at = 3 * (ring[3 * RING]! % RING);
+      ring[at] = actor;
+      ring[at + 1] = thing;
+      ring[at + 2] = nowS;
+      ring[3 * RING] = (ring[3 * RING]! + 1) % RING;
     },
     isCommon(actor, sinceS, nowS) {
       let all = 0;
