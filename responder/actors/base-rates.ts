@@ -66,6 +66,8 @@ export interface BaseRates {
   addShape(peers: number, test: number, losses: Float64Array, isFirst: boolean): void;
   /** Pairs of class and test that are asked, but whose bound nobody could reach. */
   unreachable(): number;
+  /** Nothing is known of this kind any more: its number is another's. */
+  forgetKind(kind: number): void;
   advance(nowMs: number, learning: boolean): void;
   readonly parts: PartSource;
 }
@@ -234,6 +236,13 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
         if (reach(least, shapeOf(peers, test)) < bounds[pair]!) count++;
       }
       return count;
+    },
+    forgetKind(kind) {
+      for (let pair = 0; pair < PAIRS; pair++) {
+        if (!byKind(pair % TESTS)) continue;
+        const at = pair * MAX_KINDS + kind;
+        n[at] = k[at] = published[at] = 0;
+      }
     },
     advance(nowMs, learning) {
       if (times[0] === 0) {
