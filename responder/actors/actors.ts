@@ -7,7 +7,7 @@ import type { AbuseKind, ActorRecord, SubjectKind } from '../../schemas/log/acto
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
 import { type KillChainStep, SIGNED_IN_AFTER_ATTEMPTS, stageIndex, stepOfAbuse, stepOfFinding } from '../kill-chain.ts';
 import { type NobodysRange, networkOf, rangeOf } from './addresses.ts';
-import { createBaseRates, MAX_KINDS, SHAPES } from './base-rates.ts';
+import { createBaseRates, SHAPES } from './base-rates.ts';
 import { filterAdd, filterHas, hasBit, linearCount, setBit } from './bits.ts';
 import { createEverybody } from './everybody.ts';
 import {
@@ -41,6 +41,7 @@ import {
 import { createFullTier } from './full-tier.ts';
 import { hash32, hashInto, hashNumber, mix } from './hash.ts';
 import { createNoticeWatch, type NoticeState, newNoticeState } from './notice.ts';
+import { createObjectKinds, type ObjectKindsState } from './object-kinds.ts';
 import { Claim, createObjectOwners, Ownership } from './object-owners.ts';
 import { createOperations } from './operations.ts';
 import { arraySource, fromJsonBytes, jsonBytes, type Part, type PartSource } from './parts.ts';
@@ -230,7 +231,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   const steps = createSteps();
   const volumes = createVolumes();
   const rates = createBaseRates(config.budgetPerDay);
-  const kinds = new Map<string, number>();
+  const kinds = createObjectKinds(rates.forgetKind);
   /** Who failed last in a network, or at an account: the second one makes it an actor. */
   const lastFailed = new Uint32Array(2 * PAIRS);
   /** Failed sign-ins by their event, so that what is found in them later is not held against whose account it was. */
@@ -687,13 +688,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     );
   }
 
-  function kindOf(text: string): number {
-    const known = kinds.get(text);
-    if (known !== undefined) return known;
-    if (kinds.size >= MAX_KINDS - 1) return MAX_KINDS - 1;
-    kinds.set(text.slice(0, 512), kinds.size);
-    return kinds.size - 1;
-  }
+  const kindOf = (text: string): number => kinds.of(text, user.present ? user.hash : client.hash, succeeded(), nowS);
 
   // ---- what a request says ----
 
@@ -1273,7 +1268,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
         everyonePlace,
         counts: { ...counts },
         waiting: [...waiting],
-        kinds: [...kinds.keys()],
+        kinds: kinds.state(),
         notices: structuredClone(notices.state()),
         usersNamed: usersNamed.state(),
         sources,
@@ -1299,7 +1294,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       Object.assign(counts, meta.counts);
       waiting = [...(meta.waiting ?? [])];
       usersNamed = createUsersNamed(meta.usersNamed);
-      for (const kind of meta.kinds) kinds.set(kind, kinds.size);
+      kinds.restore(meta.kinds);
       notices = createNoticeWatch({ ...newNoticeState(), ...meta.notices });
       for (const [source, parts] of partsOf) parts.restoreMeta(meta.sources[source] ?? null);
     },
@@ -1343,7 +1338,7 @@ interface Meta {
   readonly everyonePlace: number;
   readonly counts: object;
   readonly waiting?: readonly Held[];
-  readonly kinds: readonly string[];
+  readonly kinds: ObjectKindsState;
   readonly notices: NoticeState;
   readonly usersNamed?: ReturnType<ReturnType<typeof createUsersNamed>['state']>;
   readonly sources: Readonly<Record<string, unknown>>;
