@@ -167,6 +167,9 @@ ${table.join('\n')}
 - Scraping of what is public is told after three minutes above all but a few of its class's minutes, never by one.
 - A first use of an operation that few use is told at once only where \`actors.privilegedRoutes\` names it. What is merely learned to be
   used by few is a weak signal until more than two weeks are known: a rate of once in ten days cannot be told from never in ten.
+- *Mixed, one in five foreign* is near its target and sensitive to how much people of a class are found to differ: small changes of what is
+  counted have moved its median between 72 and 180 in one world.
+- Outages, lost pages and victims of enumeration are no part of this simulation; unit tests have them (test/unit/actors/victims.test.ts).
 - Accused without cause in the days without attacks:
 
 ${losing.length === 0 ? 'nobody.' : losing.map((text) => `  - ${text}`).join('\n')}
