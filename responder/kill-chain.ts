@@ -91,6 +91,10 @@ const lastPart = (explanationKey: string): string => explanationKey.slice(explan
 /** T1041: what is answered leaves by the channel the client has. */
 const LARGE_ANSWER = step('exfiltration', 'T1041');
 
+/** What nobody asked for before is looking around where a client asked for it; inside, an exploit or a deployment caused the call. */
+export const speaksOfStage = (finding: { kind: FindingKind; operation: string }, entryOperation: string): boolean =>
+  finding.kind !== 'unseen-operation' || finding.operation === entryOperation;
+
 export interface StagedFinding {
   readonly kind: FindingKind;
   readonly explanationKey: string;

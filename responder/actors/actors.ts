@@ -5,7 +5,14 @@
 import type { ActorEvent } from '../../schemas/log/actor-event.ts';
 import type { AbuseKind, ActorRecord, SubjectKind } from '../../schemas/log/actor-record.ts';
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
-import { type KillChainStep, SIGNED_IN_AFTER_ATTEMPTS, stageIndex, stepOfAbuse, stepOfFinding } from '../kill-chain.ts';
+import {
+  type KillChainStep,
+  SIGNED_IN_AFTER_ATTEMPTS,
+  speaksOfStage,
+  stageIndex,
+  stepOfAbuse,
+  stepOfFinding,
+} from '../kill-chain.ts';
 import { type NobodysRange, networkOf, rangeOf } from './addresses.ts';
 import { createBaseRates, SHAPES } from './base-rates.ts';
 import { filterAdd, filterHas, hasBit, linearCount, setBit } from './bits.ts';
@@ -1182,7 +1189,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
         if (actor.counted.includes(key)) continue;
         if (actor.counted.length >= 16) actor.counted.shift();
         actor.counted.push(key);
-        const step = stepOfFinding(finding);
+        const step = speaksOfStage(finding, event.operation) ? stepOfFinding(finding) : null;
         addPoints(
           actor,
           finding.hard ? Points.hardFinding : Points.softFinding,

@@ -6,7 +6,7 @@ import type { Incident, IncidentStory } from '../../schemas/alerts/incident.ts';
 import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { StageMark } from '../../schemas/log/kill-chain.ts';
 import type { ChainLine, Finding, Verdict } from '../../schemas/log/verdict.ts';
-import { stageIndex } from '../kill-chain.ts';
+import { speaksOfStage, stageIndex } from '../kill-chain.ts';
 import {
   featuresOf,
   joinedEvidence,
@@ -112,13 +112,14 @@ export function tellVerdict(story: StoryState, told: Told, limits: StoryLimits):
   // what is soft beside something certain may be odd for its sake
   const telling = findings.filter((finding) => finding.hard || finding === lead);
   for (const finding of telling) tellFinding(story, finding, verdict, client, limits);
-  tellStages(story, withFindings(story.stages, telling, isNew), client, verdict, limits);
+  const staged = telling.filter((finding) => speaksOfStage(finding, verdict.operation));
+  tellStages(story, withFindings(story.stages, staged, isNew), client, verdict, limits);
   const { traceId, entrySpanId } = verdict;
   const { spanId, kind, service, startMs: atMs } = lead;
   const one = { traceId, entrySpanId, spanId, kind, service, operation: cut(lead.operation, MAX_NAME), client, atMs };
   const by = {
     features: featuresOf(one, verdict.operation),
-    stages: stageBits(telling),
+    stages: stageBits(staged),
     priority: hashOf(traceId, entrySpanId),
   };
   story.evidence = withEvidence(story.evidence, one, by, limits.evidence);

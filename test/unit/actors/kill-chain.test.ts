@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FAMILIES } from '../../../baseline/parameters/patterns/matcher.ts';
-import { stageIndex, stepOfAbuse, stepOfFinding } from '../../../responder/kill-chain.ts';
+import { speaksOfStage, stageIndex, stepOfAbuse, stepOfFinding } from '../../../responder/kill-chain.ts';
 import { ABUSE_KINDS } from '../../../schemas/log/actor-record.ts';
 import { FINDING_KINDS } from '../../../schemas/log/verdict.ts';
 
@@ -51,4 +51,11 @@ describe('stages of findings and of abuse', () => {
   it('an actor’s finding has the stage of its abuse', () => {
     expect(found('actor', 'credential-stuffing · POST /login')?.technique).toBe('T1110.004');
   });
+});
+
+it('an operation never seen is looking around only where a client asked for it', () => {
+  const finding = { kind: 'unseen-operation', operation: 'GET /.env' } as const;
+  expect(speaksOfStage(finding, 'GET /.env')).toBe(true);
+  expect(speaksOfStage(finding, 'POST /coupon')).toBe(false);
+  expect(speaksOfStage({ ...finding, kind: 'statement' }, 'POST /coupon')).toBe(true);
 });

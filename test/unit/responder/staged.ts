@@ -63,7 +63,8 @@ export function playStages(running: ReturnType<typeof keeperOf>): ReturnType<typ
   for (const [i, finding] of STAGED.findings.entries()) {
     const p = finding === scan ? 8e-4 : 1e-4;
     const appendMs = finding.startMs + 100 + i;
-    running.feed({ ...verdictOf({ client: STAGED.client, findings: [finding], p, appendMs }), story: storyOf() });
+    const told = { ...verdictOf({ client: STAGED.client, findings: [finding], p, appendMs }), story: storyOf() };
+    running.feed(finding === scan ? { ...told, operation: scan.operation } : told);
   }
   return running;
 }
