@@ -50,8 +50,8 @@ export function createStages({ shop, load, signal, pace = 1 }: StagesOptions): S
   let customer: number = SPARE_CUSTOMERS.from;
   let staff: number = SPARE_STAFF.from;
 
-  /** Accounts of every batch of the queue that held a job of this one; none before so many of its jobs were taken. */
-  async function companionsOf(queue: Queue, account: number, jobs: number): Promise<readonly number[]> {
+  /** Accounts of every batch of the queue that held a job of this one; none before so many of its jobs, and all beside them, were taken. */
+  async function companionsOf(queue: Queue, account: number, jobs: number, whole: boolean): Promise<readonly number[]> {
     const client = new pg.Client({
       host: '127.0.0.1',
       port: shop.ports['database.shop']!,
@@ -62,10 +62,12 @@ export function createStages({ shop, load, signal, pace = 1 }: StagesOptions): S
     await client.connect();
     try {
       const { rows } = await client.query<{ account: number }>(
-        `with own as (select batch from batches where queue = $1 and account_id = $2)
-         select distinct account_id as account from batches
-         where queue = $1 and batch in (select batch from own) and $3 <= (select count(*) from own)`,
-        [queue, account, jobs],
+        `with own as (select batch, size from batches where queue = $1 and account_id = $2),
+           together as (select batch, account_id from batches where queue = $1 and batch in (select batch from own))
+         select distinct account_id as account from together
+         where $3 <= (select count(*) from own)
+           and ($4 or (select count(*) from together) = (select sum(size) from (select distinct batch, size from own) as taken))`,
+        [queue, account, jobs, !whole],
       );
       return rows.map((row) => row.account);
     } finally {
@@ -94,9 +96,10 @@ export function createStages({ shop, load, signal, pace = 1 }: StagesOptions): S
       async inBatchesOf(queue, account, jobs) {
         const endMs = Date.now() + BATCH_WITHIN_MS;
         for (;;) {
-          const accounts = await companionsOf(queue, account, jobs);
-          if (accounts.length > 0 || Date.now() > endMs)
-            return accounts.flatMap((one) => [...(addressesOf.get(one) ?? [])]);
+          // a batch that was handed over twice is never whole
+          const isLate = Date.now() > endMs;
+          const accounts = await companionsOf(queue, account, jobs, !isLate);
+          if (accounts.length > 0 || isLate) return accounts.flatMap((one) => [...(addressesOf.get(one) ?? [])]);
           await wait(LOOK_EVERY_MS);
         }
       },

@@ -77,7 +77,7 @@ create table mails (id serial primary key, order_id int not null, sent timestamp
 create unique index mails_order on mails (order_id);
 create table coupons (code text primary key, percent int not null);
 create table wishes (id serial primary key, account_id int not null, url text not null);
-create table batches (queue text not null, batch text not null, account_id int not null);
+create table batches (queue text not null, batch text not null, size int not null, account_id int not null);
 create index batches_account on batches (account_id);
 create table jobs (id serial primary key, queue text not null, payload jsonb not null, traceparent text not null, state text not null default 'ready');
 create index jobs_ready on jobs (id) where state = 'ready';

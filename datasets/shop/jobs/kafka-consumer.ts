@@ -31,11 +31,12 @@ export async function startKafkaConsumer(kafka: ShopKafka, handler: JobHandler):
   const admin = client.kafka.admin();
   let stopping = false;
 
-  const work = async (topic: string, partition: number, message: KafkaMessage, first = message): Promise<void> => {
+  const work = async (topic: string, partition: number, message: KafkaMessage, all = [message]): Promise<void> => {
     const queue = queueOf.get(topic);
     try {
       const payload = JSON.parse(message.value?.toString('utf8') ?? '{}') as Payload;
-      if (queue !== undefined) await handler({ queue, payload }, `${partition}-${first.offset}`);
+      if (queue !== undefined)
+        await handler({ queue, payload }, { id: `${partition}-${all[0]!.offset}`, size: all.length });
     } catch {
       // Given up, as on the table; to throw would make kafkajs hand it over again and again.
     }
@@ -53,7 +54,7 @@ export async function startKafkaConsumer(kafka: ShopKafka, handler: JobHandler):
       async eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }) {
         for (const message of batch.messages) {
           if (!isRunning() || isStale()) break;
-          await work(batch.topic, batch.partition, message, batch.messages[0]);
+          await work(batch.topic, batch.partition, message, batch.messages);
           resolveOffset(message.offset);
           await heartbeat();
         }

@@ -19,5 +19,11 @@ export interface JobConsumer {
   stop(): Promise<void>;
 }
 
-/** Does a job; one that rejects was tried once and is given up. `batch` names those that were taken together. */
-export type JobHandler = (job: Job, batch: string) => Promise<void>;
+/** Jobs that were taken together. */
+export interface Batch {
+  readonly id: string;
+  readonly size: number;
+}
+
+/** Does a job; one that rejects was tried once and is given up. */
+export type JobHandler = (job: Job, batch: Batch) => Promise<void>;

@@ -126,7 +126,7 @@ function work(jobs: readonly StoredJob[], handler: JobHandler): Promise<void> {
     async (span) => {
       for (const job of jobs) {
         try {
-          await handler(job, String(first.id));
+          await handler(job, { id: String(first.id), size: jobs.length });
         } catch (error) {
           span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : 'failed' });
         }

@@ -8,7 +8,7 @@ import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { openDatabase } from '../database.ts';
 import { http } from '../instrumented.ts';
 import { openConsumer } from '../jobs/open.ts';
-import type { Job, JobHandler } from '../jobs/port.ts';
+import type { Batch, Job, JobHandler } from '../jobs/port.ts';
 import type { StartService } from '../main.ts';
 
 const FETCH_TIMEOUT_MS = 4_000;
@@ -42,11 +42,12 @@ export const startService: StartService = async ({ others, kafka }) => {
   };
 
   /** Who was in which batch: ground truth, no part of the work, so in no trace. */
-  const note = (job: Job, batch: string): Promise<unknown> =>
+  const note = (job: Job, batch: Batch): Promise<unknown> =>
     context.with(ROOT_CONTEXT, async () =>
-      (await database).query('insert into batches (queue, batch, account_id) values ($1, $2, $3)', [
+      (await database).query('insert into batches (queue, batch, size, account_id) values ($1, $2, $3, $4)', [
         job.queue,
-        batch,
+        batch.id,
+        batch.size,
         Number(job.payload.account),
       ]),
     );
