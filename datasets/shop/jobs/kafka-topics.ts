@@ -22,9 +22,11 @@ export async function createTopics(admin: Admin, kafka: ShopKafka): Promise<void
     await admin.deleteTopics({ topics: present });
   }
   const topics = wanted.map((topic) => ({ topic, numPartitions: PARTITIONS, configEntries: [RETENTION] }));
-  // The broker deletes in the background: the same name is taken for a moment.
+  // The broker deletes in the background: the same name is taken for a moment. To wait for leaders here would fail where it does not
+  // know its new topics yet, and then they exist.
   await until(async () => {
-    if (!(await admin.createTopics({ topics }))) throw new Error(`the topics ${wanted.join(', ')} exist`);
+    if (!(await admin.createTopics({ topics, waitForLeaders: false })))
+      throw new Error(`the topics ${wanted.join(', ')} exist`);
   });
   // Metadata names a leader before that broker knows of it, and kafkajs does not ask again for offsets.
   await until(() => endsOf(admin, kafka));

@@ -282,7 +282,7 @@ describe.skipIf(noKafka)('the shop on Kafka', () => {
     const prefix = `${freshPrefix()}shop`;
     const admin = adminOf(brokers);
     await admin.connect();
-    await admin.createTopics({ topics: [{ topic: `${prefix}.avatars`, numPartitions: 1 }] });
+    await admin.createTopics({ topics: [{ topic: `${prefix}.avatars`, numPartitions: 1 }], waitForLeaders: false });
     try {
       const logger = { info: () => undefined, warn: () => undefined };
       const shop = startShop({ otlpEndpoint: 'http://127.0.0.1:9', logger, kafka: { brokers, prefix } });
