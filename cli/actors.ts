@@ -4,6 +4,7 @@ import { type ActorRow, readActors } from '../runtime/clickhouse/stored-actors.t
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { type Command, ExitCode, parse, UsageError, wholeNumber } from './command.ts';
+import { printJson, printLines } from './terminal.ts';
 
 export const actors: Command = {
   summary: 'who does what over many requests: risk, stages, evidence',
@@ -35,8 +36,8 @@ hours for an address, in days for a user.
     const clickhouse = await connectClickHouse(config.clickhouse, { attachOnly: true });
     try {
       const rows = await readActors(clickhouse, { minRisk, key: values.key, limit });
-      const text = values.json === true ? rows.map((row) => JSON.stringify(row)) : rows.map(actorText);
-      process.stdout.write(text.length === 0 ? (values.json === true ? '' : 'no actors\n') : `${text.join('\n')}\n`);
+      if (values.json === true) printJson(...rows);
+      else printLines(rows.length === 0 ? ['no actors'] : rows.flatMap(actorLines));
       return ExitCode.ok;
     } finally {
       await clickhouse.stop();
@@ -44,7 +45,7 @@ hours for an address, in days for a user.
   },
 };
 
-export function actorText(row: ActorRow): string {
+export function actorLines(row: ActorRow): string[] {
   const lines = [
     `${String(row.risk).padStart(3)}  ${row.subject}${row.key === '' ? '' : ` ${row.key}`}  ${row.abuses.join(', ') || 'nothing over a bound'}`,
   ];
@@ -65,5 +66,5 @@ export function actorText(row: ActorRow): string {
   more('where', `${row.service} ${row.operation}`.trim());
   more('when', `${row.start} to ${row.end}`);
   more('traces', row.trace_ids.slice(0, 3).join(', '));
-  return lines.join('\n');
+  return lines;
 }

@@ -9,6 +9,7 @@ import { SpanwardenError } from '../runtime/errors.ts';
 import { sendTests, type TestAnswer } from './alerts/send-test.ts';
 import { type Command, ExitCode, parse, UsageError, wholeNumber } from './command.ts';
 import { CONSOLE_HELP, CONSOLE_OPTIONS, connectConsole } from './console/client.ts';
+import { printJson, printLines } from './terminal.ts';
 
 export const alerts: Command = {
   summary: 'alerts that could not be told, telling them again, a test of every destination',
@@ -63,16 +64,14 @@ ${CONSOLE_HELP}
       dryRun,
       by: console.by,
     });
-    if (values.json === true) print([JSON.stringify(answer)]);
+    if (values.json === true) printJson(answer);
     else {
       const many = answer.replayed.length === 1 ? '1 alert' : `${answer.replayed.length} alerts`;
-      print([...answer.replayed.map(line), `${many} ${dryRun ? 'would be' : 'will be'} sent again`]);
+      printLines([...answer.replayed.map(line), `${many} ${dryRun ? 'would be' : 'will be'} sent again`]);
     }
     return ExitCode.ok;
   },
 };
-
-const print = (lines: readonly string[]): void => void process.stdout.write(`${lines.join('\n')}\n`);
 
 const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
@@ -93,10 +92,10 @@ async function listDead(
   const clickhouse = await connectClickHouse(config.clickhouse, { attachOnly: true });
   try {
     const found = await readDeadLetters(clickhouse, filter);
-    if (json === true) print(found.map((one) => JSON.stringify(one)));
-    else if (found.length === 0) print(['no dead letters']);
+    if (json === true) printJson(...found);
+    else if (found.length === 0) printLines(['no dead letters']);
     else
-      print(
+      printLines(
         found.map(({ alert, delivery }) =>
           line({
             alertId: alert.id,
@@ -132,7 +131,8 @@ async function test(only: string | undefined, file: string | undefined, json: bo
   if (only !== undefined && !names.includes(only))
     throw new UsageError(`no destination '${only}'; there are ${names.join(', ')}`);
   const answers = await sendTests(config.alerts, config.clickhouse.database, only);
-  print(answers.map((one) => (json === true ? JSON.stringify(one) : answerLine(one))));
+  if (json === true) printJson(...answers);
+  else printLines(answers.map(answerLine));
   return answers.every(({ delivered }) => delivered) ? ExitCode.ok : ExitCode.failed;
 }
 

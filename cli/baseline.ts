@@ -8,6 +8,7 @@ import { SpanwardenError } from '../runtime/errors.ts';
 import type { AnsweredRequest, BaselineRequest } from '../schemas/baselines/request.ts';
 import { type Command, ExitCode, parse, UsageError } from './command.ts';
 import { CONSOLE_HELP, CONSOLE_OPTIONS, type ConsoleClient, connectConsole } from './console/client.ts';
+import { printJson, printLines } from './terminal.ts';
 
 const OPTIONS = {
   ...CONSOLE_OPTIONS,
@@ -65,7 +66,6 @@ ${CONSOLE_HELP}
   },
 };
 
-const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const timeOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
 function one(rest: readonly string[], what: string): string {
@@ -74,12 +74,12 @@ function one(rest: readonly string[], what: string): string {
 }
 
 function asked({ request }: { readonly request: BaselineRequest }, values: Values): void {
-  if (values.json === true) print(JSON.stringify({ request }));
+  if (values.json === true) printJson({ request });
   else
-    print(
+    printLines([
       `asked: ${request.kind}${request.version === '' ? '' : ` ${request.version}`} (${request.id}); ` +
         `'spanwarden baseline requests' shows what the trainer answers`,
-    );
+    ]);
 }
 
 const ACTS: Readonly<
@@ -88,23 +88,22 @@ const ACTS: Readonly<
   async versions(client, _rest, values) {
     const { current, versions } = await client.get<{ current: string; versions: Manifest[] }>('baseline/versions');
     if (values.json === true) {
-      for (const manifest of versions) print(JSON.stringify({ ...manifest, current: manifest.version === current }));
+      printJson(...versions.map((manifest) => ({ ...manifest, current: manifest.version === current })));
       return;
     }
-    for (const { version, createdMs, segments, alerting, kind, source, held } of versions) {
+    if (versions.length === 0) return printLines(['no versions yet']);
+    const lines = versions.map(({ version, createdMs, segments, alerting, kind, source, held }) => {
       const from = source === undefined || source === '' ? '' : ` of ${source}`;
       const state = version === current ? 'current' : alerting ? '' : 'learning';
-      print(
-        [
-          version,
-          timeOf(createdMs),
-          state.padEnd(8),
-          `${kind ?? 'learned'}${from}${held === true ? ', held' : ''}`,
-          `${segments.toLocaleString('en')} requests`,
-        ].join('  '),
-      );
-    }
-    if (versions.length === 0) print('no versions yet');
+      return [
+        version,
+        timeOf(createdMs),
+        state.padEnd(8),
+        `${kind ?? 'learned'}${from}${held === true ? ', held' : ''}`,
+        `${segments.toLocaleString('en')} requests`,
+      ].join('  ');
+    });
+    printLines(lines);
   },
   async rollback(client, rest, values) {
     const version = one(rest, 'a version');
@@ -120,23 +119,12 @@ const ACTS: Readonly<
   },
   async requests(client, _rest, values) {
     const { requests } = await client.get<{ requests: AnsweredRequest[] }>('baseline/requests');
-    for (const request of requests) {
-      if (values.json === true) print(JSON.stringify(request));
-      else
-        print(
-          [
-            timeOf(request.atMs),
-            request.kind,
-            request.version,
-            request.by,
-            request.answer.state,
-            request.answer.message,
-          ]
-            .filter((part) => part !== '')
-            .join('  '),
-        );
-    }
-    if (requests.length === 0 && values.json !== true) print('nothing was asked');
+    if (values.json === true) return printJson(...requests);
+    if (requests.length === 0) return printLines(['nothing was asked']);
+    const lines = requests.map(({ atMs, kind, version, by, answer: { state, message } }) =>
+      [timeOf(atMs), kind, version, by, state, message].filter((part) => part !== '').join('  '),
+    );
+    printLines(lines);
   },
   async export(client, rest, values) {
     if (rest.length > 1) throw new UsageError('export takes one version');
@@ -149,7 +137,7 @@ const ACTS: Readonly<
     }
     if (values.out.endsWith('.gz')) await pipeline(body, createGzip(), createWriteStream(values.out));
     else await pipeline(body, createWriteStream(values.out));
-    print(`${values.out}: version ${answer.headers.get('x-baseline-version')}`);
+    printLines([`${values.out}: version ${answer.headers.get('x-baseline-version')}`]);
   },
   async import(client, rest, values) {
     const file = one(rest, 'a file');

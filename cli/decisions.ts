@@ -8,6 +8,7 @@ import { type Command, durationMs, ExitCode, parse, UsageError, wholeNumber } fr
 import { CONSOLE_HELP, CONSOLE_OPTIONS, connectConsole } from './console/client.ts';
 import { type Asked, readListed, readReported, reportedSince } from './decisions/reading.ts';
 import { simulateReport } from './decisions/report.ts';
+import { printJson, printLines } from './terminal.ts';
 
 const STATES: readonly Decision['state'][] = ['simulated', 'enforced', 'refused', 'undone', 'expired'];
 
@@ -52,9 +53,9 @@ ${CONSOLE_HELP}
       const dryRun = values['dry-run'] === true;
       const body = { about, by: console.by, comment: values.comment ?? '', dryRun };
       const answer = await console.send<UndoneDecisions>('POST', 'decisions/undo', body);
-      if (values.json === true) print([JSON.stringify(answer)]);
+      if (values.json === true) printJson(answer);
       else
-        print([
+        printLines([
           ...answer.decisions.map((one) => line(one)),
           dryRun ? 'not done: --dry-run' : `${answer.action.about}: what is decided about it is lifted`,
         ]);
@@ -81,22 +82,24 @@ ${CONSOLE_HELP}
       if (isReport) {
         const reported = await readReported(clickhouse, asked);
         const span = { sinceMs: reportedSince(asked), nowMs };
-        if (values.json === true) print([...reported.made, ...reported.refused].map((one) => JSON.stringify(one)));
-        else print(simulateReport(reported, config.response.mode, span));
+        if (values.json === true) printJson(...reported.made, ...reported.refused);
+        else printLines(simulateReport(reported, config.response.mode, span));
         return ExitCode.ok;
       }
       const { found, isCut } = await readListed(clickhouse, asked);
-      if (values.json === true) print(found.map((one) => JSON.stringify(one)));
-      else if (found.length === 0) print(['no decisions']);
-      else print([...found.map((one) => line(one)), ...(isCut ? [`the newest ${asked.most}: --most shows more`] : [])]);
+      if (values.json === true) printJson(...found);
+      else if (found.length === 0) printLines(['no decisions']);
+      else
+        printLines([
+          ...found.map((one) => line(one)),
+          ...(isCut ? [`the newest ${asked.most}: --most shows more`] : []),
+        ]);
       return ExitCode.ok;
     } finally {
       await clickhouse.stop();
     }
   },
 };
-
-const print = (lines: readonly string[]): void => void process.stdout.write(`${lines.join('\n')}\n`);
 
 const line = (one: Decision): string =>
   [

@@ -4,6 +4,7 @@ import { type BudgetRow, type DigestRow, type RateRow, readDigest } from '../run
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
 import { type Command, ExitCode, parse, UsageError, wholeNumber } from './command.ts';
+import { printJson, printLines } from './terminal.ts';
 
 export const digest: Command = {
   summary: 'what was odd but told nobody, ranked; target and realised rate of alerts',
@@ -32,11 +33,11 @@ strangest. Above them how many false alerts chance may cause, how many it does, 
     const clickhouse = await connectClickHouse(config.clickhouse, { attachOnly: true });
     try {
       const said = await readDigest(clickhouse, day, most);
-      process.stdout.write(
-        values.json === true
-          ? `${JSON.stringify({ day, ...said })}\n`
-          : `${[ratesText(said.budget, said.rates), ...said.entries.map(entryText)].join('\n')}\n${said.entries.length === 0 ? `nothing on ${day}\n` : ''}`,
-      );
+      if (values.json === true) printJson({ day, ...said });
+      else {
+        printLines([...ratesLines(said.budget, said.rates), ...said.entries.flatMap(entryLines)]);
+        if (said.entries.length === 0) printLines([`nothing on ${day}`]);
+      }
       return ExitCode.ok;
     } finally {
       await clickhouse.stop();
@@ -54,8 +55,8 @@ function dayOf(text: string | undefined): string {
 
 const short = (value: number): string => (value === 0 ? '0' : Number(value.toPrecision(2)).toString());
 
-export function ratesText(budget: BudgetRow | null, rates: readonly RateRow[]): string {
-  if (budget === null && rates.length === 0) return 'budget      nothing was judged yet';
+function ratesLines(budget: BudgetRow | null, rates: readonly RateRow[]): string[] {
+  if (budget === null && rates.length === 0) return ['budget      nothing was judged yet'];
   const lines: string[] = [];
   if (budget !== null) {
     lines.push(
@@ -67,10 +68,10 @@ export function ratesText(budget: BudgetRow | null, rates: readonly RateRow[]): 
       `p ≤ ${short(nominal).padEnd(7)} ${short(realised)} of ${segments.toLocaleString('en')} requests (${short(realised / nominal)}× as promised)`,
     );
   }
-  return lines.join('\n');
+  return lines;
 }
 
-function entryText(row: DigestRow): string {
+function entryLines(row: DigestRow): string[] {
   const clients =
     row.clients.length === 0
       ? 'client unknown'
@@ -81,5 +82,5 @@ function entryText(row: DigestRow): string {
     `     expected  ${row.expected}`,
     `     seen      ${row.seen}`,
     `     trace     ${row.trace_id}, ${row.first_seen} to ${row.last_seen}`,
-  ].join('\n');
+  ];
 }

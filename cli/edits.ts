@@ -8,6 +8,7 @@ import { CONSOLE_HELP, CONSOLE_OPTIONS, type ConsoleClient, connectConsole } fro
 import { CLAUSE_OPTIONS, type ClauseValues, editOf, expiryOf, withGiven } from './edits/build.ts';
 import { editLine, editStory, type ShownEdit } from './edits/words.ts';
 import { sayWord } from './incidents/word.ts';
+import { printJson, printLines } from './terminal.ts';
 
 const OPTIONS = {
   ...CONSOLE_OPTIONS,
@@ -81,20 +82,18 @@ ${CONSOLE_HELP}
   },
 };
 
-const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const one = (rest: readonly string[], what: string): string => {
   if (rest.length !== 1) throw new UsageError(`it takes ${what}`);
   return rest[0]!;
 };
 
 function show(written: ShownEdit, values: Values, dry: boolean): void {
-  if (values.json === true) print(JSON.stringify(written));
-  else {
-    print(editStory(written));
-    print(
+  if (values.json === true) printJson(written);
+  else
+    printLines([
+      ...editStory(written),
       dry ? 'not written: --dry-run' : 'written: in force with the version that the trainer publishes within seconds',
-    );
-  }
+    ]);
 }
 
 async function write(client: ConsoleClient, edit: EditInput, values: Values, preview = false): Promise<void> {
@@ -133,16 +132,16 @@ const ACTS: Readonly<
 > = {
   async list(client, _rest, values) {
     const { edits: all } = await client.get<{ edits: ShownEdit[] }>(`edits?all=${values.all === true ? 1 : 0}`);
-    for (const edit of all) print(values.json === true ? JSON.stringify(edit) : editLine(edit, Date.now()));
-    if (all.length === 0 && values.json !== true) print('no edits');
+    if (values.json === true) printJson(...all);
+    else printLines(all.length === 0 ? ['no edits'] : all.map((edit) => editLine(edit, Date.now())));
   },
   async show(client, rest, values) {
     const found = await client.get<ShownEdit & { revisions: ShownEdit[] }>(
       `edits/${encodeURIComponent(one(rest, 'an id'))}`,
     );
-    if (values.json === true) return print(JSON.stringify(found));
-    print(editStory(found));
-    for (const edit of found.revisions.slice(1)) print(`  before    ${editLine(edit, Date.now())}`);
+    if (values.json === true) return printJson(found);
+    const before = found.revisions.slice(1).map((edit) => `  before    ${editLine(edit, Date.now())}`);
+    printLines([...editStory(found), ...before]);
   },
   async approve(client, rest, values) {
     if (rest.length !== 0 && rest.length !== 2)
@@ -180,7 +179,8 @@ const ACTS: Readonly<
   async draft(client, rest, values) {
     const name = encodeURIComponent(one(rest, "a signature ('POST /checkout #1')"));
     const { edit } = await client.get<{ edit: EditInput }>(`baseline/draft?signature=${name}`);
-    process.stdout.write(values.json === true ? `${JSON.stringify(edit)}\n` : stringify(edit));
+    if (values.json === true) printJson(edit);
+    else printLines(stringify(edit).trimEnd().split('\n'));
   },
   async retire(client, rest, values) {
     const id = one(rest, 'an id');

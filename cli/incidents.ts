@@ -7,8 +7,9 @@ import type { IncidentActionKind } from '../schemas/log/incident-action.ts';
 import { type Command, ExitCode, parse, UsageError, wholeNumber } from './command.ts';
 import { CONSOLE_HELP, CONSOLE_OPTIONS, connectConsole } from './console/client.ts';
 import { expiryOf } from './edits/build.ts';
-import { type IncidentRow, incidentJson, incidentLine, incidentStory } from './incidents/story.ts';
+import { type IncidentRow, incidentLine, incidentObject, incidentStory } from './incidents/story.ts';
 import { sayWord } from './incidents/word.ts';
+import { printJson, printLines } from './terminal.ts';
 
 const CLASSES = ['security', 'operational', 'telemetry', 'inventory'];
 
@@ -76,13 +77,9 @@ ${CONSOLE_HELP}
         id === undefined
           ? await list(clickhouse, values.class, values.open ?? false, most)
           : await show(clickhouse, id);
-      const text =
-        values.json === true
-          ? rows.map(incidentJson)
-          : id === undefined
-            ? rows.map(incidentLine)
-            : rows.map(incidentStory);
-      process.stdout.write(text.length > 0 ? `${text.join('\n')}\n` : 'no incidents\n');
+      if (values.json === true) printJson(...rows.map(incidentObject));
+      else if (rows.length === 0) printLines(['no incidents']);
+      else printLines(id === undefined ? rows.map(incidentLine) : rows.flatMap(incidentStory));
       return ExitCode.ok;
     } finally {
       await clickhouse.stop();

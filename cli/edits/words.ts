@@ -22,7 +22,7 @@ export const editLine = ({ document, summary }: ShownEdit, nowMs: number): strin
   );
 };
 
-export function editStory({ document, summary, incidentId, preview }: ShownEdit): string {
+export function editStory({ document, summary, incidentId, preview }: ShownEdit): string[] {
   const { id, revision, state, owner, by, atMs, expiresMs, comment } = document;
   return [
     `${id} revision ${revision}: ${summary}`,
@@ -31,7 +31,7 @@ export function editStory({ document, summary, incidentId, preview }: ShownEdit)
     ...(comment === '' ? [] : [`  comment   ${comment}`]),
     ...(incidentId === '' ? [] : [`  incident  ${incidentId}`]),
     ...(preview === null ? [] : previewLines(preview)),
-  ].join('\n');
+  ];
 }
 
 export function previewLines({ judgedAgain, stored, why }: Preview): string[] {
@@ -68,6 +68,6 @@ function judgedLines(preview: EditPreview): string[] {
       ),
     ...examples
       .slice(0, 3)
-      .map(({ traceId, before, after }) => `e.g. ${traceId}\n      without  ${before}\n      with     ${after}`),
+      .flatMap(({ traceId, before, after }) => [`e.g. ${traceId}`, `  without  ${before}`, `  with     ${after}`]),
   ];
 }

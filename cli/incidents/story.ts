@@ -1,4 +1,4 @@
-/** An incident in words, for a terminal: nothing that steers one is written as it came. */
+/** An incident in words, for a terminal. */
 import { plain } from '../../responder/alerts/text.ts';
 import type { IncidentFinding } from '../../schemas/alerts/incident.ts';
 import type { ChainLine, ClientRecord } from '../../schemas/log/verdict.ts';
@@ -67,30 +67,28 @@ export interface IncidentRow {
 const addressOf = ({ client_address: address, client_confidence: confidence }: IncidentRow): string =>
   address === '' ? 'unknown' : confidence === 'high' || confidence === 'medium' ? address : `${address}?`;
 
-/** JSON escapes what is below a space, not what else steers a terminal. */
-export const incidentJson = (row: IncidentRow): string =>
-  JSON.stringify({ ...row, client: JSON.parse(row.client), findings: JSON.parse(row.findings) }).replace(
-    /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+/** What `--json` prints: what is JSON inside the row is read. */
+export const incidentObject = (row: IncidentRow): object => ({
+  ...row,
+  client: JSON.parse(row.client),
+  findings: JSON.parse(row.findings),
+});
 
 /** One line of a list. */
 export const incidentLine = (row: IncidentRow): string =>
-  plain(
-    [
-      row.id,
-      (row.review === 'new' || row.review === row.state ? row.state : `${row.state}, ${row.review}`).padEnd(8),
-      row.class.padEnd(11),
-      row.start,
-      addressOf(row).padEnd(15),
-      (row['stages.stage'].at(-1) ?? '–').padEnd(16),
-      `risk ${Math.round(row.risk)}`.padEnd(8),
-      `${row.trace_count} traces`,
-      row.title,
-    ].join('  '),
-  );
+  [
+    row.id,
+    (row.review === 'new' || row.review === row.state ? row.state : `${row.state}, ${row.review}`).padEnd(8),
+    row.class.padEnd(11),
+    row.start,
+    addressOf(row).padEnd(15),
+    (row['stages.stage'].at(-1) ?? '–').padEnd(16),
+    `risk ${Math.round(row.risk)}`.padEnd(8),
+    `${row.trace_count} traces`,
+    row.title,
+  ].join('  ');
 
-export function incidentStory(row: IncidentRow): string {
+export function incidentStory(row: IncidentRow): string[] {
   const findings = JSON.parse(row.findings) as IncidentFinding[];
   const lines = [
     `${row.title}`,
@@ -138,7 +136,7 @@ export function incidentStory(row: IncidentRow): string {
     ),
     ...(row.trace_ids.length === 0 ? [] : ['  traces', ...row.trace_ids.map((id) => `            ${id}`)]),
   ];
-  return lines.map(plain).join('\n');
+  return lines;
 }
 
 function clientText(row: IncidentRow): string {

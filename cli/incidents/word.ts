@@ -1,8 +1,8 @@
 /** An operator's word on an incident, over the console. */
-import { plain } from '../../responder/alerts/text.ts';
 import type { IncidentActionKind } from '../../schemas/log/incident-action.ts';
 import type { ConsoleClient } from '../console/client.ts';
 import { editStory, type ShownEdit } from '../edits/words.ts';
+import { printJson, printLines } from '../terminal.ts';
 
 export interface WordValues {
   readonly comment?: string | undefined;
@@ -44,16 +44,14 @@ export async function sayWord(
     dryRun,
     preview: values['no-preview'] !== true,
   });
-  if (values.json === true) return void process.stdout.write(`${JSON.stringify(answer)}\n`);
+  if (values.json === true) return printJson(answer);
   const { incident, edit, left = [] } = answer;
-  const lines = [plain(`${incident.id}  ${incident.title}`), `  ${dryRun ? 'would be ' : ''}${SAID[action]}`];
-  if (edit !== undefined) lines.push(editStory(edit));
+  const lines = [`${incident.id}  ${incident.title}`, `  ${dryRun ? 'would be ' : ''}${SAID[action]}`];
+  if (edit !== undefined) lines.push(...editStory(edit));
   if (left.length > 0)
     lines.push(
-      plain(
-        `  not approved by it, and still told: ${left.map((one) => `${one.kind} ${one.explanationKey}`).join('; ')}`,
-      ),
+      `  not approved by it, and still told: ${left.map((one) => `${one.kind} ${one.explanationKey}`).join('; ')}`,
     );
   if (dryRun) lines.push('not done: --dry-run');
-  process.stdout.write(`${lines.join('\n')}\n`);
+  printLines(lines);
 }

@@ -11,6 +11,7 @@ import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { DecisionAction } from '../../schemas/log/decision-action.ts';
 import { STAGES } from '../../schemas/log/kill-chain.ts';
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
+import { withoutSteering } from '../../traces/steering.ts';
 import { type BookSnapshot, createBook, type DecisionKey, isInForce } from './book.ts';
 import { createCases } from './cases.ts';
 import { createDueQueue } from './due.ts';
@@ -87,12 +88,10 @@ const MOST_TEXT = 300;
 /** Who undoes where no operator does. */
 const SELF = 'spanwarden';
 
-/** One line without control characters: texts come from telemetry. */
+/** One line of a bounded length: texts come from telemetry. */
 const clean = (text: string, most = MOST_TEXT): string =>
-  text
-    .slice(0, 4 * most)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ')
+  withoutSteering(text.slice(0, 4 * most), () => ' ')
+    .replace(/ {2,}/g, ' ')
     .slice(0, most);
 
 export function createDecisionCore(

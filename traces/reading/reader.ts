@@ -25,6 +25,7 @@ import { NO_TEMPLATES, type PathTemplates } from '../operations/learned-template
 import { createOperations } from '../operations/operation.ts';
 import { learnPath, type PathTrie } from '../operations/path-trie.ts';
 import { ParameterSource, PLACE_STRIDE, type Segment, type SegmentSpans, type Symbols } from '../segment.ts';
+import { withoutSteering } from '../steering.ts';
 import { createCalledAddress } from './called-address.ts';
 import { createEvidence } from './client-evidence.ts';
 import { createEmitter } from './emit.ts';
@@ -109,10 +110,6 @@ function isException(bytes: Uint8Array, start: number): boolean {
   for (let i = 0; i < EXCEPTION.length; i++) if (bytes[start + i] !== EXCEPTION[i]) return false;
   return true;
 }
-/** Controls, and marks that change the direction of what follows: people read these texts. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-const printable = (text: string): string => text.replace(UNPRINTABLE, '\ufffd');
 const MAX_PRODUCERS = 1024;
 const MAX_HASH = 0x7fffffff;
 
@@ -324,17 +321,17 @@ export function createReader(deps: ReaderDeps): Reader {
       client = evidence.resolve(slots, service, kind);
       if (trie !== null && !handedOver && client.address !== null)
         pathClient = 1 + (hashText(client.address) % MAX_HASH);
-      user = hasText(slots, Attribute.user) ? printable(textIn(Attribute.user)) : null;
-      session = hasText(slots, Attribute.session) ? printable(textIn(Attribute.session)) : null;
+      user = hasText(slots, Attribute.user) ? withoutSteering(textIn(Attribute.user)) : null;
+      session = hasText(slots, Attribute.session) ? withoutSteering(textIn(Attribute.session)) : null;
       account = user;
     } else if (hasText(slots, Attribute.user)) {
-      const named = printable(textIn(Attribute.user));
+      const named = withoutSteering(textIn(Attribute.user));
       if (named !== userInside) usersInside++;
       userInside = named;
       account ??= named;
     }
     if (!accountIsName && hasText(slots, Attribute.account)) {
-      account = printable(textIn(Attribute.account));
+      account = withoutSteering(textIn(Attribute.account));
       accountIsName = true;
     }
     readUrl(slots, url);

@@ -1,6 +1,6 @@
 /** Actors in ClickHouse: rows as they stand, and a state in parts that survives a save that ended half-way. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { actorText } from '../../../cli/actors.ts';
+import { actorLines } from '../../../cli/actors.ts';
 import { type ActorStateStore, createActorState } from '../../../responder/actor-state.ts';
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
 import { createStore } from '../../../runtime/clickhouse/store.ts';
@@ -65,7 +65,7 @@ describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
     expect(user.seen.length).toBeGreaterThan(0);
     expect(user.risk).toBeGreaterThan(40);
     expect(rows.filter(({ subject, key }) => subject === 'user' && key === 'mallory')).toHaveLength(1);
-    const text = actorText(user);
+    const text = actorLines(user).join('\n');
     expect(text).toContain('user mallory  object-enumeration');
     expect(text).toContain('users behind the address');
     expect(await readActors(server.clickhouse, { minRisk: 100, limit: 10 })).toEqual([]);

@@ -126,7 +126,7 @@ it('an edit reads as a line and as a story, with what it would have changed', ()
     stored: { scored: 9, lookedAt: 2, fewerFindings: 1, silenced: 1 },
     why: 'no baseline',
   };
-  const story = editStory({ ...shown, preview });
+  const story = editStory({ ...shown, preview }).join('\n');
   expect(story).toContain('of 9 stored verdicts, 1 would have fewer findings');
   expect(story).toContain('no baseline');
   expect(story).toContain('comment   moved');
