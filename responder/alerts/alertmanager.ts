@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Alert } from '../../schemas/alerts/incident.ts';
 import type { DestinationOf } from '../../schemas/config/alerts.ts';
 import { type AlertBody, readBody } from './alert-body.ts';
-import type { Format } from './destination.ts';
+import type { Format } from './post.ts';
 import { secretsOf, signedHeaders } from './signature.ts';
 import { chainLines, clientWords, findingWords, isOver, linksOf, severityWord, stageWords } from './telling.ts';
 import { cut, line } from './text.ts';

@@ -1,18 +1,14 @@
 /** A destination of the configuration: what it wants to hear of, and how it is told. */
-import type { Alert } from '../../schemas/alerts/incident.ts';
 import type { AlertDestination, AlertsConfig } from '../../schemas/config/alerts.ts';
 import { createAlertmanager, createAlertmanagerWebhook } from './alertmanager.ts';
 import { createFilter, mayFitLater } from './filter.ts';
 import type { OutboxDestination } from './outbox.ts';
 import { createPagerDuty } from './pagerduty.ts';
-import { type Outgoing, post } from './post.ts';
+import { type Format, type Outgoing, post } from './post.ts';
 import type { AttemptOutcome } from './retry.ts';
 import { createSlack } from './slack.ts';
 import { createTargetGuard, type TargetGuard } from './target-guard.ts';
 import { createWebhook } from './webhook.ts';
-
-/** The request that tells an alert: what is sent is a function of what is kept, so that a replay can make it again. */
-export type Format = (alert: Alert, nowMs: number) => Outgoing;
 
 export interface DestinationDeps {
   readonly now: () => number;

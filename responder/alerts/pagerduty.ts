@@ -2,7 +2,7 @@
 import type { Alert } from '../../schemas/alerts/incident.ts';
 import type { DestinationOf } from '../../schemas/config/alerts.ts';
 import { type AlertBody, readBody } from './alert-body.ts';
-import type { Format } from './destination.ts';
+import type { Format } from './post.ts';
 import { chainLines, clientWords, findingWords, linksOf, severityWord, stageWords } from './telling.ts';
 import { line } from './text.ts';
 

@@ -4,6 +4,7 @@
  */
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { Alert } from '../../schemas/alerts/incident.ts';
 import { type AttemptOutcome, outcomeOf } from './retry.ts';
 import type { TargetGuard } from './target-guard.ts';
 import { line } from './text.ts';
@@ -17,6 +18,9 @@ export interface Outgoing {
   /** Kept out of what is told of the answer, which may repeat them. */
   readonly secrets: readonly string[];
 }
+
+/** The request that tells an alert: what is sent is a function of what is kept, so that a replay can make it again. */
+export type Format = (alert: Alert, nowMs: number) => Outgoing;
 
 export interface PostDeps {
   readonly now: () => number;

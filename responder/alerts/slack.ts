@@ -5,7 +5,7 @@
 import type { Alert } from '../../schemas/alerts/incident.ts';
 import type { DestinationOf } from '../../schemas/config/alerts.ts';
 import { type AlertBody, type AlertData, readBody } from './alert-body.ts';
-import type { Format } from './destination.ts';
+import type { Format } from './post.ts';
 import { chainLines, clientWords, linksOf, stageWords } from './telling.ts';
 import { line, plain, when } from './text.ts';
 
