@@ -33,5 +33,6 @@ export const abstainingStructure = (): StructureModel => ({
   },
   chains: () => ({ expected: [], seen: [] }),
   isEntry: () => false,
+  mayEnter: () => true,
   leaveOneOut: () => [],
 });

@@ -116,6 +116,8 @@ export interface Model {
 export interface StructureModel extends Model {
   /** Whether requests enter with this call as a rule: an entry whose parent has not come waits for none. */
   isEntry(label: number): boolean;
+  /** Whether they may: as a rule, or never learned, of a service that requests enter. */
+  mayEnter(label: number): boolean;
   /** Best match of the segment; called after score() on the same segment. */
   match(segment: Segment, out: StructureMatch): void;
   /**

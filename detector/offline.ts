@@ -22,6 +22,7 @@ import type { Assembler, AssemblerSink } from '../traces/assembly/contract.ts';
 import type { PathTemplates } from '../traces/operations/learned-templates.ts';
 import type { Segment, SegmentSpans, Symbols } from '../traces/segment.ts';
 import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict } from './core/attributed.ts';
+import { withEntry } from './core/missing-entry.ts';
 import type { OfflineIncidents } from './offline-incidents.ts';
 import { createOfflineOrigins } from './offline-origins.ts';
 
@@ -177,7 +178,7 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
     const judgement = baseline.judge(segment, JudgementStage.absence);
     const asks = segment.producers.length > 0;
     let verdict = toVerdict(spans, segment, judgement, version, VerdictStage.absenceJudged, asks ? 'pending' : 'none');
-    verdict = { ...verdict, anomalous: verdict.p <= alpha };
+    verdict = withEntry({ ...verdict, anomalous: verdict.p <= alpha }, segment, baseline.models.structure);
     if (first) {
       facts.segments++;
       shifts.add(baseline.models.timing, segment, spans.firstOffset);

@@ -1,5 +1,6 @@
 /** The structure model of one version: scores a segment, matches it, and gives back the lines it is made of. */
 import type { Finding } from '../../schemas/log/verdict.ts';
+import { SpanKind } from '../../schemas/otlp/fields.ts';
 import type { Symbols } from '../../traces/segment.ts';
 import { createMatcher, type Matched } from '../match/index.ts';
 import { type CoverageRow, type Evidence, JudgementStage, NO_FINDINGS, type StructureModel } from '../model.ts';
@@ -30,6 +31,18 @@ function entryLabels(tables: Tables): Set<number> {
   return found;
 }
 
+/** By label, whether requests may enter with it: learned ones as a rule do, others where their service has such. */
+function entryTest(tables: Tables, entries: ReadonlySet<number>): (label: number) => boolean {
+  const { labels, symbols } = tables;
+  const learned = new Set(labels.map(({ id }) => id));
+  const services = new Set([...entries].map((label) => symbols.labelOf(label).service));
+  return (label) => {
+    if (learned.has(label)) return entries.has(label);
+    const { service, kind } = symbols.labelOf(label);
+    return (kind === SpanKind.server || kind === SpanKind.unspecified) && services.has(service);
+  };
+}
+
 /** Severity, observed share, weighted 1/p of all but order. */
 const MEMO_WIDTH = 3;
 
@@ -52,6 +65,7 @@ export function createModel(lines: Readonly<StructureLines>, symbols: Symbols, f
   let pending = from === undefined ? lines : undefined;
   let kept = from;
   const entries = entryLabels(tables);
+  const mayEnter = entryTest(tables, entries);
   const space = createLocalSpace(tables);
   const local = createLocalResult();
   const order = createOrderResult();
@@ -176,6 +190,7 @@ export function createModel(lines: Readonly<StructureLines>, symbols: Symbols, f
     },
 
     isEntry: (label) => entries.has(label),
+    mayEnter,
     leaveOneOut: (familyKey) => matcher.leaveOneOut(familyKey),
     entries() {
       kept ??= packEntries(linesToEntries(pending!));

@@ -16,6 +16,7 @@ import { endMsOf, type Segment, type SegmentSpans, spanIdHex } from '../../trace
 import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './attributed.ts';
 import { createGathering, type Gathering, type Producer } from './gathering.ts';
 import { createJudgedCounter } from './judged-counts.ts';
+import { isEntryMissing, withEntry } from './missing-entry.ts';
 import { createOriginAnswerer } from './origins.ts';
 import { type StoryDeps, storyOf } from './story.ts';
 import { createWindows } from './windows.ts';
@@ -150,6 +151,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     const unasked = before?.gathering.add(segment.producers) ?? [];
     const originState = asks ? (before?.verdict.originState ?? 'pending') : 'none';
     let verdict = toVerdict(spans, segment, judged, baseline?.version ?? '', verdictStage, originState);
+    if (baseline !== null) verdict = withEntry(verdict, segment, baseline.models.structure);
     if (before !== undefined && before.verdict.originState !== 'pending')
       verdict = withOrigins(verdict, before.gathering.clients, before.gathering.complete);
     const finding = isFinding(verdict);
@@ -196,7 +198,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       entrySpanId: spans.entrySpanId,
       producerSpans: producers,
       clients: verdict.origins.length > 0 ? verdict.origins : [verdict.client],
-      state: verdict.originState,
+      state: isEntryMissing(verdict) ? 'unknown' : verdict.originState,
     });
   }
 

@@ -1,4 +1,5 @@
 /** Two detectors' cores over one log of four partitions: questions and answers meet their owners as in production. */
+import type { BaselineEntry } from '../../../baseline/model.ts';
 import { createCore } from '../../../detector/core/core.ts';
 import { assemblySection } from '../../../schemas/config/assembly.ts';
 import { configSchema } from '../../../schemas/config/index.ts';
@@ -9,6 +10,7 @@ import { createAssembler } from '../../../traces/assembly/assembler.ts';
 import { createForeignTest } from '../../../traces/attribution/foreign.ts';
 import { createReadingKit } from '../../../traces/kit.ts';
 import { EPOCH_MS, tracesData, type WireSpan } from '../traces/otlp.ts';
+import { loadInto } from './traffic.ts';
 
 const PARTITIONS = 4;
 const STEP_MS = 100;
@@ -21,6 +23,8 @@ export interface DetectorsOptions {
   readonly attribution?: object;
   readonly originWaitMs?: number;
   readonly maxRemembered?: number;
+  /** Of the version that judges; without them there is none. */
+  readonly entries?: readonly BaselineEntry[];
   /** The store: clients of the segment that a span is in. */
   clientsOf?(ask: OriginAsk, verdicts: ReadonlyMap<string, Verdict>): readonly ClientRecord[];
 }
@@ -38,6 +42,7 @@ export function createDetectors(options: DetectorsOptions = {}) {
 
   const cores = [0, 1].map(() => {
     const kit = createReadingKit(configSchema.parse({ attribution: options.attribution ?? {} }));
+    const baseline = options.entries === undefined ? null : loadInto(options.entries, kit);
     const core = createCore(
       { assembly, originWaitMs: options.originWaitMs ?? 8_000, maxRemembered: options.maxRemembered ?? 1_000 },
       {
@@ -46,7 +51,7 @@ export function createDetectors(options: DetectorsOptions = {}) {
         segment: kit.segment,
         read: kit.reader.read,
         isSensitive: () => false,
-        versionAt: () => null,
+        versionAt: () => baseline,
       },
       {
         store(verdict) {
