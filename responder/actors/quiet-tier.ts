@@ -3,6 +3,7 @@
  * event, and is kept only for those with signals). Without signals there is no evidence, so that no test needs state here.
  */
 import type { PartSource } from './parts.ts';
+import { createRowIndex } from './row-index.ts';
 
 const LOG2_ROWS = 13;
 export const BLOCK_ROWS = 1 << LOG2_ROWS;
@@ -131,10 +132,6 @@ const EVICTION_LOOKS = 32;
 
 /** `name`: of its parts in a snapshot. `onEvict`: whoever links to the row. */
 export function createQuietTier(name: string, maxRows: number): QuietTier {
-  let log2 = 10;
-  while (1 << log2 < maxRows * 1.5) log2++;
-  const mask = (1 << log2) - 1;
-  const index = new Uint32Array(1 << log2);
   const blocks: QuietBlock[] = [];
   let size = 0;
   let evicted = 0;
@@ -142,37 +139,10 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
   let added = false;
   let copies: { name: string; bytes: Uint8Array }[] = [];
 
-  const keysOf = (row: number): QuietBlock => blocks[row >>> LOG2_ROWS]!;
-
-  function find(keyA: number, keyB: number): number {
-    for (let at = keyB & mask; ; at = (at + 1) & mask) {
-      const row = index[at]! - 1;
-      if (row < 0) return -1;
-      const block = keysOf(row);
-      const i = row & ROW_MASK;
-      if (block.keyA[i] === keyA && block.keyB[i] === keyB) return row;
-    }
-  }
-
-  function insert(keyB: number, row: number): void {
-    let at = keyB & mask;
-    while (index[at] !== 0) at = (at + 1) & mask;
-    index[at] = row + 1;
-  }
-
-  /** Linear probing without tombstones: what comes after moves up (Knuth 6.4, algorithm R). */
-  function remove(row: number): void {
-    let at = keysOf(row).keyB[row & ROW_MASK]! & mask;
-    while (index[at] !== row + 1) at = (at + 1) & mask;
-    for (let next = (at + 1) & mask; index[next] !== 0; next = (next + 1) & mask) {
-      const other = index[next]! - 1;
-      const home = keysOf(other).keyB[other & ROW_MASK]! & mask;
-      if (((next - home) & mask) < ((next - at) & mask)) continue;
-      index[at] = index[next]!;
-      at = next;
-    }
-    index[at] = 0;
-  }
+  const index = createRowIndex(maxRows, {
+    keyA: (row) => blocks[row >>> LOG2_ROWS]!.keyA[row & ROW_MASK]!,
+    keyB: (row) => blocks[row >>> LOG2_ROWS]!.keyB[row & ROW_MASK]!,
+  });
 
   function copy(at: number): void {
     const block = blocks[at]!;
@@ -200,7 +170,7 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
     for (let looked = 0; looked < EVICTION_LOOKS || oldest < 0; looked++) {
       const row = hand;
       hand = hand + 1 === maxRows ? 0 : hand + 1;
-      const block = keysOf(row);
+      const block = blocks[row >>> LOG2_ROWS]!;
       const i = row & ROW_MASK;
       if (block.full[i] !== 0 && looked < maxRows) continue;
       if (block.lastS[i]! < oldestS) {
@@ -208,9 +178,9 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
         oldest = row;
       }
     }
-    remove(oldest);
     const block = writable(oldest);
     const i = oldest & ROW_MASK;
+    index.remove(block.keyB[i]!, oldest);
     clear(block, i);
     evicted++;
     return oldest;
@@ -256,7 +226,7 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
       blocks[at] = block;
       for (let i = 0; i < BLOCK_ROWS; i++) {
         const row = at * BLOCK_ROWS + i;
-        if (row < size) insert(block.keyB[i]!, row);
+        if (row < size) index.insert(block.keyA[i]!, block.keyB[i]!, row);
       }
     },
   };
@@ -271,9 +241,9 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
     get added() {
       return added;
     },
-    find,
+    find: index.find,
     row(keyA, keyB, nowS) {
-      const known = find(keyA, keyB);
+      const known = index.find(keyA, keyB);
       added = known < 0;
       if (known >= 0) return known;
       const row = free();
@@ -283,7 +253,7 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
       block.keyB[i] = keyB;
       block.firstS[i] = nowS;
       block.lastS[i] = nowS;
-      insert(keyB, row);
+      index.insert(keyA, keyB, row);
       return row;
     },
     block: writable,

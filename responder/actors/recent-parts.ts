@@ -1,4 +1,7 @@
-/** Parts of events taken lately: each counts once, however often a replay says it. Two generations of hashes; the older is forgotten. */
+/**
+ * Parts of events taken lately: each counts once, however often a replay says it. Two generations of hashes; the older is forgotten. Kept
+ * are 32 bits of a hash, in a place that 32 others choose: one part in half a billion is taken for another and not counted.
+ */
 import { hashInto } from './hash.ts';
 import { arraySource, type PartSource } from './parts.ts';
 
@@ -8,20 +11,21 @@ export interface RecentParts {
   readonly parts: PartSource;
 }
 
+/** Of a generation, at its end. */
+const FULLEST = 2 / 3;
+
 const lanes = new Uint32Array(2);
 
 /** Remembers at least `most` parts, at most twice as many. */
 export function createRecentParts(most: number, seed: number): RecentParts {
-  let log2 = 8;
-  while (1 << log2 < most * 1.6) log2++;
-  const size = 1 << log2;
-  const mask = size - 1;
-  const generations = [new Uint32Array(2 * size), new Uint32Array(2 * size)] as const;
+  const size = Math.ceil(most / FULLEST);
+  const generations = [new Uint32Array(size), new Uint32Array(size)] as const;
   const counts = new Uint32Array(2); // in use: which generation, how many
-  const has = (table: Uint32Array, a: number, b: number): number => {
-    for (let at = b & mask; ; at = (at + 1) & mask) {
-      if (table[2 * at] === 0) return -1 - at;
-      if (table[2 * at] === a && table[2 * at + 1] === b) return at;
+  /** Its place, or −1 − the place it would have. */
+  const placeOf = (table: Uint32Array, a: number, b: number): number => {
+    for (let at = Math.floor((b * size) / 0x1_0000_0000); ; at = at + 1 === size ? 0 : at + 1) {
+      if (table[at] === 0) return -1 - at;
+      if (table[at] === a) return at;
     }
   };
   return {
@@ -30,12 +34,10 @@ export function createRecentParts(most: number, seed: number): RecentParts {
       const a = lanes[0]!;
       const b = lanes[1]!;
       const newer = generations[counts[0]! as 0 | 1];
-      const place = has(newer, a, b);
+      const place = placeOf(newer, a, b);
       if (place >= 0) return false;
-      if (has(generations[(1 - counts[0]!) as 0 | 1], a, b) >= 0) return false;
-      const at = -1 - place;
-      newer[2 * at] = a;
-      newer[2 * at + 1] = b;
+      if (placeOf(generations[(1 - counts[0]!) as 0 | 1], a, b) >= 0) return false;
+      newer[-1 - place] = a;
       counts[1] = counts[1]! + 1;
       if (counts[1]! >= most) {
         counts[0] = 1 - counts[0]!;
