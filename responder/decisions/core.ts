@@ -377,8 +377,8 @@ export function createDecisionCore(
       }
       const named = caseKey(incident.id, incident.client);
       const isTheirs = client === undefined ? incident.clients.length <= 1 : caseKey(incident.id, client) === named;
-      // others' hits are not theirs
-      const hitMs = cases.get(named)?.hitMs ?? incident.lastHitMs ?? atMs;
+      // others' hits are not theirs, nor the one that opened the incident again
+      const hitMs = cases.get(named)?.hitMs ?? 0;
       tell(caseOf(incident, incident.client, isTheirs ? (incident.lastHitMs ?? atMs) : hitMs), atMs);
       if (client !== undefined && !isTheirs && client.address !== null && incident.clients.includes(client.address))
         tell(caseOf(incident, client, atMs), atMs);

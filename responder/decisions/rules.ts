@@ -19,7 +19,7 @@ export interface Case {
   readonly stages: readonly Stage[];
   readonly client: Pick<ClientRecord, 'address' | 'confidence' | 'user'> & Partial<Pick<ClientRecord, 'reason'>>;
   readonly openedMs: number;
-  /** Log time of this client's last hit. */
+  /** Log time of this client's last hit; 0 = none since it is known here. */
   readonly hitMs: number;
 }
 

@@ -19,6 +19,7 @@ import {
   nameClient,
   newIncident,
   rankOf,
+  stirredMs,
   takeIn,
   toIncident,
 } from './state.ts';
@@ -285,6 +286,8 @@ export function createLifecycle(
     before.judged = '';
     before.occurrences++;
     before.toldStage = -1;
+    // whose doing it is now; whose it was is among the others
+    Object.assign(before, { client: verdict.client, clientEvidenceEndMs: lead.endMs, suspects: [] });
     tellEvent(before.story, entryOf('reopened', appendMs, `occurrence ${before.occurrences}`), limits());
     return before;
   }
@@ -321,7 +324,8 @@ export function createLifecycle(
     if (registry.openCount <= config.maxOpen) return;
     let quietest: IncidentState | undefined;
     for (const state of registry.all()) {
-      if (state.state === 'open' && (quietest === undefined || state.lastHitMs < quietest.lastHitMs)) quietest = state;
+      if (state.state === 'open' && (quietest === undefined || stirredMs(state) < stirredMs(quietest)))
+        quietest = state;
     }
     if (quietest !== undefined) close(quietest, nowMs);
   }
@@ -362,7 +366,7 @@ export function createLifecycle(
     },
     tick(nowMs) {
       for (const state of registry.all()) {
-        const overMs = state.lastHitMs + quietMs(state);
+        const overMs = stirredMs(state) + quietMs(state);
         if (nowMs <= overMs) continue;
         if (state.state === 'open') close(state, overMs);
         else if (state.expecting) registry.endExpecting(state);

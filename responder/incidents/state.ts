@@ -52,6 +52,8 @@ export interface IncidentState {
   openedMs: number;
   /** Log time of the last hit: quiet is counted from here. */
   lastHitMs: number;
+  /** When an operator opened it again, which is no hit, but it is kept open for; 0 = not. */
+  reopenedMs: number;
   closedMs: number;
   traceIds: string[];
   traceCount: number;
@@ -97,6 +99,7 @@ export function newIncident(id: string, verdict: Verdict, lead: Finding, appendM
     endMs: lead.endMs,
     openedMs: appendMs,
     lastHitMs: appendMs,
+    reopenedMs: 0,
     closedMs: 0,
     traceIds: [],
     traceCount: 0,
@@ -122,6 +125,7 @@ export const readState = (state: IncidentState): IncidentState => ({
   story: state.story ?? newStory(),
   release: state.release ?? '',
   judged: state.judged ?? '',
+  reopenedMs: state.reopenedMs ?? 0,
   expecting: state.expecting ?? false,
 });
 
@@ -285,6 +289,9 @@ export function addFindings(state: IncidentState, findings: readonly Finding[]):
   }
 }
 
+/** Quiet is counted from here. */
+export const stirredMs = ({ lastHitMs, reopenedMs }: IncidentState): number => Math.max(lastHitMs, reopenedMs);
+
 /** How much it takes to be told anew: not about security, soft, hard. */
 export const rankOf = (state: IncidentState): number => (state.hard ? 2 : state.class === 'security' ? 1 : 0);
 
@@ -312,6 +319,7 @@ export function takeIn(kept: IncidentState, other: IncidentState): void {
   kept.startMs = Math.min(kept.startMs, other.startMs);
   kept.endMs = Math.max(kept.endMs, other.endMs);
   kept.lastHitMs = Math.max(kept.lastHitMs, other.lastHitMs);
+  kept.reopenedMs = Math.max(kept.reopenedMs, other.reopenedMs);
   kept.p = Math.min(kept.p, other.p);
   kept.severity = Math.max(kept.severity, other.severity);
   for (const finding of other.findings) if (kept.findings.length < MAX_FINDINGS) kept.findings.push(finding);

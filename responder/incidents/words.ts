@@ -52,7 +52,7 @@ export function createWords(
   function reopen(state: IncidentState, appendMs: number): void {
     registry.reopen(state);
     state.occurrences++;
-    state.lastHitMs = Math.max(state.lastHitMs, appendMs); // quiet is counted anew
+    state.reopenedMs = Math.max(state.reopenedMs, appendMs); // quiet is counted anew
     registry.index(state);
     changed(state);
     lifecycle.tellUpdate(state, appendMs);

@@ -150,6 +150,21 @@ describe('a decision', () => {
     expect(states()).toEqual(['enforced', 'expired', 'enforced']);
   });
 
+  it('is not made again when another client opens the incident again', () => {
+    const { core, states, rows } = decidingOf();
+    core.actor(actorOf(), DAY);
+    core.incident(incidentOf(), DAY);
+    core.incident(incidentOf({ revision: 2, state: 'closed', closedMs: DAY + HOUR }), DAY + 2 * HOUR);
+    const later = DAY + 3 * HOUR;
+    core.actor(actorOf({ subject: { kind: 'client', key: '203.0.113.8' }, atMs: later }), later);
+    const second = clientRecord('203.0.113.8');
+    const incident = incidentOf({ revision: 3, lastHitMs: later, clients: [ATTACKER, '203.0.113.8'], occurrences: 2 });
+    core.incident(incident, later, { client: second });
+    core.incident({ ...incident, revision: 4, client: second }, later + 1, { client: second });
+    expect(states()).toEqual(['enforced', 'expired', 'enforced']);
+    expect(rows[2]!.value).toBe('203.0.113.8');
+  });
+
   it('about named operations and about reduced rights names what it is about', () => {
     const { core, rows } = decidingOf({
       rules: [

@@ -24,6 +24,22 @@ describe('a second attacker in an open incident', () => {
     expect(only().story.timeline).toContainEqual(expect.objectContaining({ what: 'client', client: SECOND }));
   });
 
+  it('names whoever brought it back, not who was there before', () => {
+    const { feed, keeper, alerts, only } = keeperOf();
+    feed(verdictOf({ client: FIRST }), DAY);
+    keeper.tick(DAY + 4 * 3_600_000);
+    expect(only().state).toBe('closed');
+    feed(verdictOf({ client: SECOND, appendMs: DAY + 5 * 3_600_000 }));
+    expect(alerts.map(({ event, incident }) => [event, incident.client.address, incident.clients])).toEqual([
+      ['opened', FIRST, [FIRST]],
+      ['closed', FIRST, [FIRST]],
+      ['opened', SECOND, [FIRST, SECOND]],
+    ]);
+    keeper.tick(DAY + 8 * 3_600_000);
+    feed(verdictOf({ client: null, appendMs: DAY + 9 * 3_600_000 }));
+    expect(only()).toMatchObject({ occurrences: 3, client: { address: null, reason: 'no-peer' } });
+  });
+
   it('is an incident of its own when it deviates by another kind', () => {
     const { feed, alerts, rows } = keeperOf();
     feed(verdictOf({ client: FIRST }), DAY);

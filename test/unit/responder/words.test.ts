@@ -127,6 +127,14 @@ describe('an operator', () => {
     expect(new Set(ids).size).toBe(4);
   });
 
+  it('reopens it without a hit: nobody did anything', () => {
+    const { feed, say, only } = keeperOf();
+    feed(verdictOf({ client: '203.0.113.7' }), DAY);
+    say(only().id, 'resolve', DAY + HOUR);
+    say(only().id, 'reopen', DAY + 2 * HOUR);
+    expect(only()).toMatchObject({ state: 'open', lastHitMs: DAY });
+  });
+
   it('names an incident that was merged: the one that took it in is meant', () => {
     const { feed, say, rows, alerts } = keeperOf();
     feed(verdictOf({ client: '203.0.113.1', findings: [findingOf({ explanationKey: 'one' })] }), DAY);
