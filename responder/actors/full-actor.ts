@@ -5,6 +5,7 @@
 import type { AbuseKind, SubjectKind } from '../../schemas/log/actor-record.ts';
 import type { StageMark } from '../../schemas/log/kill-chain.ts';
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
+import { withoutSteering } from '../../traces/steering.ts';
 import { FILTER_WORDS, linearCount, setBit } from './bits.ts';
 import { EVIDENCE_LENGTH } from './evidence.ts';
 
@@ -138,15 +139,11 @@ export function createFullActor(kind: SubjectKind, key: string, firstMs: number,
   };
 }
 
-/** Control characters have no place in what people read; nor has more than some characters of it. */
-export const plainText = (text: string, longest = LONGEST): string => flat(replaced(text, longest));
+/** Of a text from outside: without characters that steer what shows it, and no more than some of it. */
+export const plainText = (text: string, longest = LONGEST): string => flat(withoutSteering(text.slice(0, longest)));
 
 /** A copy: a part of a long text would keep all of it in memory. */
 const flat = (text: string): string => Buffer.from(text).toString();
-
-const replaced = (text: string, longest: number): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  text.slice(0, longest).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 
 export function addName(names: string[], name: string): void {
   if (name === '' || names.length >= MOST_NAMES) return;

@@ -1,0 +1,69 @@
+/** Whether the client of an event is somebody's own: what the watch for our own misconfiguration asks, and what it found. */
+import type { NobodysRange } from './addresses.ts';
+import type { ActorsCoreConfig } from './config.ts';
+import type { Alarm } from './full-actor.ts';
+import { hashInto } from './hash.ts';
+import { keyOf } from './keys.ts';
+import type { Ask } from './notice.ts';
+import { indexIn } from './quiet-tier.ts';
+import { type Scene, tell } from './scene.ts';
+import { Flag, isEstablished, usersOfRow } from './subjects.ts';
+import type { Tables } from './tables.ts';
+import { noticeRecord } from './words.ts';
+
+export interface Attribution {
+  /** A request, whoever made it: a notice is told when our configuration names the wrong clients. */
+  request(): void;
+  /** The client is named, but not by who it is: nobody is blamed. */
+  isMisattributed(): boolean;
+}
+
+const rangeOfFlags = (flags: number): NobodysRange =>
+  (flags & Flag.private) !== 0 ? 'private' : (flags & Flag.cdn) !== 0 ? 'CDN' : '';
+
+export function createAttribution(config: ActorsCoreConfig, seed: number, scene: Scene, tables: Tables): Attribution {
+  const { client, user } = scene;
+  const { clients, full } = tables;
+  const lanes = new Uint32Array(2);
+
+  function rowOf(address: string): number {
+    hashInto(keyOf(address), seed, lanes);
+    return clients.find(lanes[0]!, lanes[1]!);
+  }
+
+  const isStanding = (alarm: Alarm | null | undefined): boolean =>
+    alarm != null && scene.nowMs - alarm.lastMs <= config.quietMs;
+
+  const ask: Ask = {
+    users(address) {
+      const row = rowOf(address);
+      return row < 0 ? 0 : usersOfRow(clients.block(row), indexIn(row));
+    },
+    isAccused(address) {
+      const row = rowOf(address);
+      const place = row < 0 ? -1 : clients.block(row).full[indexIn(row)]! - 1;
+      return place >= 0 && full.at(place).alarms.some((alarm) => isStanding(alarm));
+    },
+    get isLearning() {
+      return scene.learning;
+    },
+    get usersNamed() {
+      return tables.usersNamed.isNamed(scene.event.service);
+    },
+  };
+
+  return {
+    request() {
+      const notice = tables.notices.request(
+        scene.event.client.address,
+        client.present ? rangeOfFlags(client.block.flags[client.i]!) : '',
+        scene.nowMs,
+        user.present && isEstablished(user) ? user.hash : 0,
+        ask,
+      );
+      if (notice !== null) tell(scene, noticeRecord(notice));
+    },
+    isMisattributed: () =>
+      client.present && tables.notices.isMisattributed(client.key, rangeOfFlags(client.block.flags[client.i]!)),
+  };
+}

@@ -1,0 +1,12 @@
+/** Keys of actors as they may be shown and kept: addresses and users come from outside. */
+import { hasSteering } from '../../traces/steering.ts';
+import { plainText } from './full-actor.ts';
+import { hash32 } from './hash.ts';
+
+const LONGEST_KEY = 128;
+
+/** Without characters that steer what shows them, and what is too long by its beginning and its hash. */
+export function keyOf(text: string): string {
+  if (text.length <= LONGEST_KEY && !hasSteering(text)) return text;
+  return `${plainText(text, LONGEST_KEY - 12)}…${hash32(text, 0).toString(16)}`;
+}

@@ -1,0 +1,45 @@
+/** What an event shows of an actor that is kept in full: whom to name, where it goes, how far it got. */
+import type { ClientRecord } from '../../schemas/log/verdict.ts';
+import type { KillChainStep } from '../kill-chain.ts';
+import {
+  addClient,
+  addMark,
+  addName,
+  addTrace,
+  boundedClient,
+  CONFIDENCES,
+  type FullActor,
+  vote,
+} from './full-actor.ts';
+import { plausibleMs, type Scene } from './scene.ts';
+
+export function noteEvent(scene: Scene, actor: FullActor): void {
+  const { event, client, acting } = scene;
+  addTrace(actor, event.client.entryTraceId);
+  vote(actor, event.service, event.operation);
+  if (client.present) {
+    addClient(actor, client.key, client.hash);
+    actor.leastSure = Math.min(actor.leastSure, CONFIDENCES.indexOf(event.client.confidence));
+    if (actor.kind === 'client' || actor.kind === 'user') actor.client = clientFor(scene, actor);
+  } else if (actor.kind === 'user') actor.client = clientFor(scene, actor);
+  if (acting !== null) addName(actor.users, acting);
+  if (event.sampleWeight > actor.sampleWeight) actor.sampleWeight = event.sampleWeight;
+  const plausible = plausibleMs(scene, event.startMs);
+  if (actor.startMs === 0 || plausible < actor.startMs) actor.startMs = plausible;
+  if (plausible > actor.endMs) actor.endMs = plausible;
+}
+
+/** A client is not called by a user whom it signed in as, or who came behind it when it was suspected: that may be a victim. */
+function clientFor({ event, acting }: Scene, actor: FullActor): ClientRecord {
+  const isOwn = actor.kind === 'user' || (event.login === null && actor.usersBefore < 0);
+  return boundedClient(isOwn && acting !== null ? event.client : { ...event.client, user: null });
+}
+
+/** A stage it got to, by what and when; `decades` of evidence. True when that is new. */
+export const mark = (
+  actor: FullActor,
+  by: string,
+  { stage, technique }: KillChainStep,
+  atMs: number,
+  decades: number,
+) => addMark(actor, { stage, technique, by, firstMs: atMs, lastMs: atMs, count: 1 }, decades);

@@ -1,0 +1,131 @@
+/**
+ * What is spread over many clients: the same observations of the client's network and of all clients together, and failed sign-ins of the
+ * account they were aimed at. The second client that fails makes a network or an account an actor.
+ */
+
+import { networkOf } from './addresses.ts';
+import type { Attempts } from './attempts.ts';
+import { filterAdd, filterHas } from './bits.ts';
+import { isAtLeast, observedOf, SUSPECT_DECADES } from './evidence.ts';
+import { addName, CONFIDENCES, createFullActor, type FullActor, Sets } from './full-actor.ts';
+import { hash32 } from './hash.ts';
+import type { Judging } from './judging.ts';
+import { ACTOR_HALF_LIFE_MS, newParty, type Scene } from './scene.ts';
+import { habitOfRequest } from './subjects.ts';
+import type { Tables } from './tables.ts';
+import { PeerClass, Test } from './tests.ts';
+
+const EVERYONE_HALF_LIFE_MS = 1_800_000;
+
+export interface Spread {
+  /** An observation of the client, by its network and by everybody. `accountHash` of a sign-in, 0 when it is none. */
+  test(t: number, kind: number, hit: boolean, accountHash: number): void;
+  /** A sign-in, by its account. */
+  account(account: string, hash: number, succeeded: boolean): void;
+}
+
+export function createSpread(
+  seed: number,
+  scene: Scene,
+  tables: Tables,
+  { judging, attempts }: { readonly judging: Judging; readonly attempts: Attempts },
+): Spread {
+  const { client, user } = scene;
+  const { rates, full, networks, accounts, failures } = tables;
+  const ofNetwork = newParty(PeerClass.network, ACTOR_HALF_LIFE_MS);
+  const ofAccount = newParty(PeerClass.account, ACTOR_HALF_LIFE_MS);
+  const ofEveryone = newParty(PeerClass.everyone, EVERYONE_HALF_LIFE_MS);
+
+  function network(t: number, kind: number, hit: boolean, accountHash: number): FullActor | null {
+    if (!hit && networks.size === 0) {
+      rates.add(PeerClass.network, t, kind, false, client.weight);
+      return null;
+    }
+    const key = networkOf(client.key);
+    const place = networks.get(key) ?? -1;
+    if (place >= 0) {
+      const actor = full.at(place);
+      observeNetwork(actor, t, kind, hit, accountHash);
+      return actor;
+    }
+    rates.add(PeerClass.network, t, kind, hit, client.weight);
+    if (!hit || key === '' || !failures.isSecondInNetwork(hash32(key, seed), client.hash)) return null;
+    networks.set(key, full.add(createFullActor('network', key, scene.nowMs, scene.nowMs)));
+    return null; // what made it an actor is no evidence against it
+  }
+
+  function observeNetwork(actor: FullActor, t: number, kind: number, hit: boolean, accountHash: number): void {
+    const { event } = scene;
+    const fresh = t !== Test.newAccount || !filterHas(actor.sets, Sets.accounts, accountHash);
+    const happened = hit && fresh;
+    ofNetwork.weight = client.weight;
+    ofNetwork.habit = habitOfRequest(scene, t);
+    judging.observe(actor, ofNetwork, t, kind, happened);
+    actor.requests += event.sampleWeight;
+    if (t === Test.newAccount) {
+      attempts.add(actor, event.login!.account, accountHash);
+      if (event.login!.succeeded) attempts.signedIn(actor);
+    }
+    if (happened) judging.judge(actor, PeerClass.network, t, kind);
+  }
+
+  /** What a client, user or network with evidence of its own explains is not spread over everybody. */
+  function everyone(t: number, kind: number, hit: boolean, ofIts: FullActor | null, accountHash: number): void {
+    if (ofIts !== null && isExplained(ofIts, t)) return;
+    if (client.place >= 0 && isExplained(full.at(client.place), t)) return;
+    if (user.place >= 0 && isExplained(full.at(user.place), t)) return;
+    if (tables.everyonePlace < 0)
+      tables.everyonePlace = full.add(createFullActor('everyone', '', scene.nowMs, scene.nowMs));
+    const actor = full.at(tables.everyonePlace);
+    const other = t === Test.foreign ? Test.newAccount : Test.foreign;
+    if (observedOf(actor.cells, t) === 0 && observedOf(actor.cells, other) === 0) forgetWho(actor);
+    ofEveryone.habit = habitOfRequest(scene, t);
+    judging.observe(actor, ofEveryone, t, kind, hit);
+    actor.requests += scene.event.sampleWeight;
+    if (accountHash !== 0) attempts.add(actor, scene.event.login!.account, accountHash);
+    if (hit) judging.judge(actor, PeerClass.everyone, t, kind);
+  }
+
+  const isExplained = (actor: FullActor, t: number): boolean =>
+    judging.isAlarmed(actor, t) || isAtLeast(actor.cells, t, 2 * SUSPECT_DECADES);
+
+  return {
+    test(t, kind, hit, accountHash) {
+      const ofIts = network(t, kind, hit, accountHash);
+      if (t === Test.newAccount || t === Test.foreign) everyone(t, kind, hit, ofIts, accountHash);
+    },
+    account(account, hash, succeeded) {
+      const place = accounts.get(account) ?? -1;
+      if (place < 0) {
+        rates.add(PeerClass.account, Test.newAccount, 0, !succeeded, client.weight);
+        if (succeeded || !failures.isSecondAtAccount(hash, client.hash)) return;
+        accounts.set(account, full.add(createFullActor('account', account, scene.nowMs, scene.nowMs)));
+        return; // what made it an actor is no evidence against it
+      }
+      const actor = full.at(place);
+      const hit = !succeeded && !filterHas(actor.sets, Sets.accounts, client.hash);
+      ofAccount.weight = client.weight;
+      judging.observe(actor, ofAccount, Test.newAccount, 0, hit);
+      actor.requests += scene.event.sampleWeight;
+      filterAdd(actor.sets, Sets.accounts, client.hash);
+      actor.attempts++;
+      addName(actor.accounts, account);
+      if (hit) judging.judge(actor, PeerClass.account, Test.newAccount, 0);
+    },
+  };
+}
+
+/** The evidence against all together is nothing: whoever took part before has no part in what comes. */
+function forgetWho(actor: FullActor): void {
+  if (actor.clients.length === 0) return;
+  actor.clients = [];
+  actor.accounts = [];
+  actor.users = [];
+  actor.traceIds = [];
+  actor.attempts = 0;
+  actor.accountCount = 0;
+  actor.leastSure = CONFIDENCES.length - 1;
+  actor.startMs = 0;
+  actor.endMs = 0;
+  actor.sets.fill(0);
+}

@@ -1,0 +1,116 @@
+/** What is remembered, as a snapshot in parts and read back from one. */
+import type { Held, HeldAlarms } from './held-alarms.ts';
+import { createNoticeWatch, type NoticeState, newNoticeState } from './notice.ts';
+import type { ObjectKindsState } from './object-kinds.ts';
+import { fromJsonBytes, jsonBytes, type Part, type PartSource } from './parts.ts';
+import type { Scene } from './scene.ts';
+import type { Tables } from './tables.ts';
+import { createUsersNamed, type UsersNamed } from './users-named.ts';
+
+const FORMAT = 1;
+
+export interface State {
+  /** Begins a snapshot of this moment; the parts are taken one after the other, events may come in between. */
+  snapshot(): Iterable<Part>;
+  /** What was kept of a snapshot is lost: the next one tells everything. */
+  forgetKept(): void;
+  /** Of an earlier snapshot, `meta` first. Before any event. */
+  restore(part: { readonly name: string; readonly bytes: Uint8Array }): void;
+  /** After all parts were restored: networks and accounts are found by their key again. */
+  link(): void;
+}
+
+interface Meta {
+  readonly format: number;
+  readonly seed: number;
+  readonly nowMs: number;
+  readonly firstMs: number;
+  readonly learning: boolean;
+  readonly everyonePlace: number;
+  readonly counts: Scene['counts'];
+  readonly waiting?: readonly Held[];
+  readonly kinds: ObjectKindsState;
+  readonly notices: NoticeState;
+  readonly usersNamed?: ReturnType<UsersNamed['state']>;
+  readonly sources: Readonly<Record<string, unknown>>;
+}
+
+export function createState(seed: number, scene: Scene, tables: Tables, held: HeldAlarms): State {
+  const { full, networks, accounts, kinds } = tables;
+  const sources: readonly (readonly [name: string, source: PartSource])[] = [
+    ['clients', tables.clients.parts],
+    ['users', tables.users.parts],
+    ['full', full.parts],
+    ['recent', tables.recent.parts],
+    ['objects', tables.objects.parts],
+    ['operations', tables.operations.parts],
+    ['steps', tables.steps.parts],
+    ['volumes', tables.volumes.parts],
+    ['rates', tables.rates.parts],
+    ['pairs', tables.failures.parts],
+    ['everybody', tables.everybody.parts],
+  ];
+  let linked = true;
+
+  function* rest(meta: Meta): Iterable<Part> {
+    yield { name: 'meta', bytes: jsonBytes(meta) };
+    for (const [, source] of sources) yield* source.rest();
+  }
+
+  function restoreMeta(meta: Meta): void {
+    scene.nowMs = meta.nowMs;
+    scene.nowS = Math.floor(meta.nowMs / 1000);
+    scene.firstMs = meta.firstMs;
+    scene.learning = meta.learning;
+    Object.assign(scene.counts, meta.counts);
+    tables.everyonePlace = meta.everyonePlace;
+    tables.usersNamed = createUsersNamed(meta.usersNamed);
+    tables.notices = createNoticeWatch({ ...newNoticeState(), ...meta.notices });
+    kinds.restore(meta.kinds);
+    held.restore(meta.waiting ?? []);
+    for (const [name, source] of sources) source.restoreMeta(meta.sources[name] ?? null);
+  }
+
+  return {
+    snapshot() {
+      const moments = Object.fromEntries(sources.map(([name, source]) => [name, source.begin()]));
+      return rest({
+        format: FORMAT,
+        seed,
+        nowMs: scene.nowMs,
+        firstMs: scene.firstMs,
+        learning: scene.learning,
+        everyonePlace: tables.everyonePlace,
+        counts: { ...scene.counts },
+        waiting: held.state(),
+        kinds: kinds.state(),
+        notices: structuredClone(tables.notices.state()),
+        usersNamed: tables.usersNamed.state(),
+        sources: moments,
+      });
+    },
+    forgetKept() {
+      for (const [, source] of sources) source.forget();
+    },
+    restore({ name, bytes }) {
+      if (name === 'meta') {
+        restoreMeta(fromJsonBytes(bytes) as Meta);
+        return;
+      }
+      const [, source] = sources.find(([prefix]) => name.startsWith(`${prefix}/`)) ?? [];
+      source?.restore(name, bytes);
+      linked &&= !name.startsWith('full/');
+    },
+    link() {
+      if (linked) return;
+      linked = true;
+      networks.clear();
+      accounts.clear();
+      for (const place of full.places()) {
+        const { kind, key } = full.peek(place);
+        if (kind === 'network') networks.set(key, place);
+        else if (kind === 'account') accounts.set(key, place);
+      }
+    },
+  };
+}
