@@ -23,32 +23,22 @@ export const Test = {
   volume: 8,
 } as const;
 export type Test = (typeof Test)[keyof typeof Test];
-export const TESTS = 9;
 
-export const ABUSE: readonly AbuseKind[] = [
-  'object-enumeration',
-  'object-enumeration',
-  'object-enumeration',
-  'scanning',
-  'credential-stuffing',
-  'credential-stuffing',
-  'privileged-route',
-  'session-order',
-  'scraping',
+/** By test: the abuse it speaks for, and its short name as a stage's `by` and in reasons. */
+const OF_TESTS: readonly (readonly [abuse: AbuseKind, name: string])[] = [
+  ['object-enumeration', 'foreign-objects'],
+  ['object-enumeration', 'number-runs'],
+  ['object-enumeration', 'missing-objects'],
+  ['scanning', 'missing-paths'],
+  ['credential-stuffing', 'failed-accounts'],
+  ['credential-stuffing', 'failed-logins'],
+  ['privileged-route', 'privileged-routes'],
+  ['session-order', 'session-order'],
+  ['scraping', 'volume'],
 ];
-
-/** Short names of the tests, as a stage's `by` and in reasons. */
-export const TEST_NAMES: readonly string[] = [
-  'foreign-objects',
-  'number-runs',
-  'missing-objects',
-  'missing-paths',
-  'failed-accounts',
-  'failed-logins',
-  'privileged-routes',
-  'session-order',
-  'volume',
-];
+export const TESTS = OF_TESTS.length;
+export const ABUSE: readonly AbuseKind[] = OF_TESTS.map(([abuse]) => abuse);
+export const TEST_NAMES: readonly string[] = OF_TESTS.map(([, name]) => name);
 
 /** Peer classes. Whoever is a member of a restricted operation's few users is held against these. */
 export const PeerClass = {

@@ -1,5 +1,5 @@
 /** Attacks on the simulated shop, each with its ground truth: which record finds it, and how many requests it took. */
-import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
+import type { AbuseKind, ActorRecord } from '../../../schemas/log/actor-record.ts';
 import { address2, HOUR_MS, type newEvent, order, type World } from './people.ts';
 
 type Event = ReturnType<typeof newEvent>;
@@ -170,49 +170,56 @@ export function spraying(world: World, n: number, fromMs: number): Attack {
   };
 }
 
-export function scanning(world: World, n: number, fromMs: number): Attack {
-  const at = `5.193.${n}.31`;
+/** One address without a user, request after request. `write` makes of each what it asks for. */
+function fromOneAddress(
+  at: string,
+  fromMs: number,
+  { name, abuse, requests }: { readonly name: string; readonly abuse: AbuseKind; readonly requests: number },
+  everyMs: () => number,
+  write: (event: Event, request: number) => void,
+): Attack {
   const attack: Attack = {
     ...base,
-    name: 'scanning for paths',
+    name,
     atMs: fromMs,
     step(event) {
       address2(event, at, null, attack.atMs);
-      attack.atMs += 300 + world.random.below(900);
-      event.operation = 'GET';
-      event.httpStatus = 404;
-      event.outcome = 2;
-      return attack.requests < 200;
+      attack.atMs += everyMs();
+      write(event, attack.requests);
+      return attack.requests < requests;
     },
-    isIt: ({ subject, abuse }) => subject.key === at && abuse === 'scanning',
+    isIt: (record) => record.subject.key === at && record.abuse === abuse,
   };
   return attack;
 }
 
+export const scanning = ({ random }: World, n: number, fromMs: number): Attack =>
+  fromOneAddress(
+    `5.193.${n}.31`,
+    fromMs,
+    { name: 'scanning for paths', abuse: 'scanning', requests: 200 },
+    () => 300 + random.below(900),
+    (event) => {
+      event.operation = 'GET';
+      event.httpStatus = 404;
+      event.outcome = 2;
+    },
+  );
+
 /** Reads the whole catalog: nothing in it is anybody's. */
-export function scraping(world: World, n: number, fromMs: number): Attack {
-  const at = `5.194.${n}.55`;
-  const attack: Attack = {
-    ...base,
-    name: 'scraping the catalog, two a second',
-    atMs: fromMs,
-    step(event) {
-      address2(event, at, null, attack.atMs);
-      attack.atMs += 350 + world.random.below(300);
+export const scraping = ({ random }: World, n: number, fromMs: number): Attack =>
+  fromOneAddress(
+    `5.194.${n}.55`,
+    fromMs,
+    { name: 'scraping the catalog, two a second', abuse: 'scraping', requests: 3_600 },
+    () => 350 + random.below(300),
+    (event, request) => {
       event.operation = 'GET /products/{id}';
       event.objects = [
-        {
-          kind: 'edge GET /products/{id} · 1',
-          hash: 2 * 4_503_599_627 + (attack.requests + 1) * 7919 + 13,
-          number: null,
-        },
+        { kind: 'edge GET /products/{id} · 1', hash: 2 * 4_503_599_627 + (request + 1) * 7919 + 13, number: null },
       ];
-      return attack.requests < 3_600;
     },
-    isIt: ({ subject, abuse }) => subject.key === at && abuse === 'scraping',
-  };
-  return attack;
-}
+  );
 
 /** A customer's session that reaches the back office. */
 export function privileged(world: World, n: number, fromMs: number): Attack {
