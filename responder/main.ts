@@ -37,7 +37,7 @@ export function createResponderRole(
   const response = createResponse(config, {
     decisionsEndingAfter: (sinceMs) =>
       readDecisions(clickhouse, { states: SERVED, endingAfterMs: sinceMs, limit: MOST_SERVED }),
-    redactUser: redactor.look,
+    redactUser: (user) => redactor.user(user) ?? '',
     logger: child,
     metrics,
     now: Date.now,

@@ -9,6 +9,7 @@ import type { ActorEvent, EventFinding, LoginAttempt, TouchedObject } from '../.
 import type { ClientRecord, Finding, Verdict } from '../../schemas/log/verdict.ts';
 import { SpanKind } from '../../schemas/otlp/fields.ts';
 import { textOf } from '../../schemas/otlp/text.ts';
+import { MASK } from '../../traces/redaction/redactor.ts';
 import { Outcome, ParameterSource, type Segment, type Symbols } from '../../traces/segment.ts';
 import type { KeyedHash } from './keyed-hash.ts';
 import { createLoginTest, createNameTest, loginSucceeded } from './login.ts';
@@ -54,7 +55,7 @@ export function createActorEvents(config: ActorsConfig, deps: ActorEventDeps): A
   let loginOf = new Uint8Array(1024);
   let namesOf = new Uint8Array(1024);
   const names = createObjectNames(symbols);
-  const users = new Map<string, string>();
+  const users = new Map<string, string | null>();
   const sessions = new Map<string, string>();
   /** By partition, then by verdict, the oldest first. */
   const toldIn = new Map<number, Map<string, Told>>();
@@ -158,9 +159,11 @@ export function createActorEvents(config: ActorsConfig, deps: ActorEventDeps): A
       if ((marksOf(name) & Name.account) === 0) continue;
       const start = segment.parameterStart[i]!;
       const end = Math.min(segment.parameterEnd[i]!, start + MAX_ACCOUNT_BYTES);
-      if (end > start) return redactor.value(symbols.text(name), textOf(segment.values, start, end));
+      if (end <= start) continue;
+      const account = redactor.value(symbols.text(name), textOf(segment.values, start, end));
+      return account === MASK ? '' : account; // all that are masked would be one account
     }
-    return segment.account === null ? '' : redactor.look(segment.account.slice(0, MAX_ACCOUNT_BYTES));
+    return segment.account === null ? '' : (redactor.account(segment.account.slice(0, MAX_ACCOUNT_BYTES)) ?? '');
   }
 
   function responseBytesOf(segment: Segment): number {
@@ -176,7 +179,7 @@ export function createActorEvents(config: ActorsConfig, deps: ActorEventDeps): A
     if (user === null && session === null) return client;
     return {
       ...client,
-      user: user === null ? null : memoised(users, user, redactor.look),
+      user: user === null ? null : memoised(users, user, redactor.user),
       session: session === null ? null : memoised(sessions, session, redactor.secret),
     };
   }
@@ -274,7 +277,7 @@ function grown(marks: Uint8Array<ArrayBuffer>, index: number): Uint8Array<ArrayB
   return larger;
 }
 
-function memoised(memo: Map<string, string>, text: string, redact: (text: string) => string): string {
+function memoised<T extends string | null>(memo: Map<string, T>, text: string, redact: (text: string) => T): T {
   let known = memo.get(text);
   if (known === undefined) {
     known = redact(text);

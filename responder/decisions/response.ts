@@ -17,6 +17,7 @@ import { createResponseServer, type ResponseServer } from './server.ts';
 export interface ResponseDeps {
   /** Enforced decisions, and those that ended since: newest rows. */
   decisionsEndingAfter(sinceMs: number): Promise<readonly Decision[]>;
+  /** A user as records name it; '' = hidden. */
   redactUser(user: string): string;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -53,7 +54,9 @@ export function createResponse(
   deps: ResponseDeps,
 ): Response {
   const { logger, metrics, now } = deps;
-  const { response } = config;
+  // users are decided about as records name them, which redaction may have changed
+  const allowUsers = config.response.allowUsers.flatMap((user) => [user, deps.redactUser(user)]);
+  const response: ResponseConfig = { ...config.response, allowUsers };
   const decided = metrics.counter('response_decisions_total', 'Decisions by what became of them, and by scope');
   const reads = metrics.counter('response_reads_total', 'Reads of decisions that another process made, by result');
   const stopCounting = [

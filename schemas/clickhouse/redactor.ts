@@ -23,4 +23,11 @@ export interface Redactor {
   look(text: string): string;
   /** `secret`, `look` or the value itself, by the name's sensitivity. */
   value(name: string, value: string): string;
+  /**
+   * A user (`user.id`, `enduser.id`) as it may leave: a secret where either is named as one. Null for one that is masked: all of
+   * those would be one and the same.
+   */
+  user(user: string): string | null;
+  /** What people sign in as (those, `user.name`, `user.email`), likewise. */
+  account(account: string): string | null;
 }

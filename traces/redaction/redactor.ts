@@ -13,6 +13,10 @@ export const MASK = '[redacted]';
 const MASK_BYTES = Buffer.from(MASK);
 const HASH_PREFIX = 'hmac:';
 
+/** Attributes that a client's user is read from, and those that an account is. */
+const USER_NAMES = ['user.id', 'enduser.id'];
+const ACCOUNT_NAMES = [...USER_NAMES, 'user.name', 'user.email'];
+
 /** What a byte may start: nothing, a number, a pair, a token. */
 const Start = { none: 0, digit: 1, pair: 2, token: 3 } as const;
 const START = new Uint8Array(256);
@@ -141,6 +145,10 @@ export function createRedactor(config: RedactionConfig): Redactor {
     return redacted + bytes.toString('utf8', at);
   };
 
+  const isSecretOf = (names: readonly string[]): boolean => names.some((one) => classify(one) === Sensitivity.secret);
+  const userIsSecret = isSecretOf(USER_NAMES);
+  const accountIsSecret = isSecretOf(ACCOUNT_NAMES);
+
   return {
     classify,
     classifyBytes,
@@ -152,6 +160,8 @@ export function createRedactor(config: RedactionConfig): Redactor {
       if (sensitivity === Sensitivity.secret) return secret(text);
       return sensitivity === Sensitivity.look ? look(text) : text;
     },
+    user: (text) => unlessMasked(userIsSecret ? secret(text) : look(text)),
+    account: (text) => unlessMasked(accountIsSecret ? secret(text) : look(text)),
   };
 }
 
@@ -162,7 +172,11 @@ const KEEP: Redactor = {
   secret: (text) => text,
   look: (text) => text,
   value: (_, text) => text,
+  user: (text) => text,
+  account: (text) => text,
 };
+
+const unlessMasked = (text: string): string | null => (text === MASK ? null : text);
 
 const isWordByte = (c: number): boolean =>
   (c >= 48 && c <= 57) || ((c | 32) >= 97 && (c | 32) <= 122) || c === 0x2e || c === 0x5f;

@@ -7,7 +7,7 @@ export const redactClient = (redactor: Redactor, client: ClientRecord): ClientRe
     ? client
     : {
         ...client,
-        user: client.user === null ? null : redactor.look(client.user),
+        user: client.user === null ? null : redactor.user(client.user),
         session: client.session === null ? null : redactor.secret(client.session),
       };
 

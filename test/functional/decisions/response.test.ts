@@ -16,7 +16,7 @@ import { encodeJson } from '../../../schemas/log/codecs.ts';
 import type { DecisionAction } from '../../../schemas/log/decision-action.ts';
 import { RecordKind } from '../../../schemas/log/topics.ts';
 import type { Verdict } from '../../../schemas/log/verdict.ts';
-import { actorOf, BAN } from '../../unit/decisions/deciding.ts';
+import { actorOf, BAN, clientRecord, DAY, incidentOf } from '../../unit/decisions/deciding.ts';
 import { verdictOf } from '../../unit/responder/verdicts.ts';
 import { until } from '../roles/running.ts';
 import { KEY } from './serving.ts';
@@ -49,7 +49,7 @@ const unlessAway = async <T>(effect: () => T): Promise<T> => {
 };
 const logger = createLogger({ name: 'test', level: 'silent' });
 
-function newResponse(settings: object) {
+function newResponse(settings: object, redactUser = (user: string): string => user) {
   return createResponse(
     {
       response: responseSection.parse({
@@ -67,7 +67,7 @@ function newResponse(settings: object) {
         if (away) failedReads++;
         return unlessAway(() => [...rows.values()].filter((one) => Math.max(one.expiresMs, one.undoneMs) > sinceMs));
       },
-      redactUser: (user) => user,
+      redactUser,
       logger,
       metrics: createMetrics(),
       now: Date.now,
@@ -261,6 +261,22 @@ describe('response', () => {
     expect(await decided(fresh)).toEqual([]);
     const check = await fetch(`${fresh}/check/`, { headers: { 'x-api-key': KEY, 'x-forwarded-for': '203.0.113.7' } });
     expect([check.status, check.headers.get('x-spanwarden-risk')]).toEqual([200, '0']);
+  });
+
+  it('decides nothing about users who are named as never to be, also where records have them hashed', () => {
+    const made: Decision[] = [];
+    const users = { rules: [{ name: 'user', scope: 'user' }], allowUsers: ['ana'] };
+    const response = newResponse(users, (user) => `hmac:${user}`);
+    parts.push(response);
+    const core = response.own(undefined, [], (decision) => made.push(decision));
+    for (const [id, user] of ['ana', 'bob'].entries()) {
+      core.actor(actorOf({ subject: { kind: 'user', key: `hmac:${user}` } }), DAY);
+      core.incident(incidentOf({ id: `${id}`, client: clientRecord('203.0.113.7', { user: `hmac:${user}` }) }), DAY);
+    }
+    expect(made.map(({ state, value }) => [state, value])).toEqual([
+      ['refused', 'hmac:ana'],
+      ['enforced', 'hmac:bob'],
+    ]);
   });
 
   it('blocks nobody whose sharers are not known, and says so', async () => {

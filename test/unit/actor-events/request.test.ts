@@ -93,6 +93,14 @@ describe('who asked for what, and what was answered', () => {
     expect(event.client.user).toBe('u-17');
     expect(event.client.session).toBe('[redacted]');
   });
+
+  test.each(['user.id', 'enduser.id', '*user.id'])('a user is a secret where %s is one', (name) => {
+    const user = (redaction: Asked['redaction']): string | null =>
+      eventOf([entry(http('GET', '/', 200, { 'user.id': 'ana@example.com' }))], { redaction }).client.user;
+    expect(user({ attributes: [name] })).toBeNull();
+    expect(user({ mode: 'hash', key: 'sixteen characters', attributes: [name] })).toMatch(/^hmac:[0-9a-f]{16}$/);
+    expect(user({ mode: 'keep', attributes: [name] })).toBe('ana@example.com');
+  });
 });
 
 describe('what the request names', () => {
@@ -269,6 +277,16 @@ describe('attempts to sign in', () => {
   test('a name that redaction calls a secret leaves as a secret', () => {
     const redaction = { mode: 'hash', key: 'sixteen characters', attributes: ['*username*'] } as const;
     expect(login([entry(http('POST', '/login', 401, body))], { redaction })?.account).toMatch(/^hmac:[0-9a-f]{16}$/);
+  });
+
+  test('what is masked is no account: all of them would be one', () => {
+    const named = [entry(http('POST', '/login', 401, body))];
+    expect(login(named, { redaction: { attributes: ['*username*'] } })?.account).toBe('');
+    const user = [entry(http('POST', '/login', 401, { 'enduser.id': '77' }))];
+    expect(login(user, { redaction: { attributes: ['enduser.id'] } })?.account).toBe('');
+    const hashed = { mode: 'hash', key: 'sixteen characters', attributes: ['user.email'] } as const;
+    const mail = [entry(http('POST', '/login', 401, { 'user.email': 'e@x' }))];
+    expect(login(mail, { redaction: hashed })?.account).toMatch(/^hmac:/);
   });
 
   test('which operations and parameters is configured', () => {

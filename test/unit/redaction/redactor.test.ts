@@ -254,4 +254,18 @@ test('a verdict leaves without secrets in its findings, its match line and its c
     match: null,
   };
   expect(redactVerdict(redactor, plain)).toBe(plain);
+  const named = {
+    ...plain,
+    client: { ...client, user: 'ana@example.com' },
+    origins: [{ ...client, user: 'ana@example.com' }],
+  };
+  const usersOf = (settings: Partial<RedactionConfig>) => {
+    const { client: by, origins } = redactVerdict(redactorOf(settings), named);
+    return [by.user, origins[0]!.user];
+  };
+  expect(usersOf({})).toEqual(['ana@example.com', 'ana@example.com']);
+  expect(usersOf({ attributes: ['enduser.id'] })).toEqual([null, null]);
+  const [hashed, same] = usersOf({ mode: 'hash', key: 'sixteen characters', attributes: ['user.id'] });
+  expect(hashed).toMatch(/^hmac:[0-9a-f]{16}$/);
+  expect(same).toBe(hashed);
 });
