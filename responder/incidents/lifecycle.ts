@@ -139,6 +139,7 @@ export function createLifecycle(
     const victim = isVictim(state, lead);
     const clientsBefore = state.clients.length;
     const usersBefore = state.users.length;
+    const noveltiesBefore = state.noveltyKeys.length;
     const another = isNew && isAnother(state, hit);
     absorb(state, verdict, findings, appendMs);
     if (victim && lead.endMs < state.clientEvidenceEndMs) {
@@ -165,6 +166,7 @@ export function createLifecycle(
       isBeside ||
       others.length > 0 ||
       another ||
+      (isNew && isUnsure(verdict) && lead.hard && state.noveltyKeys.length > noveltiesBefore && !victim) ||
       (users > state.toldUsers && isAnotherUser(state, usersBefore, hit) && isNew && !victim) ||
       (told > state.toldClients && isNew && namedBefore && !victim) ||
       (suspectedBefore && !namedBefore && state.client.address !== null) || // of several, now it is known who
@@ -381,6 +383,9 @@ const isMereSlowness = ({ kind, hard }: Finding): boolean => !hard && (kind === 
 /** Overlapping slow nodes of one key wait for the same cause: the one that ended first. No update is sent for victims. */
 const isVictim = (state: IncidentState, lead: Finding): boolean =>
   lead.kind === 'self-time' && state.kind === 'self-time' && lead.startMs <= state.endMs;
+
+/** A private peer, or a proxy of ours where headers tell nothing: anybody may be behind it, so that people hear of each novelty. */
+const isUnsure = ({ client }: Verdict): boolean => client.confidence === 'low' && client.address !== null;
 
 /** Whom an actor's record is held against, when the incident did not know of that one. */
 function isAnother(state: IncidentState, { actor, lead }: Hit): boolean {

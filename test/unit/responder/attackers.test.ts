@@ -40,6 +40,23 @@ describe('a second attacker in an open incident', () => {
     expect(only()).toMatchObject({ occurrences: 3, client: { address: null, reason: 'no-peer' } });
   });
 
+  it('behind an address that is a guess is not swallowed: each certain novelty is told, once', () => {
+    const { feed, events, keeper } = keeperOf();
+    const guess = { ...clientOf('10.0.0.1'), confidence: 'low', reason: 'no-header-capture' } as const;
+    const of = (finding: Finding, i: number) => ({
+      ...verdictOf({ findings: [finding], appendMs: DAY + i }),
+      client: guess,
+    });
+    const statement = findingOf();
+    const other = findingOf({ explanationKey: 'POST /pay · DELETE orders', service: 'payment' });
+    for (const [i, finding] of [statement, statement, other, other, statement].entries()) feed(of(finding, i));
+    expect(events()).toEqual(['opened', 'updated']);
+    expect(keeper.open()).toHaveLength(1);
+    const sure = keeperOf();
+    for (const [i, finding] of [statement, other].entries()) sure.feed({ ...of(finding, i), client: clientOf(FIRST) });
+    expect(sure.events()).toEqual(['opened']);
+  });
+
   it('is an incident of its own when it deviates by another kind', () => {
     const { feed, alerts, rows } = keeperOf();
     feed(verdictOf({ client: FIRST }), DAY);
