@@ -3,17 +3,25 @@
  * actors of a class differ; and how many observations a day there are, which the bound of each test comes from.
  */
 import { arraySource, type PartSource } from './parts.ts';
-import { byKind, CLASSES, PeerClass, TESTS, Test } from './tests.ts';
+import { ALARMING, byKind, CLASSES, PeerClass, STAND_INS, TESTS, Test } from './tests.ts';
 
 /** Kinds of objects told apart, by class and test; further ones share the last. */
 export const MAX_KINDS = 512;
 const PAIRS = CLASSES * TESTS;
 /**
- * The budget is shared by the pairs of class and test that can alarm, nominally in thirty shares of which foreign objects have ten each:
- * e-processes are above their bound far more rarely than it allows (docs/actors-report.md), and this test is the one that differs most.
+ * The budget is shared by the pairs of class and test that can alarm, so that all together do as often as it says: foreign objects of a
+ * user, the test that is hardest to tell, get about two fifths of it, those of an address a tenth each, every other pair the same.
  */
-const SHARES = 30;
-const SHARES_OF_FOREIGN = 10;
+const SHARES: readonly number[] = ALARMING.flatMap((tests, peers) =>
+  Array.from({ length: TESTS }, (_, test): number => {
+    if (!tests.includes(test as Test)) return 0;
+    if (test !== Test.foreign || peers > PeerClass.user) return 1;
+    return peers === PeerClass.user ? 36 : 9;
+  }),
+);
+const ALL_SHARES = SHARES.reduce((sum, share) => sum + share, 0);
+/** The part of the budget that a class and test may use. */
+export const shareOf = (peers: number, test: number): number => SHARES[peers * TESTS + test]! / ALL_SHARES;
 /** No bound is lower: a test that is hardly ever asked must not alarm at a whim. */
 const FEWEST_A_DAY = 10_000;
 
@@ -21,8 +29,8 @@ const FEWEST_A_DAY = 10_000;
  * Shapes of the gamma distribution of how often one actor's rate is its class's: the smaller, the more actors differ, and the more
  * an actor has to do before that can no longer be how it is (negative binomial, Greenwood & Yule 1920).
  */
-export const SHAPES = [0.05, 0.15, 0.4, 0.8, 1.5, 3, 10] as const;
-const START_SHAPE = 3;
+export const SHAPES = [0.05, 0.1, 0.2, 0.35, 0.55, 0.8, 1.1, 1.5, 2.2, 3.5, 10] as const;
+const START_SHAPE = 5;
 
 const DAY_MS = 86_400_000;
 const PUBLISH_MS = 300_000;
@@ -32,7 +40,8 @@ const HALF_LIFE_MS = 14 * DAY_MS;
 const SHAPE_MS = 12 * 3_600_000;
 /** Share of what was counted while learning that is kept where it is much. */
 const SETTLED = 0.1;
-const LOSS_HALF_LIFE_MS = 3 * DAY_MS;
+/** Steps of shapes are as small as what weeks tell apart; days tell less, and what stands would come and go with chance. */
+const LOSS_HALF_LIFE_MS = 7 * DAY_MS;
 /** A learned rate rises by no more than this in an hour, so that no flood becomes what is usual. */
 const RISE_AN_HOUR = 1.1;
 /** Fewer observations than these are no learned rate: it follows what is seen. */
@@ -62,6 +71,8 @@ export interface BaseRates {
   support(peers: number, test: number, kind: number): number;
   /** An observation counts for the volume of tests; `weight` 0 = for nothing else. */
   add(peers: number, test: number, kind: number, hit: boolean, weight: number): void;
+  /** What is no evidence but shows what is usual: an observation that does not count for the volume of tests. */
+  learn(peers: number, test: number, kind: number, hit: boolean, weight: number): void;
   /** What each shape would have predicted: logarithms, −∞ never. `isFirst`: it happened with an actor with whom it did not lately. */
   addShape(peers: number, test: number, losses: Float64Array, isFirst: boolean): void;
   /** Pairs of class and test that are asked, but whose bound nobody could reach. */
@@ -85,17 +96,18 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
   const differing = new Float64Array(PAIRS);
   const shapeKnown = new Uint8Array(PAIRS);
   const times = new Float64Array(5); // first, last published, now, shapes moved, learning ended
-  const bounds = new Float64Array(PAIRS).fill(Math.log10((FEWEST_A_DAY * SHARES) / budgetPerDay));
+  /** Infinite where it may never alarm. */
+  const boundOf = (pair: number, aDay: number): number =>
+    Math.log10((Math.max(FEWEST_A_DAY, aDay) * ALL_SHARES) / (SHARES[pair]! * budgetPerDay));
+  const bounds = Float64Array.from({ length: PAIRS }, (_, pair) => boundOf(pair, 0));
 
-  const sharesOf = (pair: number): number => SHARES / (pair % TESTS === Test.foreign ? SHARES_OF_FOREIGN : 1);
   const cell = (peers: number, test: number, kind: number): number =>
     (peers * TESTS + test) * MAX_KINDS + (byKind(test) ? Math.min(kind, MAX_KINDS - 1) : 0);
 
-  /** Clients that sign in, those that do not, and users stand in for clients that are hardly known by themselves. */
   function backedOff(peers: number, test: number, kind: number): number {
     const at = cell(peers, test, kind);
-    if (peers > PeerClass.client || n[at]! >= KNOWN) return at;
-    for (const stand of [PeerClass.client - peers, PeerClass.user]) {
+    if (n[at]! >= KNOWN) return at;
+    for (const stand of STAND_INS[peers] ?? []) {
       const other = cell(stand, test, kind);
       if (n[other]! >= KNOWN) return other;
     }
@@ -106,12 +118,18 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
   function shapeOf(peers: number, test: number): number {
     const pair = peers * TESTS + test;
     if (shapeKnown[pair] === 1) return SHAPES[shapes[pair]!]!;
-    if (peers <= PeerClass.client)
-      for (const stand of [PeerClass.client - peers, PeerClass.user]) {
-        const other = stand * TESTS + test;
-        if (shapeKnown[other] === 1) return SHAPES[shapes[other]!]!;
-      }
+    for (const stand of STAND_INS[peers] ?? []) {
+      const other = stand * TESTS + test;
+      if (shapeKnown[other] === 1) return SHAPES[shapes[other]!]!;
+    }
     return SHAPES[START_SHAPE];
+  }
+
+  function learn(peers: number, test: number, kind: number, hit: boolean, weight: number): void {
+    if (weight === 0) return;
+    const at = cell(peers, test, kind);
+    n[at] = n[at]! + weight;
+    if (hit) k[at] = k[at]! + weight;
   }
 
   /** Decades of evidence that somebody who does nothing else has after so many times. */
@@ -168,7 +186,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
         shapeKnown[pair] = 1;
       }
       daily[pair] = daily[pair]! * keepDaily;
-      bounds[pair] = Math.log10((Math.max(FEWEST_A_DAY, daily[pair]! / days) * sharesOf(pair)) / budgetPerDay);
+      bounds[pair] = boundOf(pair, daily[pair]! / days);
     }
   }
 
@@ -213,11 +231,9 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
     add(peers, test, kind, hit, weight) {
       const pair = peers * TESTS + test;
       daily[pair] = daily[pair]! + 1;
-      if (weight === 0) return;
-      const at = cell(peers, test, kind);
-      n[at] = n[at]! + weight;
-      if (hit) k[at] = k[at]! + weight;
+      learn(peers, test, kind, hit, weight);
     },
+    learn,
     addShape(peers, test, by, isFirst) {
       if (isFirst) differing[peers * TESTS + test] = differing[peers * TESTS + test]! + 1;
       const from = (peers * TESTS + test) * SHAPES.length;
@@ -229,7 +245,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
         const test = pair % TESTS;
         const peers = Math.floor(pair / TESTS);
         // a first use of a privileged operation comes once, not thirty times
-        if (daily[pair]! < 1 || test === Test.privileged) continue;
+        if (daily[pair]! < 1 || SHARES[pair] === 0 || test === Test.privileged) continue;
         let least = 1;
         for (let kind = 0; kind < (byKind(test) ? MAX_KINDS : 1); kind++)
           if (n[cell(peers, test, kind)]! > 0) least = Math.min(least, rateOf(peers, test, kind));

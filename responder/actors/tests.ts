@@ -63,5 +63,34 @@ export const CLASS_NAMES: readonly string[] = [
   'all clients together',
 ];
 
+/** By class, the tests that may end in an alarm. */
+export const ALARMING: readonly (readonly Test[])[] = [
+  [Test.foreign, Test.run, Test.missing, Test.scan, Test.privileged, Test.order, Test.volume],
+  [
+    Test.foreign,
+    Test.run,
+    Test.missing,
+    Test.scan,
+    Test.newAccount,
+    Test.failedLogin,
+    Test.privileged,
+    Test.order,
+    Test.volume,
+  ],
+  [Test.foreign, Test.run, Test.missing, Test.scan, Test.privileged, Test.order, Test.volume],
+  [Test.foreign, Test.run, Test.missing, Test.scan, Test.order, Test.volume],
+  [Test.foreign, Test.missing, Test.scan, Test.newAccount, Test.volume],
+  [Test.newAccount],
+  [Test.foreign, Test.newAccount],
+];
+
+/** Whose rates stand for those of a class that is hardly known by itself, the nearest first. */
+export const STAND_INS: Readonly<Partial<Record<number, readonly PeerClass[]>>> = {
+  [PeerClass.anonymousClient]: [PeerClass.client, PeerClass.user],
+  [PeerClass.client]: [PeerClass.anonymousClient, PeerClass.user],
+  [PeerClass.network]: [PeerClass.client, PeerClass.anonymousClient, PeerClass.user],
+  [PeerClass.everyone]: [PeerClass.network, PeerClass.client, PeerClass.anonymousClient, PeerClass.user],
+};
+
 /** Tests that differ by kind of object. */
 export const byKind = (test: number): boolean => test <= Test.missing;

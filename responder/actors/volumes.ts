@@ -1,6 +1,6 @@
 /** How much of a minute's requests, objects and bytes is much: quantiles by class, from histograms of eight bins an octave. */
 import { arraySource, type PartSource } from './parts.ts';
-import { CLASSES } from './tests.ts';
+import { CLASSES, STAND_INS } from './tests.ts';
 
 export const MEASURES = 3;
 const BINS = 320;
@@ -43,7 +43,17 @@ export function createVolumes(): Volumes {
     for (let at = peers * MEASURES * BINS; at < (peers + 1) * MEASURES * BINS; at++) bins[at] = bins[at]! / 2;
   }
 
-  const limit = (peers: number, measure: number): number => limits[peers * MEASURES + measure]!;
+  /** Of the nearest class that is known: most minutes of a class, wherever it is small, are like its neighbours'. */
+  function limit(peers: number, measure: number): number {
+    const own = limits[peers * MEASURES + measure]!;
+    if (own !== Number.POSITIVE_INFINITY) return own;
+    for (const stand of STAND_INS[peers] ?? []) {
+      const other = limits[stand * MEASURES + measure]!;
+      if (other !== Number.POSITIVE_INFINITY) return other;
+    }
+    return own;
+  }
+
   return {
     isLarge: (peers, requests, objects, kilobytes) =>
       requests > limit(peers, 0) || objects > limit(peers, 1) || kilobytes > limit(peers, 2),

@@ -1,7 +1,7 @@
 /** How much actors of a class differ is learned from many of them, or taken from a class that is known; what nobody could fail is counted. */
 import { describe, expect, it } from 'vitest';
 import { createBaseRates, SHAPES } from '../../../responder/actors/base-rates.ts';
-import { PeerClass, Test } from '../../../responder/actors/tests.ts';
+import { ALARMING, PeerClass, TESTS, Test } from '../../../responder/actors/tests.ts';
 
 const HOUR = 3_600_000;
 /** What would have predicted best is the shape at this place. */
@@ -16,7 +16,8 @@ describe('how much actors differ', () => {
     rates.advance(HOUR, true);
     expect(rates.shape(PeerClass.client, Test.newAccount)).toBe(SHAPES[4]);
     expect(rates.shape(PeerClass.anonymousClient, Test.newAccount)).toBe(SHAPES[4]);
-    expect(rates.shape(PeerClass.network, Test.newAccount)).toBe(0.8);
+    expect(rates.shape(PeerClass.network, Test.newAccount)).toBe(SHAPES[4]); // as of clients
+    expect(rates.shape(PeerClass.account, Test.newAccount)).toBe(0.8);
   });
 
   it('is not learned from one of them, however often', () => {
@@ -25,6 +26,55 @@ describe('how much actors differ', () => {
     for (let n = 0; n < 500; n++) rates.addShape(PeerClass.client, Test.newAccount, lossesFor(0), n === 0);
     rates.advance(HOUR, true);
     expect(rates.shape(PeerClass.client, Test.newAccount)).toBe(0.8);
+  });
+});
+
+describe('the budget', () => {
+  it('is what all pairs of class and test that may alarm have together; the others have none', () => {
+    const budget = 3;
+    const aDay = 48_000;
+    const rates = createBaseRates(budget);
+    const fed = (nowMs: number, count: number): void => {
+      for (let n = 0; n < count; n++)
+        for (let pair = 0; pair < ALARMING.length * TESTS; pair++)
+          rates.add(Math.floor(pair / TESTS), pair % TESTS, 0, false, 0);
+      rates.advance(nowMs, true);
+    };
+    rates.advance(1, true);
+    for (let hour = 1; hour <= 24; hour++) fed(hour * HOUR, Math.round(aDay / 24));
+    let alarms = 0;
+    for (let peers = 0; peers < ALARMING.length; peers++)
+      for (let test = 0; test < TESTS; test++) {
+        const share = aDay / 10 ** rates.bound(peers, test);
+        expect(share > 0).toBe(ALARMING[peers]!.includes(test as Test));
+        alarms += share;
+      }
+    expect(alarms).toBeGreaterThan(0.97 * budget);
+    expect(alarms).toBeLessThan(1.03 * budget);
+  });
+});
+
+describe('a class that is hardly known', () => {
+  it('borrows its rates: networks and all together of clients, these of users; and is its own once it is known', () => {
+    const rates = createBaseRates(1);
+    rates.advance(1, true);
+    for (let n = 0; n < 20_000; n++) rates.add(PeerClass.user, Test.foreign, 3, n % 100 === 0, 1);
+    for (let n = 0; n < 8; n++) rates.add(PeerClass.network, Test.foreign, 3, true, 1);
+    for (const peers of [PeerClass.anonymousClient, PeerClass.client, PeerClass.network, PeerClass.everyone])
+      expect(rates.rate(peers, Test.foreign, 3)).toBeCloseTo(0.0115, 3);
+    expect(rates.rate(PeerClass.restricted, Test.foreign, 3)).toBe(1);
+    for (let n = 0; n < 5_000; n++) rates.learn(PeerClass.network, Test.foreign, 3, n % 10 === 0, 1);
+    expect(rates.rate(PeerClass.network, Test.foreign, 3)).toBeCloseTo(0.11, 2);
+    expect(rates.rate(PeerClass.everyone, Test.foreign, 3)).toBeCloseTo(0.11, 2);
+  });
+
+  it('does not pay with its bound for what it only learns from', () => {
+    const rates = createBaseRates(1);
+    rates.advance(1, true);
+    const before = rates.bound(PeerClass.network, Test.foreign);
+    for (let n = 0; n < 100_000; n++) rates.learn(PeerClass.network, Test.foreign, 0, false, 1);
+    rates.advance(HOUR, true);
+    expect(rates.bound(PeerClass.network, Test.foreign)).toBe(before);
   });
 });
 
