@@ -1,5 +1,6 @@
 /** What assembly takes in and gives out (ARCHITECTURE decision 5); the detector and the trainer are written against it. */
 import type { SegmentSpans } from '../segment.ts';
+import type { AssemblyStats } from './stats.ts';
 
 /** Why `closed` is called: the same segment may close more than once, each time with all its spans. */
 export type CloseStage = 'closed' | 'absence' | 'late';
@@ -35,4 +36,60 @@ export interface Assembler {
   drop(partition: number): void;
   /** Offline, at the end of the input: closes and settles everything, in order of stream time. */
   end(): void;
+}
+
+/** What is held now. */
+export interface AssemblyGauges {
+  readonly spans: number;
+  readonly segments: number;
+  readonly bytes: number;
+}
+
+export interface SegmentAssembler extends Assembler {
+  /**
+   * A partition was handed over with this offset committed. Reading may start earlier, by `warmUpMs`: segments that begin
+   * below `committed` are assembled silently, as an earlier owner has judged them; so those that straddle it are whole. One
+   * that gets a span at or above `committed` is judged again: the earlier owner may not have come so far.
+   */
+  resume(partition: number, committed: number): void;
+  /** How long before a record its segment can have begun: reading on from so much earlier makes a replay exact. */
+  readonly warmUpMs: number;
+  readonly stats: AssemblyStats;
+  gauges(): AssemblyGauges;
+}
+
+/** Where a span lies; ranges as in `SegmentSpans.places`. */
+export interface SpanPlace {
+  readonly bytes: Uint8Array;
+  readonly resourceStart: number;
+  readonly resourceEnd: number;
+  readonly spanStart: number;
+  readonly spanEnd: number;
+}
+
+/**
+ * Whether the version lists this span's operation as an edge, where requests enter from outside with a parent that never
+ * comes. Ranges as in `SegmentSpans.places`; `appendMs` of the segment's first record says which version. Asked once for
+ * a top whose parent is missing after the grace.
+ */
+export type EdgeTest = (
+  bytes: Uint8Array,
+  resourceStart: number,
+  resourceEnd: number,
+  spanStart: number,
+  spanEnd: number,
+  appendMs: number,
+) => boolean;
+
+/**
+ * Whether a SERVER span is another client's request than the SERVER span it names as its parent: what an outsider writes
+ * into `traceparent` must not put his request under somebody else's. Asked only of a SERVER span right under another,
+ * without the CLIENT span of a call between them.
+ */
+export type ForeignTest = (span: SpanPlace, parent: SpanPlace, appendMs: number) => boolean;
+
+export interface AssemblerDeps {
+  readonly sink: AssemblerSink;
+  readonly isEdge?: EdgeTest;
+  readonly isForeign?: ForeignTest;
 }

@@ -1,6 +1,13 @@
 /** Traces with held spans, by partition and full 16-byte id; counts of what each holds, for the caps. */
 import { createFreeList, grownInt32, grownUint8, grownUint32 } from './columns.ts';
 
+export const TraceFlags = {
+  /** A segment of it is full. */
+  full: 1,
+  /** Its reuse was told. */
+  reused: 2,
+} as const;
+
 export interface TraceTable {
   partition: Int32Array;
   /** Held segments, of these not closed, entries decided, entries not decided. */
@@ -8,7 +15,7 @@ export interface TraceTable {
   open: Int32Array;
   entries: Int32Array;
   undecided: Int32Array;
-  /** 1: a segment of it is full; 2: its reuse was told. */
+  /** TraceFlags. */
   flags: Uint8Array;
   /** Row of the trace whose 16-byte id lies at `start`, made when new. */
   take(partition: number, bytes: Uint8Array, start: number): number;

@@ -2,16 +2,13 @@
  * Whether a request names somebody else's as its parent (ids that responses or outgoing calls gave away): where both spans
  * say for sure who their clients are, and these differ, at one service, or where requests enter from outside.
  */
-import type { AssemblerDeps, SpanPlace } from '../assembly/assembler.ts';
+import type { EdgeTest, ForeignTest, SpanPlace } from '../assembly/contract.ts';
 import type { Reader } from '../reading/reader.ts';
 import type { ResolvedClient } from './client.ts';
 
 /** `isEdge`: as assembly asks it, where a version knows. */
 export const createForeignTest =
-  (
-    clientAt: Reader['clientAt'],
-    isEdge: NonNullable<AssemblerDeps['isEdge']> = () => false,
-  ): NonNullable<AssemblerDeps['isForeign']> =>
+  (clientAt: Reader['clientAt'], isEdge: EdgeTest = () => false): ForeignTest =>
   (span, parent, appendMs) => {
     const clientOf = ({ bytes, resourceStart, resourceEnd, spanStart, spanEnd }: SpanPlace) =>
       clientAt(bytes, resourceStart, resourceEnd, spanStart, spanEnd);

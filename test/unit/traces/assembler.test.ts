@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { type AssemblyConfig, assemblySection } from '../../../schemas/config/assembly.ts';
 import { createSpanHead, readSpanHead } from '../../../schemas/otlp/read-span.ts';
 import { hexOf } from '../../../schemas/otlp/text.ts';
-import { type AssemblerDeps, createAssembler } from '../../../traces/assembly/assembler.ts';
+import { createAssembler } from '../../../traces/assembly/assembler.ts';
+import type { AssemblerDeps } from '../../../traces/assembly/contract.ts';
 import { PLACE_STRIDE, type SegmentSpans } from '../../../traces/segment.ts';
 import { EPOCH_MS, id, TRACE, tracesData, type WireSpan } from './otlp.ts';
 

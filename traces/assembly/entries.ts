@@ -1,0 +1,71 @@
+/** Whether the first span of a segment is its entry: asked when its parent has not come in time. */
+import type { AssemblyConfig } from '../../schemas/config/assembly.ts';
+import type { EdgeTest } from './contract.ts';
+import { SegmentBits } from './segment-pool.ts';
+import type { AssemblyStats } from './stats.ts';
+import type { PartitionState, Store } from './store.ts';
+import type { Telling } from './telling.ts';
+
+export interface Entries {
+  /** The top's parent did not come: false when the segment went past the cap of its trace and is gone. */
+  decide(state: PartitionState, segment: number, nowMs: number): boolean;
+  /** The top is an entry; false as above. */
+  make(state: PartitionState, segment: number): boolean;
+}
+
+export function createEntries(
+  config: AssemblyConfig,
+  store: Store,
+  stats: AssemblyStats,
+  telling: Telling,
+  isEdge: EdgeTest | undefined,
+): Entries {
+  const { absenceGraceMs, maxAgeMs, maxSegmentsPerTrace } = config;
+  const { spans, segments, records, traces } = store;
+
+  function make(state: PartitionState, segment: number): boolean {
+    const trace = segments.trace[segment]!;
+    if (traces.entries[trace]! >= maxSegmentsPerTrace) {
+      telling.overflow(state, segment);
+      return false;
+    }
+    traces.undecided[trace]!--;
+    traces.entries[trace]!++;
+    segments.bits[segment]! |= SegmentBits.decided;
+    const reason = store.reasonOf(segment);
+    if (reason === 'remote') stats.entriesRemote++;
+    else if (reason === 'parent-missing') stats.entriesParentMissing++;
+    else if (reason === 'consumer') stats.entriesConsumer++;
+    else if (reason === 'orphan') stats.entriesOrphan++;
+    return true;
+  }
+
+  /** Asked at the grace, before the parent is given up. */
+  function isAtEdge(segment: number): boolean {
+    segments.bits[segment]! |= SegmentBits.edgeAsked;
+    const reason = store.reasonOf(segment);
+    if (reason !== 'remote' && reason !== 'parent-missing') return false;
+    const top = segments.top[segment]!;
+    return isEdge!(
+      records.bytes[spans.record[top]!]!,
+      spans.resourceStart[top]!,
+      spans.resourceEnd[top]!,
+      spans.spanStart[top]!,
+      spans.spanEnd[top]!,
+      segments.firstMs[segment]!,
+    );
+  }
+
+  return {
+    make,
+    decide(state, segment, nowMs) {
+      const aged = nowMs >= segments.topMs[segment]! + absenceGraceMs || nowMs >= segments.firstMs[segment]! + maxAgeMs;
+      if (!aged) {
+        if (!isAtEdge(segment)) return true;
+        stats.entriesEdge++;
+      }
+      if ((segments.bits[segment]! & SegmentBits.cyclic) !== 0) store.chooseTop(segment);
+      return make(state, segment);
+    },
+  };
+}
