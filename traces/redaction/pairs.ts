@@ -81,6 +81,29 @@ function endOfNested(bytes: Uint8Array, from: number, end: number): number {
   return end;
 }
 
+/** The name of the element whose tag ends with the `>` at `at`; an empty range when it has attributes, or there is none. */
+export function readElementName(bytes: Uint8Array, at: number, start: number, out: Range): void {
+  const limit = Math.max(start, at - 100);
+  const nameStart = (to: number): number => {
+    let from = to;
+    while (from > limit && NAME_BYTE[bytes[from - 1]!] === 1) from--;
+    return from;
+  };
+  out.end = at;
+  out.start = nameStart(at);
+  const isPrefixed = out.start > limit && bytes[out.start - 1] === 0x3a; // ns:name
+  const tag = isPrefixed ? nameStart(out.start - 1) : out.start;
+  if (tag <= start || bytes[tag - 1] !== 0x3c) out.start = at;
+}
+
+/** What stands between the `>` at `at` and the next tag. */
+export function readElementValue(bytes: Uint8Array, at: number, end: number, out: Range): void {
+  let next = at + 1;
+  while (next < end && bytes[next] !== 0x3c) next++;
+  out.start = at + 1;
+  out.end = next < end ? next : at + 1;
+}
+
 function endOfWord(bytes: Uint8Array, from: number, end: number): number {
   while (from < end && VALUE_END[bytes[from]!] === 0) from++;
   return from;

@@ -3,8 +3,16 @@ import { createHmac } from 'node:crypto';
 import { type Redactor, Sensitivity } from '../../schemas/clickhouse/redactor.ts';
 import type { RedactionConfig } from '../../schemas/config/redaction.ts';
 import { textOf } from '../../schemas/otlp/text.ts';
+import { readEscapedName, readEscapedValue } from './escaped-pairs.ts';
 import { createNameJudge } from './names.ts';
-import { type Range, readNameBefore, readUserInfo, readValueAfter } from './pairs.ts';
+import {
+  type Range,
+  readElementName,
+  readElementValue,
+  readNameBefore,
+  readUserInfo,
+  readValueAfter,
+} from './pairs.ts';
 import { endOfCardNumber, endOfJwt } from './shapes.ts';
 
 export type { Redactor } from '../../schemas/clickhouse/redactor.ts';
@@ -18,11 +26,13 @@ const USER_NAMES = ['user.id', 'enduser.id'];
 const ACCOUNT_NAMES = [...USER_NAMES, 'user.name', 'user.email'];
 
 /** What a byte may start: nothing, a number, a pair, a token. */
-const Start = { none: 0, digit: 1, pair: 2, token: 3 } as const;
+const Start = { none: 0, digit: 1, pair: 2, token: 3, escape: 4, tag: 5 } as const;
 const START = new Uint8Array(256);
 START.fill(Start.digit, 48, 58);
 START[0x3d] = START[0x3a] = Start.pair; // = :
 START[0x65] = Start.token; // e
+START[0x25] = Start.escape; // %
+START[0x3e] = Start.tag; // >
 
 /** Names seen, by hash; the whole memo is dropped when it is full, so that made-up names cannot grow it. */
 const MEMO_LIMIT = 8_192;
@@ -95,6 +105,18 @@ export function createRedactor(config: RedactionConfig): Redactor {
         }
       } else if (kind === Start.token) {
         if (config.values) to = endOfJwt(bytes, i, start, end);
+      } else if (kind === Start.escape || kind === Start.tag) {
+        let behind = i;
+        if (kind === Start.tag) readElementName(bytes, i, start, name);
+        else behind = readEscapedName(bytes, i, start, end, name);
+        if (behind >= 0 && isSecretName(bytes, name.start, name.end)) {
+          if (kind === Start.tag) readElementValue(bytes, i, end, value);
+          else readEscapedValue(bytes, behind, end, value);
+          if (value.end > value.start && !isRedacted(bytes, value)) {
+            from = value.start;
+            to = value.end;
+          }
+        }
       } else {
         if (bytes[i] === 0x3a && bytes[i + 1] === 0x2f && bytes[i + 2] === 0x2f && i + 3 < end) {
           readUserInfo(bytes, i + 3, end, value);
