@@ -8,7 +8,7 @@ import type { Metrics } from '../runtime/telemetry/metrics.ts';
 import type { DetectorConfig } from '../schemas/config/detector.ts';
 import type { Owned } from './owned.ts';
 import type { Rows } from './rows.ts';
-import { settles } from './waits.ts';
+import { STORE_WAIT_MS, settles } from './waits.ts';
 
 export interface StoringDeps {
   readonly rows: Rows;
@@ -41,8 +41,6 @@ export interface Storing {
 }
 
 const PROBE_MS = 1_000;
-/** Reading stops for rows on their way into ClickHouse no longer than this: alerts cannot wait. */
-const STORE_WAIT_MS = 5_000;
 /** An insert that takes longer, while rows fill their bound, counts as a store that is away. */
 const AWAY_AFTER_MS = 20_000;
 

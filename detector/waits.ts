@@ -1,6 +1,9 @@
 /** Waiting for a promise, but not for ever. */
 import { SpanwardenError } from '../runtime/errors.ts';
 
+/** Reading stops for rows on their way into ClickHouse, and for a version, no longer than this: alerts cannot wait. */
+export const STORE_WAIT_MS = 5_000;
+
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** False when the promise takes longer; rejects as it does. */
