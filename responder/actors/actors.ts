@@ -11,7 +11,7 @@ import type { ActorsCoreConfig, ActorsStatus } from './config.ts';
 import { hash32 } from './hash.ts';
 import { createHeldAlarms } from './held-alarms.ts';
 import { createJudging } from './judging.ts';
-import { keyOf } from './keys.ts';
+import { clientKeyOf, keyOf } from './keys.ts';
 import { createKnown } from './known.ts';
 import { createMinuteTest } from './minutes.ts';
 import { createObjectTests } from './object-tests.ts';
@@ -43,7 +43,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   const subjects = createSubjects(config, seed, scene, tables);
   const attribution = createAttribution(config, seed, scene, tables);
   const telling = createTelling(config, scene, tables, { subjects, attribution });
-  const held = createHeldAlarms(scene, tables, subjects);
+  const held = createHeldAlarms(seed, scene, tables, subjects);
   const judging = createJudging(config, scene, tables, { subjects, attribution, telling, held });
   const attempts = createAttempts(config, scene, telling);
   const spread = createSpread(seed, scene, tables, { judging, attempts });
@@ -61,7 +61,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
     const { address } = scene.event.client;
     scene.acting = acting;
     clearSubjects(scene);
-    if (address !== null) subjects.enter(client, keyOf(address));
+    if (address !== null) subjects.enter(client, clientKeyOf(address));
     if (acting !== null) subjects.enter(user, keyOf(acting));
   }
 

@@ -1,36 +1,48 @@
 /** What an address is by its range: its network, and whether it is nobody's own (private, or a delivery network's). */
 import ipaddr from 'ipaddr.js';
 
-/** A /24 or /64 as text; '' for what is no address. The address is canonical: what stands before `::` is whole. */
-export function networkOf(address: string): string {
-  const colon = address.indexOf(':');
-  if (colon < 0) {
-    const dot = address.lastIndexOf('.');
-    return dot > 0 ? `${address.slice(0, dot)}.0/24` : '';
-  }
+/**
+ * Whom an address stands for, as text. Of IPv6 that is its /64: a household, a machine or a phone has at least one (RFC 6177, RFC 8273)
+ * and picks addresses in it as it likes. The address is canonical: what stands before `::` is whole.
+ */
+export const clientOf = (address: string): string =>
+  address.includes(':') && !address.includes('/') ? ofGroups(address, 4, '/64') || address : address;
+
+/** A /24 or /48 (what a site gets, RFC 6177) as text, of an address or a client; '' for what is neither. */
+export function networkOf(client: string): string {
+  if (client.includes(':')) return ofGroups(client, 3, '/48');
+  const dot = client.lastIndexOf('.');
+  return dot > 0 ? `${client.slice(0, dot)}.0/24` : '';
+}
+
+/** The first of eight groups; '' where there are not as many. */
+function ofGroups(address: string, count: number, suffix: string): string {
   let groups = 0;
   let at = -1;
   do {
     const next = address.indexOf(':', at + 1);
     if (next < 0) return '';
-    if (next === at + 1 && next > 0) return prefix(address.slice(0, next - 1)); // `::`: zeros up to the 64th bit, or beyond
+    // `::`: zeros up to the last of these groups, or beyond
+    if (next === at + 1 && next > 0) return prefix(address.slice(0, next - 1), suffix);
     at = next;
     groups++;
-  } while (groups < 4);
-  return prefix(address.slice(0, at));
+  } while (groups < count);
+  return prefix(address.slice(0, at), suffix);
 }
 
 /** One text a network: zeros at its end are left out (RFC 5952 shortens only the longest run of the whole address). */
-function prefix(groups: string): string {
+function prefix(groups: string, suffix: string): string {
   let end = groups.length;
   while (end > 2 && groups[end - 1] === '0' && groups[end - 2] === ':') end -= 2;
-  return `${groups.slice(0, end)}::/64`;
+  return `${groups.slice(0, end)}::${suffix}`;
 }
 
 /** '' = an address of its own. */
 export type NobodysRange = '' | 'private' | 'CDN';
 
-export function rangeOf(address: string): NobodysRange {
+/** Of an address or a client. */
+export function rangeOf(client: string): NobodysRange {
+  const address = baseOf(client);
   if (!ipaddr.isValid(address)) return '';
   const parsed = ipaddr.process(address);
   const range = parsed.range();
@@ -53,3 +65,6 @@ const DELIVERY = (
 )
   .split(' ')
   .map((range) => ipaddr.parseCIDR(range));
+
+/** A client without the length of its network. */
+export const baseOf = (client: string): string => (client.endsWith('/64') ? client.slice(0, -3) : client);

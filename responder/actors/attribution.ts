@@ -3,7 +3,6 @@ import type { NobodysRange } from './addresses.ts';
 import type { ActorsCoreConfig } from './config.ts';
 import type { Alarm } from './full-actor.ts';
 import { hashInto } from './hash.ts';
-import { keyOf } from './keys.ts';
 import type { Ask } from './notice.ts';
 import { indexIn } from './quiet-tier.ts';
 import { type Scene, tell } from './scene.ts';
@@ -26,8 +25,8 @@ export function createAttribution(config: ActorsCoreConfig, seed: number, scene:
   const { clients, full } = tables;
   const lanes = new Uint32Array(2);
 
-  function rowOf(address: string): number {
-    hashInto(keyOf(address), seed, lanes);
+  function rowOf(key: string): number {
+    hashInto(key, seed, lanes);
     return clients.find(lanes[0]!, lanes[1]!);
   }
 
@@ -35,12 +34,12 @@ export function createAttribution(config: ActorsCoreConfig, seed: number, scene:
     alarm != null && scene.nowMs - alarm.lastMs <= config.quietMs;
 
   const ask: Ask = {
-    users(address) {
-      const row = rowOf(address);
+    users(key) {
+      const row = rowOf(key);
       return row < 0 ? 0 : usersOfRow(clients.block(row), indexIn(row));
     },
-    isAccused(address) {
-      const row = rowOf(address);
+    isAccused(key) {
+      const row = rowOf(key);
       const place = row < 0 ? -1 : clients.block(row).full[indexIn(row)]! - 1;
       return place >= 0 && full.at(place).alarms.some((alarm) => isStanding(alarm));
     },
@@ -55,7 +54,7 @@ export function createAttribution(config: ActorsCoreConfig, seed: number, scene:
   return {
     request() {
       const notice = tables.notices.request(
-        scene.event.client.address,
+        client.present ? client.key : null,
         client.present ? rangeOfFlags(client.block.flags[client.i]!) : '',
         scene.nowMs,
         user.present && isEstablished(user) ? user.hash : 0,

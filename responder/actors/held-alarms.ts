@@ -3,6 +3,7 @@
  */
 import { restart, sinceMsOf } from './evidence.ts';
 import type { FullActor } from './full-actor.ts';
+import { hash32 } from './hash.ts';
 import { clearSubjects, type Scene } from './scene.ts';
 import { isEstablished, type Subjects } from './subjects.ts';
 import type { Tables } from './tables.ts';
@@ -21,8 +22,8 @@ export interface Held {
 
 /** Tests of what may happen to everybody, and for how long their alarms wait. */
 const HOLD_MS: Readonly<Partial<Record<number, number>>> = {
-  [Test.missing]: 60_000,
-  [Test.scan]: 60_000,
+  [Test.missing]: 120_000,
+  [Test.scan]: 120_000,
   [Test.newAccount]: 120_000,
   [Test.failedLogin]: 120_000,
 };
@@ -37,7 +38,7 @@ export interface HeldAlarms {
   restore(state: readonly Held[]): void;
 }
 
-export function createHeldAlarms(scene: Scene, tables: Tables, subjects: Subjects): HeldAlarms {
+export function createHeldAlarms(seed: number, scene: Scene, tables: Tables, subjects: Subjects): HeldAlarms {
   const { client, user, counts } = scene;
   const { everybody, full } = tables;
   let waiting: Held[] = [];
@@ -61,7 +62,9 @@ export function createHeldAlarms(scene: Scene, tables: Tables, subjects: Subject
     holds(actor, peers, t, objectKind) {
       const holdMs = HOLD_MS[t];
       const { kind, key } = actor;
-      if (releasing || holdMs === undefined || (kind !== 'client' && kind !== 'user')) return false;
+      if (releasing || holdMs === undefined) return false;
+      if (kind === 'network' && (t === Test.missing || t === Test.scan)) return isOfAll(actor, t, hash32(key, seed));
+      if (kind !== 'client' && kind !== 'user') return false;
       const s = kind === 'client' ? client : user;
       if (isOfAll(actor, t, s.hash)) return true;
       if (!isEstablished(s) || waiting.length >= MOST_HELD) return false;

@@ -23,8 +23,9 @@ import { recordId } from './words.ts';
 const WEAK_DECADES = Math.log10(20);
 /** Spread: fewer clients are no network's, no everybody's, no account's abuse. */
 const FEWEST_CLIENTS: Readonly<Partial<Record<FullActor['kind'], number>>> = { network: 3, everyone: 10, account: 3 };
-/** Nobody is accused of what happened once or twice; a privileged route is. */
+/** Nobody is accused of what happened once or twice; a privileged route is. Of all together it has to be many who did it. */
 const FEWEST_HITS = 3;
+const FEWEST_HITS_OF_ALL = 8;
 /**
  * How much actors differ is asked of those with fewer hits lately: one who does nothing else is no
  * measure of it, and a new account is none.
@@ -129,7 +130,8 @@ export function createJudging(
     const stage = stageIndex(step.stage);
     const bound = rates.bound(peers, t);
     const all = own + telling.chainOf(actor, stage, t, bound);
-    const isEnough = all >= bound && (t === Test.privileged || happenedOf(actor.cells, t) >= FEWEST_HITS);
+    const fewest = actor.kind === 'everyone' ? FEWEST_HITS_OF_ALL : FEWEST_HITS;
+    const isEnough = all >= bound && (t === Test.privileged || happenedOf(actor.cells, t) >= fewest);
     if ((isEnough && isSpread(actor)) || (t === Test.privileged && kind === DECLARED)) return true;
     if (mark(actor, TEST_NAMES[t]!, step, scene.nowMs, own))
       addPoints(actor, Points.weakSignal, stage, `signs of ${abuse}`, scene.nowMs, config);

@@ -1,9 +1,13 @@
 /** Keys of actors as they may be shown and kept: addresses and users come from outside. */
 import { hasSteering } from '../../traces/steering.ts';
+import { clientOf } from './addresses.ts';
 import { plainText } from './full-actor.ts';
 import { hash32 } from './hash.ts';
 
 const LONGEST_KEY = 128;
+
+/** Of whom an address stands for. */
+export const clientKeyOf = (address: string): string => keyOf(clientOf(address));
 
 /** Without characters that steer what shows them, and what is too long by its beginning and its hash. */
 export function keyOf(text: string): string {

@@ -18,7 +18,7 @@ export function noteEvent(scene: Scene, actor: FullActor): void {
   addTrace(actor, event.client.entryTraceId);
   vote(actor, event.service, event.operation);
   if (client.present) {
-    addClient(actor, client.key, client.hash);
+    addClient(actor, event.client.address ?? client.key, client.hash);
     actor.leastSure = Math.min(actor.leastSure, CONFIDENCES.indexOf(event.client.confidence));
     if (actor.kind === 'client' || actor.kind === 'user') actor.client = clientFor(scene, actor);
   } else if (actor.kind === 'user') actor.client = clientFor(scene, actor);

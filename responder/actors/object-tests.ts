@@ -1,4 +1,5 @@
 /** What a request is asked of the objects it names, and of a path that is not there: whose they are, how they go on, whether they are missing. */
+import { networkOf } from './addresses.ts';
 import { filterAdd, filterHas } from './bits.ts';
 import { isAtLeast, SUSPECT_DECADES } from './evidence.ts';
 import { Sets } from './full-actor.ts';
@@ -50,13 +51,26 @@ export function createObjectTests(
 
   /**
    * The user first, who is to be named rather than an address. Whoever has a history of their own is judged by that alone; of others the
-   * address, and those it may be spread over, are judged too: accounts are cheap.
+   * address, and those it may be spread over, are judged too: accounts are cheap. `thing`: hash of what was named; 0 = not known.
    */
-  function both(t: number, kind: number, hit: boolean): void {
+  function both(t: number, kind: number, hit: boolean, thing: number): void {
     if (user.present) judging.test(user, t, kind, hit);
-    if (!client.present || (user.present && isEstablished(user))) return;
+    if (!client.present) return;
+    if (user.present && isEstablished(user)) {
+      learnUsual(t, kind, hit);
+      return;
+    }
     judging.test(client, t, kind, hit);
-    if (t !== Test.scan) spread.test(t, kind, hit, 0);
+    spread.test(t, kind, hit, thing);
+  }
+
+  /** Who has a history shows what is usual with addresses and networks, and is nothing against theirs. */
+  function learnUsual(t: number, kind: number, hit: boolean): void {
+    if (user.weight === 0 || habitOfRequest(scene, t) > OWN_WAYS) return;
+    if (user.place >= 0 && isAtLeast(full.peek(user.place).cells, t, SUSPECT_DECADES)) return;
+    rates.learn(client.peers, t, kind, hit, 1);
+    rates.learn(PeerClass.network, t, kind, hit, 1);
+    if (t === Test.foreign) rates.learn(PeerClass.everyone, t, kind, hit, 1);
   }
 
   /** Whether the one who acts was told of it before. */
@@ -70,6 +84,9 @@ export function createObjectTests(
 
   function noteMissed(thing: number): void {
     for (const s of subjects) if (s.present) everybody.missed(thing, s.hash, isEstablished(s), scene.nowS);
+    if (!client.present || tables.networks.size === 0) return;
+    const network = networkOf(client.key);
+    if (tables.networks.has(network)) everybody.missed(thing, hash32(network, seed), false, scene.nowS);
   }
 
   /** What most name that others named first is no evidence, but it may turn out to be somebody's. */
@@ -123,9 +140,9 @@ export function createObjectTests(
       }
     }
     if (foreignKind >= 0) {
-      both(Test.foreign, foreignKind, true);
+      both(Test.foreign, foreignKind, true, foreignHash);
       remember(Sets.objects, foreignHash);
-    } else if (plainKind >= 0) both(Test.foreign, plainKind, false);
+    } else if (plainKind >= 0) both(Test.foreign, plainKind, false, 0);
     // numbers of several people go nowhere together
     if (numberKind >= 0) runTest(user.present ? user : client, numberKind, number);
   }
@@ -159,7 +176,7 @@ export function createObjectTests(
     const known = missing && knows(primary, Sets.objects, hash);
     if (missing) noteMissed(hash);
     if (known) return;
-    both(Test.missing, kindOf(first.kind), missing);
+    both(Test.missing, kindOf(first.kind), missing, hash);
     if (missing) remember(Sets.objects, hash);
   }
 
@@ -173,15 +190,16 @@ export function createObjectTests(
       const { httpStatus, service, operation: said } = scene.event;
       const missing = httpStatus === 404 || httpStatus === 405 || httpStatus === 501;
       if (!missing) {
-        both(Test.scan, 0, false);
+        both(Test.scan, 0, false, 0);
         return;
       }
       const hash = mix(operation ^ 0x3c6ef372);
-      if (operations.namesPath(operation)) {
+      const named = operations.namesPath(operation);
+      if (named) {
         if (knows(user.present ? user : client, Sets.steps, hash)) return;
         noteMissed(hash32(`${service} ${said}`, seed));
       }
-      both(Test.scan, 0, true);
+      both(Test.scan, 0, true, named ? hash : 0);
       remember(Sets.steps, hash);
     },
   };

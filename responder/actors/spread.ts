@@ -16,10 +16,12 @@ import type { Tables } from './tables.ts';
 import { PeerClass, Test } from './tests.ts';
 
 const EVERYONE_HALF_LIFE_MS = 1_800_000;
+/** Where a network remembers what it was told of. */
+const SETS: Readonly<Partial<Record<number, number>>> = { [Test.newAccount]: Sets.accounts, [Test.scan]: Sets.steps };
 
 export interface Spread {
-  /** An observation of the client, by its network and by everybody. `accountHash` of a sign-in, 0 when it is none. */
-  test(t: number, kind: number, hit: boolean, accountHash: number): void;
+  /** An observation of the client, by its network and by everybody. `thing`: hash of the account, object or path; 0 = not known. */
+  test(t: number, kind: number, hit: boolean, thing: number): void;
   /** A sign-in, by its account. */
   account(account: string, hash: number, succeeded: boolean): void;
 }
@@ -36,7 +38,7 @@ export function createSpread(
   const ofAccount = newParty(PeerClass.account, ACTOR_HALF_LIFE_MS);
   const ofEveryone = newParty(PeerClass.everyone, EVERYONE_HALF_LIFE_MS);
 
-  function network(t: number, kind: number, hit: boolean, accountHash: number): FullActor | null {
+  function network(t: number, kind: number, hit: boolean, thing: number): FullActor | null {
     if (!hit && networks.size === 0) {
       rates.add(PeerClass.network, t, kind, false, client.weight);
       return null;
@@ -45,7 +47,7 @@ export function createSpread(
     const place = networks.get(key) ?? -1;
     if (place >= 0) {
       const actor = full.at(place);
-      observeNetwork(actor, t, kind, hit, accountHash);
+      observeNetwork(actor, t, kind, hit, thing);
       return actor;
     }
     rates.add(PeerClass.network, t, kind, hit, client.weight);
@@ -54,23 +56,23 @@ export function createSpread(
     return null; // what made it an actor is no evidence against it
   }
 
-  function observeNetwork(actor: FullActor, t: number, kind: number, hit: boolean, accountHash: number): void {
+  function observeNetwork(actor: FullActor, t: number, kind: number, hit: boolean, thing: number): void {
     const { event } = scene;
-    const fresh = t !== Test.newAccount || !filterHas(actor.sets, Sets.accounts, accountHash);
-    const happened = hit && fresh;
+    const set = SETS[t] ?? Sets.objects;
+    const happened = hit && (thing === 0 || !filterHas(actor.sets, set, thing));
     ofNetwork.weight = client.weight;
     ofNetwork.habit = habitOfRequest(scene, t);
     judging.observe(actor, ofNetwork, t, kind, happened);
     actor.requests += event.sampleWeight;
     if (t === Test.newAccount) {
-      attempts.add(actor, event.login!.account, accountHash);
+      attempts.add(actor, event.login!.account, thing);
       if (event.login!.succeeded) attempts.signedIn(actor);
-    }
+    } else if (happened && thing !== 0) filterAdd(actor.sets, set, thing);
     if (happened) judging.judge(actor, PeerClass.network, t, kind);
   }
 
   /** What a client, user or network with evidence of its own explains is not spread over everybody. */
-  function everyone(t: number, kind: number, hit: boolean, ofIts: FullActor | null, accountHash: number): void {
+  function everyone(t: number, kind: number, hit: boolean, ofIts: FullActor | null, thing: number): void {
     if (ofIts !== null && isExplained(ofIts, t)) return;
     if (client.place >= 0 && isExplained(full.at(client.place), t)) return;
     if (user.place >= 0 && isExplained(full.at(user.place), t)) return;
@@ -82,7 +84,7 @@ export function createSpread(
     ofEveryone.habit = habitOfRequest(scene, t);
     judging.observe(actor, ofEveryone, t, kind, hit);
     actor.requests += scene.event.sampleWeight;
-    if (accountHash !== 0) attempts.add(actor, scene.event.login!.account, accountHash);
+    if (t === Test.newAccount) attempts.add(actor, scene.event.login!.account, thing);
     if (hit) judging.judge(actor, PeerClass.everyone, t, kind);
   }
 
@@ -90,9 +92,9 @@ export function createSpread(
     judging.isAlarmed(actor, t) || isAtLeast(actor.cells, t, 2 * SUSPECT_DECADES);
 
   return {
-    test(t, kind, hit, accountHash) {
-      const ofIts = network(t, kind, hit, accountHash);
-      if (t === Test.newAccount || t === Test.foreign) everyone(t, kind, hit, ofIts, accountHash);
+    test(t, kind, hit, thing) {
+      const ofIts = network(t, kind, hit, thing);
+      if (t === Test.newAccount || t === Test.foreign) everyone(t, kind, hit, ofIts, thing);
     },
     account(account, hash, succeeded) {
       const place = accounts.get(account) ?? -1;

@@ -2,7 +2,7 @@
  * The client and the user of an event in the quiet tier: found or added, their days counted, what is usual with them kept from day to day,
  * who is behind an address. The full state of one with signals is made here too.
  */
-import { rangeOf } from './addresses.ts';
+import { baseOf, rangeOf } from './addresses.ts';
 import { hasBit, linearCount, setBit } from './bits.ts';
 import type { ActorsCoreConfig } from './config.ts';
 import { endDay, habitOf, isAtLeast, SUSPECT_DECADES } from './evidence.ts';
@@ -133,7 +133,7 @@ export function createSubjects(config: ActorsCoreConfig, seed: number, scene: Sc
       s.i = i;
       s.hash = lanes[0]!;
       if (tier.added && s.kind === 'client') {
-        const range = config.isClientRange(key) ? '' : rangeOf(key);
+        const range = config.isClientRange(baseOf(key)) ? '' : rangeOf(key);
         block.flags[i] = range === 'private' ? Flag.private : range === 'CDN' ? Flag.cdn : 0;
       }
       s.place = block.full[i]! - 1;

@@ -139,6 +139,13 @@ export function createKnown(snapshot?: KnownSnapshot): Known {
         networks.set(named.text, merged(networks.map.get(named.text)));
         parsedNetworks.add(named.text);
         touched.push(named.text);
+        // a client of IPv6 is a /64: what is known of it is known of the address it came by
+        const one = kind === 'client' ? parseNetwork(record.client.address ?? '') : null;
+        if (one?.single) {
+          addresses.set(one.text, merged(addresses.map.get(one.text)));
+          parsedAddresses.add(one.text);
+          touched.push(one.text);
+        }
       } else if (kind === 'user') {
         users.set(key, merged(users.map.get(key)));
         touched.push(key);

@@ -5,7 +5,7 @@
  * cause, and no more than so many rules are told of by that, or where one client stands out.
  */
 import { type Finding, type FindingRecord, type Verdict, VerdictStage } from '../../schemas/log/verdict.ts';
-import { networkOf } from '../actors/addresses.ts';
+import { clientOf } from '../actors/addresses.ts';
 import { noveltyKey } from './explanation.ts';
 
 export interface Absences {
@@ -120,7 +120,7 @@ export function createAbsences(budgetPerDay: number, snapshot?: AbsencesSnapshot
 
 function whoOf({ client: { address }, traceId }: Verdict): string {
   if (address === null) return traceId;
-  return address.includes(':') ? networkOf(address) || address : address;
+  return clientOf(address);
 }
 
 /** A candidate for what did not come, not for what came slowly. */

@@ -6,7 +6,7 @@ import type { StageMark } from './kill-chain.ts';
 import type { ClientRecord } from './verdict.ts';
 
 export const SUBJECT_KINDS = ['client', 'user', 'network', 'account', 'everyone'] as const;
-/** `network`: a /24 or /64. `account`: one that others try to sign in to. `everyone`: spread over all clients. */
+/** `client`: an address, or a /64 of IPv6. `network`: a /24 or /48. `account`: one that others try to sign in to. `everyone`: spread over all clients. */
 export type SubjectKind = (typeof SUBJECT_KINDS)[number];
 
 export const ABUSE_KINDS = [
