@@ -58,7 +58,7 @@ export interface ActorState {
   forget(): void;
 }
 
-const FORMAT = 2;
+const FORMAT = 3;
 /** Of each part, so that those of the last two states stay while the next are written; and of manifests. */
 const PART_PLACES = [0, 1, 2];
 const MANIFEST_PLACES = 2;

@@ -15,7 +15,14 @@ export interface KillChainStep {
 /** Position in the chain, from 0. */
 export const stageIndex = (stage: Stage): number => STAGES.indexOf(stage);
 
-const step = (stage: Stage, technique: string): KillChainStep => ({ stage, technique });
+const techniques: string[] = [''];
+/** All that a step may name, '' among them. */
+export const TECHNIQUES: readonly string[] = techniques;
+
+function step(stage: Stage, technique: string): KillChainStep {
+  if (!techniques.includes(technique)) techniques.push(technique);
+  return { stage, technique };
+}
 
 /** T1190 Exploit Public-Facing Application. */
 const EXPLOIT = step('exploitation', 'T1190');

@@ -1,11 +1,14 @@
 /** Attempts to sign in, as an actor kept in full has them: how many, at how many accounts, and one that was right after all. */
 import { SIGNED_IN_AFTER_ATTEMPTS, stageIndex } from '../kill-chain.ts';
+import { hasAlarm } from './alarms.ts';
 import { filterAdd } from './bits.ts';
 import type { ActorsCoreConfig } from './config.ts';
-import { addName, type FullActor, Sets } from './full-actor.ts';
+import { addAccount, type FullActor } from './full-actor.ts';
+import { Sets } from './full-row.ts';
 import { mark, noteEvent } from './noting.ts';
 import { addPoints, Points } from './risk.ts';
 import type { Scene } from './scene.ts';
+import { SIGNED_IN } from './stage-marks.ts';
 import type { Telling } from './telling.ts';
 import { PeerClass, Test } from './tests.ts';
 
@@ -23,17 +26,16 @@ export function createAttempts(config: ActorsCoreConfig, scene: Scene, telling: 
       actor.attempts++;
       if (account === '' || !filterAdd(actor.sets, Sets.accounts, hash)) return;
       actor.accountCount++;
-      addName(actor.accounts, account);
+      addAccount(actor, account);
     },
     signedIn(actor) {
-      const { alarms } = actor;
-      if (alarms[Test.newAccount] == null && alarms[Test.failedLogin] == null) return;
+      const t = [Test.newAccount, Test.failedLogin].find((one) => hasAlarm(actor, one));
+      if (t === undefined) return;
       const { nowMs } = scene;
       noteEvent(scene, actor);
-      if (!mark(actor, 'signed-in', SIGNED_IN_AFTER_ATTEMPTS, nowMs, 0)) return;
+      if (!mark(actor, SIGNED_IN, SIGNED_IN_AFTER_ATTEMPTS, nowMs, 0)) return;
       const stage = stageIndex(SIGNED_IN_AFTER_ATTEMPTS.stage);
       addPoints(actor, Points.hardFinding, stage, 'signed in after trying many accounts', nowMs, config);
-      const t = alarms[Test.newAccount] != null ? Test.newAccount : Test.failedLogin;
       telling.alarm(actor, actor.kind === 'network' ? PeerClass.network : client.peers, t, 0);
     },
   };

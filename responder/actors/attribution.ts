@@ -1,7 +1,7 @@
 /** Whether the client of an event is somebody's own: what the watch for our own misconfiguration asks, and what it found. */
 import type { NobodysRange } from './addresses.ts';
+import { alarmsOf } from './alarms.ts';
 import type { ActorsCoreConfig } from './config.ts';
-import type { Alarm } from './full-actor.ts';
 import { hashInto } from './hash.ts';
 import type { Ask } from './notice.ts';
 import { indexIn } from './quiet-tier.ts';
@@ -30,9 +30,6 @@ export function createAttribution(config: ActorsCoreConfig, seed: number, scene:
     return clients.find(lanes[0]!, lanes[1]!);
   }
 
-  const isStanding = (alarm: Alarm | null | undefined): boolean =>
-    alarm != null && scene.nowMs - alarm.lastMs <= config.quietMs;
-
   const ask: Ask = {
     users(key) {
       const row = rowOf(key);
@@ -41,7 +38,7 @@ export function createAttribution(config: ActorsCoreConfig, seed: number, scene:
     isAccused(key) {
       const row = rowOf(key);
       const place = row < 0 ? -1 : clients.block(row).full[indexIn(row)]! - 1;
-      return place >= 0 && full.at(place).alarms.some((alarm) => isStanding(alarm));
+      return place >= 0 && alarmsOf(full.peek(place)).some(({ lastMs }) => scene.nowMs - lastMs <= config.quietMs);
     },
     get isLearning() {
       return scene.learning;

@@ -1,245 +1,347 @@
 /**
- * What is kept of an actor from its first weak signal on: evidence by test, stages, risk, and whom and what to show for it. Every list
- * and text is bounded, so that it stays at some 3 KB, 6 at most; JSON in a snapshot.
+ * What is kept of an actor from its first weak signal on: evidence by test, stages, risk, and whom and what to show for it. Numbers are in
+ * columns of its tier, texts in a few strings bounded together, so that it stays below 4 KB; lists are made when they are asked for.
  */
-import type { AbuseKind, SubjectKind } from '../../schemas/log/actor-record.ts';
+import type { SubjectKind } from '../../schemas/log/actor-record.ts';
 import type { StageMark } from '../../schemas/log/kill-chain.ts';
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
-import { withoutSteering } from '../../traces/steering.ts';
-import { FILTER_WORDS, linearCount, setBit } from './bits.ts';
-import { EVIDENCE_LENGTH } from './evidence.ts';
+import {
+  listBytesOf,
+  listOf,
+  operationText,
+  packedClient,
+  partsOf,
+  reasonText,
+  serviceText,
+  textBytes,
+  unpackedClient,
+  withClient,
+  withName,
+} from './actor-texts.ts';
+import { type Alarm, alarmsOf } from './alarms.ts';
+import { linearCount, setBit } from './bits.ts';
+import {
+  CLIENT_WORDS,
+  D,
+  MOST_COUNTED,
+  MOST_REASONS,
+  MOST_TRACES,
+  SET_WORDS,
+  Sets,
+  SPAN_WORDS,
+  TRACE_WORDS,
+  W,
+} from './full-row.ts';
+import { readId, writeId } from './ids.ts';
+import { marksOf } from './stage-marks.ts';
 
-const MOST_TRACES = 8;
-const MOST_CLIENTS = 64;
-const MOST_NAMES = 16;
-const MOST_MARKS = 6;
-/** Longest text kept of a name that came from outside. */
-const LONGEST = 64;
-/** Text kept of all traces and clients together. */
-const CLIENT_CHARACTERS = 320;
-const NAME_CHARACTERS = 160;
-
-/** Words of `sets`: where each begins. */
-export const Sets = {
-  objects: 0,
-  accounts: FILTER_WORDS,
-  steps: 2 * FILTER_WORDS,
-  clients: 3 * FILTER_WORDS,
-} as const;
-const CLIENT_WORDS = 16;
-const SET_WORDS = 3 * FILTER_WORDS + CLIENT_WORDS;
-
-export interface Alarm {
-  readonly id: string;
-  readonly abuse: AbuseKind;
-  revision: number;
-  readonly startMs: number;
-  lastMs: number;
-  /** Hits, clients and risk when it was told last. */
-  toldHits: number;
-  toldClients: number;
-  /** Not to be told: it is told of another subject. */
-  readonly silent: boolean;
-}
-
-export interface Told {
-  readonly id: string;
-  revision: number;
-  risk: number;
-  /** Stages reached, as bits. */
-  stages: number;
-  users: number;
-}
-
-export interface FullActor {
-  readonly kind: SubjectKind;
-  readonly key: string;
-  readonly firstMs: number;
-  lastMs: number;
-  /** Requests since it is kept in full, weighted by sampling. */
-  requests: number;
-  cells: Float64Array;
-  sets: Uint32Array;
-  /** One a test, while it is over its bound. */
-  alarms: (Alarm | null)[];
-  /** What is told of it beside alarms; null until something was found. */
-  told: Told | null;
-  marks: StageMark[];
-  /** log10 of the evidence a stage had when it was marked, by mark. */
-  markDecades: number[];
-  /** Risk points, forgotten by half in the subject's half-life. */
+export interface Reason {
+  readonly text: string;
   points: number;
-  pointsMs: number;
-  /** Why, newest count by sentence. */
-  reasons: { text: string; points: number; count: number }[];
-  /** Findings counted already: hashes, the oldest overwritten. */
-  counted: number[];
-  traceIds: string[];
-  clients: string[];
-  users: string[];
-  accounts: string[];
-  /** Attempts to sign in, and accounts told apart. */
-  attempts: number;
-  accountCount: number;
-  /** Majority vote (Boyer & Moore 1981) on where it goes. */
-  service: string;
-  operation: string;
-  votes: number;
-  client: ClientRecord | null;
-  /** Largest 1 / sampling probability: above 1 not all was seen. */
-  sampleWeight: number;
-  /** Of those that took part: place of the least sure address in `CONFIDENCES`. */
-  leastSure: number;
-  startMs: number;
-  endMs: number;
-  /** Of a client under suspicion, behind which new users come: how many there were before. −1 = not so. */
-  usersBefore: number;
-}
-
-/** One buffer for both: a buffer costs as much as what some actors hold in it. */
-function newColumns(): { cells: Float64Array; sets: Uint32Array } {
-  const buffer = new ArrayBuffer(8 * EVIDENCE_LENGTH + 4 * SET_WORDS);
-  return {
-    cells: new Float64Array(buffer, 0, EVIDENCE_LENGTH),
-    sets: new Uint32Array(buffer, 8 * EVIDENCE_LENGTH, SET_WORDS),
-  };
-}
-
-export function createFullActor(kind: SubjectKind, key: string, firstMs: number, nowMs: number): FullActor {
-  return {
-    kind,
-    key,
-    firstMs,
-    lastMs: nowMs,
-    requests: 0,
-    ...newColumns(),
-    alarms: [],
-    told: null,
-    marks: [],
-    markDecades: [],
-    points: 0,
-    pointsMs: nowMs,
-    reasons: [],
-    counted: [],
-    traceIds: [],
-    clients: [],
-    users: [],
-    accounts: [],
-    attempts: 0,
-    accountCount: 0,
-    service: '',
-    operation: '',
-    votes: 0,
-    client: null,
-    sampleWeight: 1,
-    leastSure: CONFIDENCES.length - 1,
-    startMs: 0,
-    endMs: 0,
-    usersBefore: -1,
-  };
-}
-
-/** Of a text from outside: without characters that steer what shows it, and no more than some of it. */
-export const plainText = (text: string, longest = LONGEST): string => flat(withoutSteering(text.slice(0, longest)));
-
-/** A copy: a part of a long text would keep all of it in memory. */
-const flat = (text: string): string => Buffer.from(text).toString();
-
-export function addName(names: string[], name: string): void {
-  if (name === '' || names.length >= MOST_NAMES) return;
-  const plain = plainText(name);
-  let characters = plain.length;
-  for (const one of names) {
-    if (one === plain) return;
-    characters += one.length;
-  }
-  if (characters <= NAME_CHARACTERS) names.push(plain);
-}
-
-export function addTrace(actor: FullActor, traceId: string): void {
-  const { traceIds } = actor;
-  if (traceIds.at(-1) === traceId || traceIds.includes(traceId)) return;
-  // the first half stays as it was: how it began
-  if (traceIds.length >= MOST_TRACES) traceIds.splice(MOST_TRACES / 2, 1);
-  traceIds.push(flat(traceId.slice(0, 32)));
+  count: number;
 }
 
 /** Least sure first. */
 export const CONFIDENCES = ['none', 'low', 'medium', 'high'] as const satisfies readonly ClientRecord['confidence'][];
 
+type ListName = 'clientList' | 'userList' | 'accountList' | 'reasonList';
+
+export class FullActor {
+  readonly kind: SubjectKind;
+  readonly key: string;
+  /** Evidence by test first (evidence.ts), then the numbers of `full-row.ts`. */
+  readonly cells: Float64Array;
+  /** Filters first (`Sets`), then the words of `full-row.ts`. */
+  readonly sets: Uint32Array;
+  /** Majority vote (Boyer & Moore 1981) on where it goes. */
+  service = '';
+  operation = '';
+  clientList = '';
+  userList = '';
+  accountList = '';
+  reasonList = '';
+  #client = '';
+
+  /** Over columns that hold nothing. */
+  constructor(kind: SubjectKind, key: string, cells: Float64Array, sets: Uint32Array, firstMs: number, nowMs: number) {
+    this.kind = kind;
+    this.key = key;
+    this.cells = cells;
+    this.sets = sets;
+    cells[D.firstMs] = firstMs;
+    cells[D.lastMs] = nowMs;
+    cells[D.pointsMs] = nowMs;
+    cells[D.sampleWeight] = 1;
+    sets[W.leastSure] = CONFIDENCES.length - 1;
+  }
+
+  get firstMs(): number {
+    return this.cells[D.firstMs]!;
+  }
+  get lastMs(): number {
+    return this.cells[D.lastMs]!;
+  }
+  set lastMs(ms: number) {
+    this.cells[D.lastMs] = ms;
+  }
+  /** Requests since it is kept in full, weighted by sampling. */
+  get requests(): number {
+    return this.cells[D.requests]!;
+  }
+  set requests(requests: number) {
+    this.cells[D.requests] = requests;
+  }
+  /** Risk points, forgotten by half in the subject's half-life. */
+  get points(): number {
+    return this.cells[D.points]!;
+  }
+  set points(points: number) {
+    this.cells[D.points] = points;
+  }
+  get pointsMs(): number {
+    return this.cells[D.pointsMs]!;
+  }
+  set pointsMs(ms: number) {
+    this.cells[D.pointsMs] = ms;
+  }
+  /** Largest 1 / sampling probability: above 1 not all was seen. */
+  get sampleWeight(): number {
+    return this.cells[D.sampleWeight]!;
+  }
+  set sampleWeight(weight: number) {
+    this.cells[D.sampleWeight] = weight;
+  }
+  get startMs(): number {
+    return this.cells[D.startMs]!;
+  }
+  set startMs(ms: number) {
+    this.cells[D.startMs] = ms;
+  }
+  get endMs(): number {
+    return this.cells[D.endMs]!;
+  }
+  set endMs(ms: number) {
+    this.cells[D.endMs] = ms;
+  }
+  /** Attempts to sign in, and accounts told apart. */
+  get attempts(): number {
+    return this.sets[W.attempts]!;
+  }
+  set attempts(attempts: number) {
+    this.sets[W.attempts] = attempts;
+  }
+  get accountCount(): number {
+    return this.sets[W.accountCount]!;
+  }
+  set accountCount(count: number) {
+    this.sets[W.accountCount] = count;
+  }
+  get votes(): number {
+    return this.sets[W.votes]!;
+  }
+  set votes(votes: number) {
+    this.sets[W.votes] = votes;
+  }
+  /** Of those that took part: place of the least sure address in `CONFIDENCES`. */
+  get leastSure(): number {
+    return this.sets[W.leastSure]!;
+  }
+  set leastSure(place: number) {
+    this.sets[W.leastSure] = place;
+  }
+  /** Of a client under suspicion, behind which new users come: how many there were before. −1 = not so. */
+  get usersBefore(): number {
+    return this.sets[W.usersBefore]! - 1;
+  }
+  set usersBefore(users: number) {
+    this.sets[W.usersBefore] = users + 1;
+  }
+  /** Since when it is told what is known of it beside alarms; 0 until something was found. */
+  get toldSinceMs(): number {
+    return this.cells[D.toldSinceMs]!;
+  }
+  set toldSinceMs(ms: number) {
+    this.cells[D.toldSinceMs] = ms;
+  }
+  get toldRevision(): number {
+    return this.sets[W.toldRevision]!;
+  }
+  set toldRevision(revision: number) {
+    this.sets[W.toldRevision] = revision;
+  }
+  get toldRisk(): number {
+    return this.sets[W.toldRisk]!;
+  }
+  set toldRisk(risk: number) {
+    this.sets[W.toldRisk] = risk;
+  }
+  /** Stages reached, as bits. */
+  get toldStages(): number {
+    return this.sets[W.toldStages]!;
+  }
+  set toldStages(stages: number) {
+    this.sets[W.toldStages] = stages;
+  }
+  get toldUsers(): number {
+    return this.sets[W.toldUsers]!;
+  }
+  set toldUsers(users: number) {
+    this.sets[W.toldUsers] = users;
+  }
+
+  get alarms(): Alarm[] {
+    return alarmsOf(this);
+  }
+  get marks(): StageMark[] {
+    return marksOf(this);
+  }
+  get clients(): string[] {
+    return partsOf(this.clientList);
+  }
+  get users(): string[] {
+    return partsOf(this.userList);
+  }
+  get accounts(): string[] {
+    return partsOf(this.accountList);
+  }
+  get traceIds(): string[] {
+    const ids: string[] = [];
+    for (let i = 0; i < this.sets[W.traceCount]!; i++)
+      ids.push(readId(this.sets, W.traces + i * TRACE_WORDS, TRACE_WORDS));
+    return ids;
+  }
+  /** Why it has its risk: how often each, and what that is worth. */
+  get reasons(): Reason[] {
+    return partsOf(this.reasonList).map((text, i) => ({
+      text,
+      points: this.cells[D.reasons + i]!,
+      count: this.sets[W.reasons + i]!,
+    }));
+  }
+  get client(): ClientRecord | null {
+    if (this.#client === '') return null;
+    const { sets } = this;
+    return unpackedClient(this.#client, readId(sets, W.entrySpan, SPAN_WORDS), readId(sets, W.entryTrace, TRACE_WORDS));
+  }
+
+  /** Whom to name; `user`: whom it is called by. */
+  setClient(client: ClientRecord, user: string | null): void {
+    writeId(this.sets, W.entrySpan, SPAN_WORDS, client.entrySpanId);
+    writeId(this.sets, W.entryTrace, TRACE_WORDS, client.entryTraceId);
+    const text = packedClient(client, user);
+    if (text !== this.#client) this.#client = text;
+  }
+
+  /** False where all lists together have no room for it. */
+  setList(name: ListName, list: string): boolean {
+    const bytes = this.sets[W.listBytes]! - textBytes(this[name]) + textBytes(list);
+    if (bytes > listBytesOf(this.key, this.kind === 'client' || this.kind === 'user')) return false;
+    this.sets[W.listBytes] = bytes;
+    this[name] = list;
+    return true;
+  }
+
+  setReasons(reasons: readonly Reason[]): void {
+    if (!this.setList('reasonList', listOf(reasons.map(({ text }) => text)))) return;
+    reasons.forEach(({ points, count }, i) => {
+      this.cells[D.reasons + i] = points;
+      this.sets[W.reasons + i] = count;
+    });
+  }
+
+  /** Whoever took part is forgotten; what they did is not. */
+  forgetWho(): void {
+    if (this.clientList === '') return;
+    for (const name of ['clientList', 'userList', 'accountList'] as const) this.setList(name, '');
+    this.sets.fill(0, 0, SET_WORDS);
+    this.sets[W.traceCount] = 0;
+    this.attempts = 0;
+    this.accountCount = 0;
+    this.leastSure = CONFIDENCES.length - 1;
+    this.startMs = 0;
+    this.endMs = 0;
+  }
+}
+
+export function addUser(actor: FullActor, user: string): void {
+  const list = withName(actor.userList, user);
+  if (list !== null) actor.setList('userList', list);
+}
+
+export function addAccount(actor: FullActor, account: string): void {
+  const list = withName(actor.accountList, account);
+  if (list !== null) actor.setList('accountList', list);
+}
+
 export function addClient(actor: FullActor, address: string, hash: number): void {
   if (!setBit(actor.sets, Sets.clients, 4, hash)) return;
-  let characters = address.length;
-  for (const one of actor.clients) characters += one.length;
-  if (actor.clients.length < MOST_CLIENTS && characters <= CLIENT_CHARACTERS) actor.clients.push(plainText(address));
+  const list = withClient(actor.clientList, address);
+  if (list !== null) actor.setList('clientList', list);
 }
 
 export const clientCountOf = (actor: FullActor): number =>
-  Math.max(actor.clients.length, linearCount(actor.sets, Sets.clients, CLIENT_WORDS));
+  Math.max(listed(actor.clientList), linearCount(actor.sets, Sets.clients, CLIENT_WORDS));
+
+function listed(list: string): number {
+  if (list === '') return 0;
+  let count = 1;
+  for (let at = list.indexOf('\n'); at >= 0; at = list.indexOf('\n', at + 1)) count++;
+  return count;
+}
+
+const id = new Uint32Array(TRACE_WORDS);
+
+export function addTrace({ sets }: FullActor, traceId: string): void {
+  writeId(id, 0, TRACE_WORDS, traceId);
+  const count = sets[W.traceCount]!;
+  if ((id[0]! | id[1]! | id[2]! | id[3]!) === 0) return;
+  for (let i = count - 1; i >= 0; i--) {
+    const at = W.traces + i * TRACE_WORDS;
+    if (sets[at] === id[0] && sets[at + 1] === id[1] && sets[at + 2] === id[2] && sets[at + 3] === id[3]) return;
+  }
+  let place = count;
+  if (count >= MOST_TRACES) {
+    // the first half stays as it was: how it began
+    const from = W.traces + (MOST_TRACES / 2) * TRACE_WORDS;
+    sets.copyWithin(from, from + TRACE_WORDS, W.traces + MOST_TRACES * TRACE_WORDS);
+    place = MOST_TRACES - 1;
+  }
+  sets.set(id, W.traces + place * TRACE_WORDS);
+  sets[W.traceCount] = place + 1;
+}
 
 export function vote(actor: FullActor, service: string, operation: string): void {
   if (actor.votes === 0) {
-    actor.service = plainText(service);
-    actor.operation = plainText(operation, 2 * LONGEST);
+    actor.service = serviceText(service);
+    actor.operation = operationText(operation);
     actor.votes = 1;
   } else actor.votes += actor.operation === operation && actor.service === service ? 1 : -1;
 }
 
-/** Of the client's record, what is short: nothing from outside may make it long. */
-export const boundedClient = (client: ClientRecord): ClientRecord => ({
-  ...client,
-  reason: plainText(client.reason),
-  hops: client.hops.slice(0, 2).map((hop) => plainText(hop)),
-  user: client.user === null ? null : plainText(client.user),
-  session: client.session === null ? null : plainText(client.session),
-});
+/** One more of a reason; of more than are kept, the least goes. */
+export function addReason(actor: FullActor, reason: string, points: number): void {
+  const text = reasonText(reason);
+  const reasons = actor.reasons;
+  const known = reasons.find((one) => one.text === text);
+  if (known !== undefined) {
+    known.count++;
+    known.points += points;
+  } else {
+    if (reasons.length >= MOST_REASONS) {
+      reasons.sort((a, b) => b.points - a.points);
+      reasons.pop();
+    }
+    reasons.push({ text, points, count: 1 });
+  }
+  actor.setReasons(reasons);
+}
 
-/** Marks beyond the most replace the one seen longest ago. */
-export function addMark(actor: FullActor, mark: StageMark, decades: number): boolean {
-  const at = actor.marks.findIndex((known) => known.stage === mark.stage && known.by === mark.by);
-  if (at >= 0) {
-    const known = actor.marks[at]!;
-    actor.marks[at] = {
-      ...known,
-      firstMs: Math.min(known.firstMs, mark.firstMs),
-      lastMs: Math.max(known.lastMs, mark.lastMs),
-      count: known.count + mark.count,
-    };
-    actor.markDecades[at] = Math.max(actor.markDecades[at]!, decades);
-    return false;
-  }
-  if (actor.marks.length >= MOST_MARKS) {
-    let oldest = 0;
-    for (let i = 1; i < actor.marks.length; i++) if (actor.marks[i]!.lastMs < actor.marks[oldest]!.lastMs) oldest = i;
-    actor.marks.splice(oldest, 1);
-    actor.markDecades.splice(oldest, 1);
-  }
-  actor.marks.push(mark);
-  actor.markDecades.push(decades);
+/** False when this finding, by its hash, was counted before; of more than are remembered the oldest is forgotten. */
+export function countsFinding({ sets }: FullActor, hash: number): boolean {
+  const counted = sets.subarray(W.counted, W.counted + MOST_COUNTED);
+  const count = sets[W.countedCount]!;
+  for (let i = 0; i < Math.min(count, MOST_COUNTED); i++) if (counted[i] === hash) return false;
+  counted[count % MOST_COUNTED] = hash;
+  sets[W.countedCount] = count + 1;
   return true;
-}
-
-export const fullActorToJson = (actor: FullActor): object => ({
-  ...actor,
-  cells: sparse(actor.cells),
-  sets: sparse(actor.sets),
-});
-
-export function fullActorFromJson(value: unknown): FullActor {
-  const from = value as Omit<FullActor, 'cells' | 'sets'> & { cells: number[]; sets: number[] };
-  const { cells, sets } = newColumns();
-  fill(cells, from.cells);
-  fill(sets, from.sets);
-  return { ...from, usersBefore: from.usersBefore ?? -1, cells, sets };
-}
-
-/** Places and values of what is not 0, in turn. */
-function sparse(values: Float64Array | Uint32Array): number[] {
-  const out: number[] = [];
-  for (let i = 0; i < values.length; i++) if (values[i] !== 0) out.push(i, values[i]!);
-  return out;
-}
-
-function fill(values: Float64Array | Uint32Array, from: readonly number[]): void {
-  for (let i = 0; i + 1 < from.length; i += 2) if (from[i]! < values.length) values[from[i]!] = from[i + 1]!;
 }

@@ -1,11 +1,14 @@
 /** Actors with signals, capped in number: for one more than fit the weakest of some gives way, and is counted. */
+import type { SubjectKind } from '../../schemas/log/actor-record.ts';
 import { decades } from './evidence.ts';
-import { type FullActor, fullActorFromJson, fullActorToJson } from './full-actor.ts';
+import { FullActor } from './full-actor.ts';
+import { fullActorFromJson, fullActorToJson } from './full-actor-json.ts';
+import { DOUBLES, ROW_BYTES, WORDS } from './full-row.ts';
 import { fromJsonBytes, jsonBytes, type Part, type PartSource } from './parts.ts';
 import { pointsNow } from './risk.ts';
 import { TESTS } from './tests.ts';
 
-/** Places copied together in a snapshot. */
+/** Places whose columns are one buffer, and that are copied together in a snapshot. */
 const GROUP = 64;
 const EVICTION_LOOKS = 24;
 
@@ -16,8 +19,8 @@ export interface FullTier {
   at(place: number): FullActor;
   /** The same, only to be looked at. */
   peek(place: number): Readonly<FullActor>;
-  /** Gives its place. */
-  add(actor: FullActor): number;
+  /** Gives its place; who was there is not to be touched any more. */
+  add(kind: SubjectKind, key: string, firstMs: number, nowMs: number): number;
   remove(place: number): void;
   places(): IterableIterator<number>;
   readonly parts: PartSource;
@@ -26,6 +29,7 @@ export interface FullTier {
 /** `onEvict`: whoever knows it by its place. */
 export function createFullTier(most: number, onEvict: (actor: FullActor, place: number) => void): FullTier {
   const actors: (FullActor | undefined)[] = [];
+  const columns: ArrayBuffer[] = [];
   const free: number[] = [];
   let size = 0;
   let evicted = 0;
@@ -49,11 +53,20 @@ export function createFullTier(most: number, onEvict: (actor: FullActor, place: 
     dirty[group] = true;
   }
 
+  function cellsOf(place: number): Float64Array {
+    columns[Math.floor(place / GROUP)] ??= new ArrayBuffer(GROUP * ROW_BYTES);
+    return new Float64Array(columns[Math.floor(place / GROUP)]!, (place % GROUP) * 8 * DOUBLES, DOUBLES);
+  }
+
+  /** After the doubles of all. */
+  const setsOf = (place: number): Uint32Array =>
+    new Uint32Array(columns[Math.floor(place / GROUP)]!, GROUP * 8 * DOUBLES + (place % GROUP) * 4 * WORDS, WORDS);
+
   /** Evidence in decades, and what risk says; an alarm is never given up for less than an alarm. */
   function strength(actor: FullActor): number {
     let most = pointsNow(actor, nowMs);
     for (let test = 0; test < TESTS; test++) most = Math.max(most, decades(actor.cells, test));
-    return most + (actor.alarms.some((alarm) => alarm != null) ? 1_000 : 0) + (actor.kind === 'everyone' ? 1e9 : 0);
+    return most + (actor.alarms.length > 0 ? 1_000 : 0) + (actor.kind === 'everyone' ? 1e9 : 0);
   }
 
   function giveWay(): void {
@@ -96,12 +109,13 @@ export function createFullTier(most: number, onEvict: (actor: FullActor, place: 
       return actors[place]!;
     },
     peek: (place) => actors[place]!,
-    add(actor) {
-      nowMs = Math.max(nowMs, actor.lastMs);
+    add(kind, key, firstMs, atMs) {
+      nowMs = Math.max(nowMs, atMs);
       if (size >= most) giveWay();
       const place = free.pop() ?? actors.length;
       touch(place);
-      actors[place] = actor;
+      const cells = cellsOf(place).fill(0);
+      actors[place] = new FullActor(kind, key, cells, setsOf(place).fill(0), firstMs, atMs);
       size++;
       return place;
     },
@@ -147,7 +161,8 @@ export function createFullTier(most: number, onEvict: (actor: FullActor, place: 
         const group = Number(name.slice('full/'.length));
         const members = fromJsonBytes(bytes) as unknown[];
         members.forEach((member, i) => {
-          if (member !== null) actors[group * GROUP + i] = fullActorFromJson(member);
+          const place = group * GROUP + i;
+          if (member !== null) actors[place] = fullActorFromJson(member, cellsOf(place), setsOf(place));
         });
         dirty[group] = true;
       },

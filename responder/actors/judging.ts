@@ -4,6 +4,7 @@
  */
 import type { AbuseKind } from '../../schemas/log/actor-record.ts';
 import { stageIndex, stepOfAbuse } from '../kill-chain.ts';
+import { type Alarm, alarmOf, alarmsOf, endAlarm, hasAlarm, raiseAlarm } from './alarms.ts';
 import type { Attribution } from './attribution.ts';
 import { SHAPES } from './base-rates.ts';
 import type { ActorsCoreConfig } from './config.ts';
@@ -17,7 +18,6 @@ import { habitOfRequest, isBehind, isEstablished, OWN_WAYS, type Subjects } from
 import type { Tables } from './tables.ts';
 import type { Telling } from './telling.ts';
 import { ABUSE, TEST_NAMES, Test } from './tests.ts';
-import { recordId } from './words.ts';
 
 /** 20 : 1 is a weak signal of its stage. */
 const WEAK_DECADES = Math.log10(20);
@@ -106,14 +106,13 @@ export function createJudging(
   function judge(actor: FullActor, peers: number, t: number, kind: number): void {
     if (scene.learning) return;
     const abuse = abuseOf(actor, t);
-    const alarm = actor.alarms[t];
-    if (alarm != null && alarm.abuse === abuse) goOn(actor, peers, t, kind);
+    const alarm = alarmOf(actor, t);
+    if (alarm?.abuse === abuse) goOn(actor, alarm, peers, t, kind);
     else if (isDue(actor, peers, t, kind, abuse)) raise(actor, peers, t, kind, abuse);
   }
 
   /** An alarm that stands is told again when there is twice as much of it. */
-  function goOn(actor: FullActor, peers: number, t: number, kind: number): void {
-    const alarm = actor.alarms[t]!;
+  function goOn(actor: FullActor, alarm: Alarm, peers: number, t: number, kind: number): void {
     // what anybody does now and then keeps no alarm going
     if (decades(actor.cells, t) >= rates.bound(peers, t) || t === Test.privileged) alarm.lastMs = scene.nowMs;
     const hits = happenedOf(actor.cells, t);
@@ -147,17 +146,8 @@ export function createJudging(
     const reason = `${abuse}: 10^${own.toFixed(1)} times likelier than with peers`;
     mark(actor, abuse, step, nowMs, own);
     addPoints(actor, Points.alarm, stageIndex(step.stage), reason, nowMs, config);
-    const isToldOfUser = actor.kind === 'client' && user.place >= 0 && full.at(user.place).alarms[t] != null;
-    actor.alarms[t] = {
-      abuse,
-      id: recordId(actor.kind, actor.key, abuse, nowMs),
-      revision: 0,
-      startMs: nowMs,
-      lastMs: nowMs,
-      toldHits: 0,
-      toldClients: 0,
-      silent: isToldOfUser || sameAbuse(actor, t),
-    };
+    const isToldOfUser = actor.kind === 'client' && user.place >= 0 && hasAlarm(full.at(user.place), t);
+    raiseAlarm(actor, t, abuse, nowMs, isToldOfUser || isToldOf(actor, abuse, t));
     if (t <= Test.missing) releaseObjects(actor);
     telling.alarm(actor, peers, t, kind);
   }
@@ -169,10 +159,10 @@ export function createJudging(
   }
 
   function isAlarmed(actor: FullActor, t: number): boolean {
-    const alarm = actor.alarms[t];
-    if (alarm == null) return false;
+    const alarm = alarmOf(actor, t);
+    if (alarm === null) return false;
     if (scene.nowMs - alarm.lastMs <= config.quietMs) return true;
-    actor.alarms[t] = null;
+    endAlarm(actor, t);
     restart(actor.cells, t);
     return false;
   }
@@ -191,8 +181,6 @@ function abuseOf(actor: FullActor, t: number): AbuseKind {
   return tries >= SPRAYING.leastTries && tries <= SPRAYING.mostTries ? 'password-spraying' : abuse;
 }
 
-/** Another test of the same abuse is told of already. */
-const sameAbuse = (actor: FullActor, t: number): boolean =>
-  actor.alarms.some(
-    (alarm, other) => alarm != null && other !== t && alarm.abuse === abuseOf(actor, t) && !alarm.silent,
-  );
+/** By another test already. */
+const isToldOf = (actor: FullActor, abuse: AbuseKind, t: number): boolean =>
+  alarmsOf(actor).some((alarm) => alarm.test !== t && alarm.abuse === abuse && !alarm.silent);

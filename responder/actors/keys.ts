@@ -1,7 +1,7 @@
 /** Keys of actors as they may be shown and kept: addresses and users come from outside. */
 import { hasSteering } from '../../traces/steering.ts';
+import { plainText } from './actor-texts.ts';
 import { clientOf } from './addresses.ts';
-import { plainText } from './full-actor.ts';
 import { hash32 } from './hash.ts';
 
 const LONGEST_KEY = 128;

@@ -2,17 +2,13 @@
 import type { EventFinding } from '../../schemas/log/actor-event.ts';
 import { speaksOfStage, stageIndex, stepOfFinding } from '../kill-chain.ts';
 import type { ActorsCoreConfig } from './config.ts';
-import type { FullActor } from './full-actor.ts';
+import { countsFinding, type FullActor } from './full-actor.ts';
 import { hash32 } from './hash.ts';
 import { mark, noteEvent } from './noting.ts';
 import { addPoints, decadesOfP, Points } from './risk.ts';
 import { plausibleMs, type Scene } from './scene.ts';
 import type { Subjects } from './subjects.ts';
 import type { Telling } from './telling.ts';
-import { recordId } from './words.ts';
-
-/** Findings of an actor remembered, so that each counts once. */
-const MOST_COUNTED = 16;
 
 export interface Known {
   /** The event's findings, of its user and its client. */
@@ -29,11 +25,7 @@ export function createKnown(
 ): Known {
   /** True the first time. */
   function counts(actor: FullActor, finding: EventFinding): boolean {
-    const key = hash32(`${scene.event.id}|${finding.kind}|${finding.explanationKey}`, seed);
-    if (actor.counted.includes(key)) return false;
-    if (actor.counted.length >= MOST_COUNTED) actor.counted.shift();
-    actor.counted.push(key);
-    return true;
+    return countsFinding(actor, hash32(`${scene.event.id}|${finding.kind}|${finding.explanationKey}`, seed));
   }
 
   function add(actor: FullActor, finding: EventFinding): void {
@@ -55,7 +47,7 @@ export function createKnown(
         const actor = subjects.fullOf(s);
         noteEvent(scene, actor);
         for (const finding of event.findings) if (counts(actor, finding)) add(actor, finding);
-        actor.told ??= { id: recordId(actor.kind, actor.key, '', nowMs), revision: 0, risk: 0, stages: 0, users: 0 };
+        actor.toldSinceMs ||= nowMs;
         telling.known(actor);
       }
     },

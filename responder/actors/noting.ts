@@ -1,17 +1,8 @@
 /** What an event shows of an actor that is kept in full: whom to name, where it goes, how far it got. */
-import type { ClientRecord } from '../../schemas/log/verdict.ts';
 import type { KillChainStep } from '../kill-chain.ts';
-import {
-  addClient,
-  addMark,
-  addName,
-  addTrace,
-  boundedClient,
-  CONFIDENCES,
-  type FullActor,
-  vote,
-} from './full-actor.ts';
+import { addClient, addTrace, addUser, CONFIDENCES, type FullActor, vote } from './full-actor.ts';
 import { plausibleMs, type Scene } from './scene.ts';
+import { addMark } from './stage-marks.ts';
 
 export function noteEvent(scene: Scene, actor: FullActor): void {
   const { event, client, acting } = scene;
@@ -20,9 +11,9 @@ export function noteEvent(scene: Scene, actor: FullActor): void {
   if (client.present) {
     addClient(actor, event.client.address ?? client.key, client.hash);
     actor.leastSure = Math.min(actor.leastSure, CONFIDENCES.indexOf(event.client.confidence));
-    if (actor.kind === 'client' || actor.kind === 'user') actor.client = clientFor(scene, actor);
-  } else if (actor.kind === 'user') actor.client = clientFor(scene, actor);
-  if (acting !== null) addName(actor.users, acting);
+    if (actor.kind === 'client' || actor.kind === 'user') setClient(scene, actor);
+  } else if (actor.kind === 'user') setClient(scene, actor);
+  if (acting !== null) addUser(actor, acting);
   if (event.sampleWeight > actor.sampleWeight) actor.sampleWeight = event.sampleWeight;
   const plausible = plausibleMs(scene, event.startMs);
   if (actor.startMs === 0 || plausible < actor.startMs) actor.startMs = plausible;
@@ -30,9 +21,9 @@ export function noteEvent(scene: Scene, actor: FullActor): void {
 }
 
 /** A client is not called by a user whom it signed in as, or who came behind it when it was suspected: that may be a victim. */
-function clientFor({ event, acting }: Scene, actor: FullActor): ClientRecord {
+function setClient({ event, acting }: Scene, actor: FullActor): void {
   const isOwn = actor.kind === 'user' || (event.login === null && actor.usersBefore < 0);
-  return boundedClient(isOwn && acting !== null ? event.client : { ...event.client, user: null });
+  actor.setClient(event.client, isOwn && acting !== null ? event.client.user : null);
 }
 
 /** A stage it got to, by what and when; `decades` of evidence. True when that is new. */

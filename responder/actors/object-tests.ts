@@ -2,7 +2,7 @@
 import { networkOf } from './addresses.ts';
 import { filterAdd, filterHas } from './bits.ts';
 import { isAtLeast, SUSPECT_DECADES } from './evidence.ts';
-import { Sets } from './full-actor.ts';
+import { Sets } from './full-row.ts';
 import { hash32, hashNumber, mix } from './hash.ts';
 import type { Judging } from './judging.ts';
 import { Claim, Ownership } from './object-owners.ts';

@@ -2,9 +2,8 @@
  * Risk of an actor, 0 … 100: points for what was found of it, forgotten by half in hours (an address) or days (a user), more for each
  * stage of the kill chain that comes after an earlier one within a day; and its reasons in words.
  */
-import { stageIndex } from '../kill-chain.ts';
-import type { FullActor } from './full-actor.ts';
-import { plainText } from './full-actor.ts';
+import { addReason, type FullActor } from './full-actor.ts';
+import { markCountOf, markDecadesOf, markLastMsOf, markStageOf } from './stage-marks.ts';
 
 export interface RiskConfig {
   readonly addressHalfLifeMs: number;
@@ -18,7 +17,6 @@ const DAY_MS = 86_400_000;
 const HALF_RISK = 4;
 /** A stage after earlier ones counts for so much more, an earlier stage. */
 const CHAIN = 0.5;
-const MOST_REASONS = 5;
 
 /** Points of what may be found. */
 export const Points = {
@@ -43,9 +41,9 @@ export const riskOf = (actor: FullActor, nowMs: number, config: RiskConfig): num
 /** Stages before this one that were seen within a day. */
 export function earlierStages(actor: FullActor, stage: number, nowMs: number): number {
   let seen = 0;
-  for (const mark of actor.marks) {
-    const index = stageIndex(mark.stage);
-    if (index < stage && nowMs - mark.lastMs <= DAY_MS) seen |= 1 << index;
+  for (let mark = 0; mark < markCountOf(actor); mark++) {
+    const index = markStageOf(actor, mark);
+    if (index < stage && nowMs - markLastMsOf(actor, mark) <= DAY_MS) seen |= 1 << index;
   }
   let count = 0;
   for (let bits = seen; bits !== 0; bits &= bits - 1) count++;
@@ -64,23 +62,11 @@ export function addPoints(
   const chained = stage < 0 ? points : points * (1 + CHAIN * earlierStages(actor, stage, nowMs));
   actor.points = pointsNow(actor, nowMs, config) + chained;
   actor.pointsMs = Math.max(actor.pointsMs, nowMs);
-  if (reason === '') return;
-  const text = plainText(reason, 72);
-  const known = actor.reasons.find((one) => one.text === text);
-  if (known !== undefined) {
-    known.count++;
-    known.points += chained;
-  } else {
-    if (actor.reasons.length >= MOST_REASONS) {
-      actor.reasons.sort((a, b) => b.points - a.points);
-      actor.reasons.pop();
-    }
-    actor.reasons.push({ text, points: chained, count: 1 });
-  }
+  if (reason !== '') addReason(actor, reason, chained);
 }
 
 export const reasonsOf = (actor: FullActor): string[] =>
-  [...actor.reasons]
+  actor.reasons
     .sort((a, b) => b.points - a.points || (a.text < b.text ? -1 : 1))
     .map(({ text, count }) => (count > 1 ? `${text} (${count}×)` : text));
 
@@ -91,11 +77,12 @@ export const reasonsOf = (actor: FullActor): string[] =>
  */
 export function chainDecades(actor: FullActor, stage: number, beganMs: number, nowMs: number, most: number): number {
   const byStage = [0, 0, 0, 0, 0, 0];
-  actor.marks.forEach((mark, i) => {
-    const index = stageIndex(mark.stage);
-    if (index >= stage || nowMs - mark.lastMs > DAY_MS || mark.lastMs > beganMs) return;
-    byStage[index] = Math.max(byStage[index]!, actor.markDecades[i]!);
-  });
+  for (let mark = 0; mark < markCountOf(actor); mark++) {
+    const index = markStageOf(actor, mark);
+    const lastMs = markLastMsOf(actor, mark);
+    if (index >= stage || nowMs - lastMs > DAY_MS || lastMs > beganMs) continue;
+    byStage[index] = Math.max(byStage[index]!, markDecadesOf(actor, mark));
+  }
   return Math.min(
     most,
     byStage.reduce((sum, one) => sum + Math.max(0, one - CHOICES), 0),

@@ -1,6 +1,6 @@
 /** What a request is asked of its operation: whether few may use it, and whether it hardly ever comes after the ones before. */
 import { filterAdd, filterHas } from './bits.ts';
-import { Sets } from './full-actor.ts';
+import { Sets } from './full-row.ts';
 import { mix } from './hash.ts';
 import { DECLARED, type Judging } from './judging.ts';
 import { type Scene, type Subject, succeeded } from './scene.ts';

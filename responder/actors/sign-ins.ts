@@ -1,7 +1,7 @@
 /** What an attempt to sign in is asked: of its client, of many clients together, and of the account. */
 import type { Attempts } from './attempts.ts';
 import { filterHas } from './bits.ts';
-import { Sets } from './full-actor.ts';
+import { Sets } from './full-row.ts';
 import { hash32 } from './hash.ts';
 import type { Judging } from './judging.ts';
 import { keyOf } from './keys.ts';

@@ -7,7 +7,8 @@ import { networkOf } from './addresses.ts';
 import type { Attempts } from './attempts.ts';
 import { filterAdd, filterHas } from './bits.ts';
 import { isAtLeast, observedOf, SUSPECT_DECADES } from './evidence.ts';
-import { addName, CONFIDENCES, createFullActor, type FullActor, Sets } from './full-actor.ts';
+import { addAccount, type FullActor } from './full-actor.ts';
+import { Sets } from './full-row.ts';
 import { hash32 } from './hash.ts';
 import type { Judging } from './judging.ts';
 import { ACTOR_HALF_LIFE_MS, newParty, type Scene } from './scene.ts';
@@ -52,7 +53,7 @@ export function createSpread(
     }
     rates.add(PeerClass.network, t, kind, hit, client.weight);
     if (!hit || key === '' || !failures.isSecondInNetwork(hash32(key, seed), client.hash)) return null;
-    networks.set(key, full.add(createFullActor('network', key, scene.nowMs, scene.nowMs)));
+    networks.set(key, full.add('network', key, scene.nowMs, scene.nowMs));
     return null; // what made it an actor is no evidence against it
   }
 
@@ -76,11 +77,11 @@ export function createSpread(
     if (ofIts !== null && isExplained(ofIts, t)) return;
     if (client.place >= 0 && isExplained(full.at(client.place), t)) return;
     if (user.place >= 0 && isExplained(full.at(user.place), t)) return;
-    if (tables.everyonePlace < 0)
-      tables.everyonePlace = full.add(createFullActor('everyone', '', scene.nowMs, scene.nowMs));
+    if (tables.everyonePlace < 0) tables.everyonePlace = full.add('everyone', '', scene.nowMs, scene.nowMs);
     const actor = full.at(tables.everyonePlace);
     const other = t === Test.foreign ? Test.newAccount : Test.foreign;
-    if (observedOf(actor.cells, t) === 0 && observedOf(actor.cells, other) === 0) forgetWho(actor);
+    // whoever took part before has no part in what comes
+    if (observedOf(actor.cells, t) === 0 && observedOf(actor.cells, other) === 0) actor.forgetWho();
     ofEveryone.habit = habitOfRequest(scene, t);
     judging.observe(actor, ofEveryone, t, kind, hit);
     actor.requests += scene.event.sampleWeight;
@@ -101,7 +102,7 @@ export function createSpread(
       if (place < 0) {
         rates.add(PeerClass.account, Test.newAccount, 0, !succeeded, client.weight);
         if (succeeded || !failures.isSecondAtAccount(hash, client.hash)) return;
-        accounts.set(account, full.add(createFullActor('account', account, scene.nowMs, scene.nowMs)));
+        accounts.set(account, full.add('account', account, scene.nowMs, scene.nowMs));
         return; // what made it an actor is no evidence against it
       }
       const actor = full.at(place);
@@ -111,23 +112,8 @@ export function createSpread(
       actor.requests += scene.event.sampleWeight;
       filterAdd(actor.sets, Sets.accounts, client.hash);
       actor.attempts++;
-      addName(actor.accounts, account);
+      addAccount(actor, account);
       if (hit) judging.judge(actor, PeerClass.account, Test.newAccount, 0);
     },
   };
-}
-
-/** The evidence against all together is nothing: whoever took part before has no part in what comes. */
-function forgetWho(actor: FullActor): void {
-  if (actor.clients.length === 0) return;
-  actor.clients = [];
-  actor.accounts = [];
-  actor.users = [];
-  actor.traceIds = [];
-  actor.attempts = 0;
-  actor.accountCount = 0;
-  actor.leastSure = CONFIDENCES.length - 1;
-  actor.startMs = 0;
-  actor.endMs = 0;
-  actor.sets.fill(0);
 }

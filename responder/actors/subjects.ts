@@ -6,7 +6,7 @@ import { baseOf, rangeOf } from './addresses.ts';
 import { hasBit, linearCount, setBit } from './bits.ts';
 import type { ActorsCoreConfig } from './config.ts';
 import { endDay, habitOf, isAtLeast, SUSPECT_DECADES } from './evidence.ts';
-import { createFullActor, type FullActor } from './full-actor.ts';
+import type { FullActor } from './full-actor.ts';
 import { hashInto } from './hash.ts';
 import { HABITS, indexIn, type QuietBlock, USER_WORDS } from './quiet-tier.ts';
 import { riskOf } from './risk.ts';
@@ -157,7 +157,7 @@ export function createSubjects(config: ActorsCoreConfig, seed: number, scene: Sc
     },
     fullOf(s) {
       if (s.place < 0) {
-        s.place = full.add(createFullActor(s.kind, s.key, s.block.firstS[s.i]! * 1000, scene.nowMs));
+        s.place = full.add(s.kind, s.key, s.block.firstS[s.i]! * 1000, scene.nowMs);
         s.block.full[s.i] = s.place + 1;
       }
       return full.at(s.place);

@@ -1,15 +1,17 @@
 /** What is told of an actor: an alarm and more of it, and what is known of one with findings when that changed by enough. */
 import { stageIndex, stepOfAbuse } from '../kill-chain.ts';
+import { alarmOf } from './alarms.ts';
 import type { Attribution } from './attribution.ts';
 import type { ActorsCoreConfig } from './config.ts';
 import { decades, happenedOf, sinceMsOf } from './evidence.ts';
 import { CONFIDENCES, clientCountOf, type FullActor } from './full-actor.ts';
 import { chainDecades, riskOf } from './risk.ts';
 import { type Scene, tell } from './scene.ts';
+import { markCountOf, markStageOf } from './stage-marks.ts';
 import type { Subjects } from './subjects.ts';
 import type { Tables } from './tables.ts';
 import { ABUSE } from './tests.ts';
-import { actorRecord, type Facts } from './words.ts';
+import { actorRecord, type Facts, recordId } from './words.ts';
 
 export interface Telling {
   /** The alarm of a test, as it stands now. */
@@ -65,16 +67,16 @@ export function createTelling(
   return {
     chainOf,
     alarm(actor, peers, t, kind) {
-      const alarm = actor.alarms[t]!;
+      const alarm = alarmOf(actor, t)!;
       alarm.revision++;
       alarm.toldHits = Math.max(1, happenedOf(actor.cells, t));
       alarm.toldClients = Math.max(1, clientCountOf(actor));
       if (alarm.silent) return;
       const { nowMs } = scene;
-      const { id, revision, abuse } = alarm;
+      const { revision, abuse } = alarm;
       const bound = rates.bound(peers, t);
       const record = actorRecord(actor, {
-        id,
+        id: recordId(actor.kind, actor.key, abuse, alarm.startMs),
         revision,
         abuse,
         test: t,
@@ -91,22 +93,23 @@ export function createTelling(
       tell(scene, record);
     },
     known(actor) {
-      const { told } = actor;
-      if (told === null) return;
+      const { toldSinceMs } = actor;
+      if (toldSinceMs === 0) return;
       let stages = 0;
-      for (const { stage } of actor.marks) stages |= 1 << stageIndex(stage);
+      for (let mark = 0; mark < markCountOf(actor); mark++) stages |= 1 << markStageOf(actor, mark);
       const facts = factsOf(actor);
       const magnitude = facts.users < 2 ? 0 : Math.floor(Math.log2(facts.users));
       const { nowMs } = scene;
       const risk = riskOf(actor, nowMs, config);
-      const hasNewStage = (stages & ~told.stages) !== 0;
-      const hasMoved = Math.abs(risk - told.risk) >= RISK_STEP || magnitude > told.users;
-      if (told.revision > 0 && !hasNewStage && !hasMoved) return;
-      told.revision++;
-      told.stages |= stages;
-      told.risk = risk;
-      told.users = Math.max(told.users, magnitude);
-      const { id, revision } = told;
+      const hasNewStage = (stages & ~actor.toldStages) !== 0;
+      const hasMoved = Math.abs(risk - actor.toldRisk) >= RISK_STEP || magnitude > actor.toldUsers;
+      if (actor.toldRevision > 0 && !hasNewStage && !hasMoved) return;
+      actor.toldRevision++;
+      actor.toldStages |= stages;
+      actor.toldRisk = risk;
+      actor.toldUsers = Math.max(actor.toldUsers, magnitude);
+      const id = recordId(actor.kind, actor.key, '', toldSinceMs);
+      const revision = actor.toldRevision;
       tell(scene, actorRecord(actor, { ...NO_TEST, id, revision, risk, facts, nowMs }));
     },
   };

@@ -1,0 +1,92 @@
+/** What stands against an actor, one a test: in its columns, so that nobody pays for alarms that nobody has. */
+import { ABUSE_KINDS, type AbuseKind } from '../../schemas/log/actor-record.ts';
+import { ALARM_DOUBLES, ALARM_WORDS, D, W } from './full-row.ts';
+import { TESTS } from './tests.ts';
+
+const STANDS = 1;
+const SILENT = 2;
+const ABUSE_SHIFT = 8;
+
+interface Columns {
+  readonly cells: Float64Array;
+  readonly sets: Uint32Array;
+}
+
+/** As it is now: what is changed of it is changed in the actor. */
+export class Alarm {
+  readonly test: number;
+  readonly #cells: Float64Array;
+  readonly #sets: Uint32Array;
+
+  constructor({ cells, sets }: Columns, test: number) {
+    this.test = test;
+    this.#cells = cells;
+    this.#sets = sets;
+  }
+
+  get #flags(): number {
+    return this.#sets[W.alarms + this.test * ALARM_WORDS + 3]!;
+  }
+  get abuse(): AbuseKind {
+    return ABUSE_KINDS[this.#flags >>> ABUSE_SHIFT]!;
+  }
+  /** Not to be told: it is told of another subject. */
+  get silent(): boolean {
+    return (this.#flags & SILENT) !== 0;
+  }
+  get startMs(): number {
+    return this.#cells[D.alarms + this.test * ALARM_DOUBLES]!;
+  }
+  get lastMs(): number {
+    return this.#cells[D.alarms + this.test * ALARM_DOUBLES + 1]!;
+  }
+  set lastMs(ms: number) {
+    this.#cells[D.alarms + this.test * ALARM_DOUBLES + 1] = ms;
+  }
+  /** Hits and clients when it was told last. */
+  get toldHits(): number {
+    return this.#sets[W.alarms + this.test * ALARM_WORDS]!;
+  }
+  set toldHits(hits: number) {
+    this.#sets[W.alarms + this.test * ALARM_WORDS] = hits;
+  }
+  get toldClients(): number {
+    return this.#sets[W.alarms + this.test * ALARM_WORDS + 1]!;
+  }
+  set toldClients(clients: number) {
+    this.#sets[W.alarms + this.test * ALARM_WORDS + 1] = clients;
+  }
+  get revision(): number {
+    return this.#sets[W.alarms + this.test * ALARM_WORDS + 2]!;
+  }
+  set revision(revision: number) {
+    this.#sets[W.alarms + this.test * ALARM_WORDS + 2] = revision;
+  }
+}
+
+export const hasAlarm = ({ sets }: Columns, test: number): boolean =>
+  (sets[W.alarms + test * ALARM_WORDS + 3]! & STANDS) !== 0;
+
+export const alarmOf = (actor: Columns, test: number): Alarm | null =>
+  hasAlarm(actor, test) ? new Alarm(actor, test) : null;
+
+export function alarmsOf(actor: Columns): Alarm[] {
+  const alarms: Alarm[] = [];
+  for (let test = 0; test < TESTS; test++) if (hasAlarm(actor, test)) alarms.push(new Alarm(actor, test));
+  return alarms;
+}
+
+/** A new one in the place of what stood there. */
+export function raiseAlarm(actor: Columns, test: number, abuse: AbuseKind, nowMs: number, silent: boolean): Alarm {
+  endAlarm(actor, test);
+  actor.cells[D.alarms + test * ALARM_DOUBLES] = nowMs;
+  actor.cells[D.alarms + test * ALARM_DOUBLES + 1] = nowMs;
+  actor.sets[W.alarms + test * ALARM_WORDS + 3] =
+    STANDS | (silent ? SILENT : 0) | (ABUSE_KINDS.indexOf(abuse) << ABUSE_SHIFT);
+  return new Alarm(actor, test);
+}
+
+export function endAlarm({ cells, sets }: Columns, test: number): void {
+  cells.fill(0, D.alarms + test * ALARM_DOUBLES, D.alarms + (test + 1) * ALARM_DOUBLES);
+  sets.fill(0, W.alarms + test * ALARM_WORDS, W.alarms + (test + 1) * ALARM_WORDS);
+}
