@@ -154,6 +154,9 @@ export const sinceMsOf = (cells: Float64Array, test: number): number => cells[te
 export const observedOf = (cells: Float64Array, test: number): number => cells[test * FIELDS + F.observed]!;
 export const happenedOf = (cells: Float64Array, test: number): number => cells[test * FIELDS + F.happened]!;
 
+/** Hits of earlier days, those long ago counting less. */
+export const pastHitsOf = (cells: Float64Array, test: number): number => cells[test * FIELDS + F.pastHits]!;
+
 /** Evidence starts again at nothing: after an alarm that ended. What came is taken for no habit. */
 export function restart(cells: Float64Array, test: number): void {
   cells.fill(0, test * FIELDS, test * FIELDS + F.pastHits);

@@ -24,6 +24,8 @@ export interface ObjectOwners {
   look(hash: number, user: number, client: number, day: number, claim: Claim): Ownership;
   /** Nobody's from here on: what this one owns, and what newcomers took of whom it is asked. */
   release(owner: number, isOfTheirs: (newcomer: number) => boolean): void;
+  /** Whose the object looked at last is, by all but the lowest bit of their hash. */
+  ownerOfLast(): number;
   /** The object looked at last was named by one more stranger. */
   shareLast(): void;
   readonly parts: PartSource;
@@ -82,6 +84,7 @@ export function createObjectOwners(maxObjects: number, seed: number): ObjectOwne
         if ((of | NEWCOMER) === (whose | NEWCOMER) || ((of & NEWCOMER) !== 0 && isOfTheirs(of))) key[i] = 0;
       }
     },
+    ownerOfLast: () => (last < 0 ? 0 : (owner[last]! & ~NEWCOMER) >>> 0),
     shareLast() {
       if (last >= 0 && (state[last]! & 3) < SHARED) state[last] = state[last]! + 1;
     },

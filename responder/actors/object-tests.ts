@@ -104,15 +104,17 @@ export function createObjectTests(
     const userHash = user.present ? user.hash : client.hash;
     const clientHash = client.present ? client.hash : userHash;
     const day = Math.floor(scene.nowS / DAY_S);
-    // whoever looks at everybody's, by trade or by guessing, makes nothing shared; who is suspected or refused owns nothing
-    const honest = succeeded(scene.event) && !isSuspect();
-    const ordinary = honest && !scene.learning && habitOfRequest(scene, Test.foreign) <= OWN_WAYS;
+    // whoever looks at everybody's, by trade or by guessing, makes nothing shared and owns nothing; nor does who is refused
+    const isTrade = habitOfRequest(scene, Test.foreign) > OWN_WAYS;
+    const honest = succeeded(scene.event) && !isTrade && !isSuspect();
     const claim = !honest ? Claim.none : isEstablished(primary) ? Claim.lasting : Claim.newcomers;
     let foreignKind = -1;
     let foreignHash = 0;
     let plainKind = -1;
     let numberKind = -1;
     let number = 0;
+    /** The number that may go on is of the actor's own object, or of somebody's whose objects they know. */
+    let isFamiliar = false;
     for (let n = 0; n < objects.length; n++) {
       const object = objects[n]!;
       const kind = kindOf(object.kind);
@@ -127,13 +129,20 @@ export function createObjectTests(
         learnPublic(kind, ownership === Ownership.foreign);
         continue;
       }
+      const isNumbered = numberKind === kind && number === object.number;
       if (ownership !== Ownership.foreign) {
         if (plainKind < 0) plainKind = kind;
+        if (isNumbered) isFamiliar = ownership === Ownership.own;
         continue;
       }
       const hash = hashNumber(object.hash, 0);
       if (knows(primary, Sets.objects, hash)) continue;
-      if (ordinary) tables.objects.shareLast();
+      if (honest && !scene.learning) tables.objects.shareLast();
+      if (!tables.met.isNews(userHash, tables.objects.ownerOfLast(), day)) {
+        // it speaks neither for nor against
+        if (isNumbered) isFamiliar = true;
+        continue;
+      }
       if (foreignKind < 0) {
         foreignKind = kind;
         foreignHash = hash;
@@ -144,11 +153,11 @@ export function createObjectTests(
       remember(Sets.objects, foreignHash);
     } else if (plainKind >= 0) both(Test.foreign, plainKind, false, 0);
     // numbers of several people go nowhere together
-    if (numberKind >= 0) runTest(user.present ? user : client, numberKind, number);
+    if (numberKind >= 0) runTest(user.present ? user : client, numberKind, number, isFamiliar);
   }
 
-  /** Whether numbers go on by equal small steps. */
-  function runTest(s: Subject, kind: number, number: number): void {
+  /** Whether numbers go on by equal small steps; those of objects that are one's own, or of somebody known, may. */
+  function runTest(s: Subject, kind: number, number: number, isFamiliar: boolean): void {
     const { block, i } = s;
     const low = number >>> 0;
     const same = block.lastKind[i] === kind + 1;
@@ -160,7 +169,7 @@ export function createObjectTests(
       block.lastStep[i] = 0;
       return;
     }
-    const hit = step === block.lastStep[i] && step >= -MOST_STEP && step <= MOST_STEP;
+    const hit = !isFamiliar && step === block.lastStep[i] && step >= -MOST_STEP && step <= MOST_STEP;
     block.lastStep[i] = step;
     judging.test(s, Test.run, kind, hit);
   }

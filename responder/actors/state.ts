@@ -43,6 +43,7 @@ export function createState(seed: number, scene: Scene, tables: Tables, held: He
     ['full', full.parts],
     ['recent', tables.recent.parts],
     ['objects', tables.objects.parts],
+    ['met', tables.met.parts],
     ['operations', tables.operations.parts],
     ['steps', tables.steps.parts],
     ['volumes', tables.volumes.parts],

@@ -5,14 +5,14 @@
 import { baseOf, rangeOf } from './addresses.ts';
 import { hasBit, linearCount, setBit } from './bits.ts';
 import type { ActorsCoreConfig } from './config.ts';
-import { endDay, habitOf, isAtLeast, SUSPECT_DECADES } from './evidence.ts';
+import { endDay, habitOf, isAtLeast, pastHitsOf, SUSPECT_DECADES } from './evidence.ts';
 import type { FullActor } from './full-actor.ts';
 import { hashInto } from './hash.ts';
 import { HABITS, indexIn, type QuietBlock, USER_WORDS } from './quiet-tier.ts';
 import { riskOf } from './risk.ts';
 import type { Scene, Subject } from './scene.ts';
 import type { Tables } from './tables.ts';
-import { TESTS } from './tests.ts';
+import { TESTS, Test } from './tests.ts';
 
 /** Bits of a quiet row's flags. */
 export const Flag = {
@@ -31,6 +31,8 @@ export const Flag = {
 const DAY_S = 86_400;
 /** Established from so many days on: what an actor does is usual with it. */
 export const ESTABLISHED_DAYS = 3;
+/** So many objects of others while it was learned, beyond what peers name, are somebody's trade. */
+const TRADE_HITS = 10;
 /** A habit beyond this is no measure for others. */
 export const OWN_WAYS = 4;
 /** Requests of a day by which one actor moves its class. */
@@ -103,11 +105,14 @@ export function createSubjects(config: ActorsCoreConfig, seed: number, scene: Sc
   }
 
   /** Learning is over: what it did meanwhile is usual with it. */
-  function setHabits({ block, i, place }: Subject): void {
+  function setHabits({ block, i, place, hash }: Subject): void {
     block.flags[i] = block.flags[i]! | Flag.habitSet;
     const { cells } = full.at(place);
     for (let t = 0; t < TESTS; t++) endDay(cells, t);
     writeHabits(block, i, cells);
+    // who looks at everybody's by trade owns nothing of it
+    if (habitOf(cells, Test.foreign) > OWN_WAYS && pastHitsOf(cells, Test.foreign) >= TRADE_HITS)
+      tables.objects.release(hash, () => false);
   }
 
   function writeHabits(block: QuietBlock, i: number, cells: Float64Array): void {

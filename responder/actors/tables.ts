@@ -10,6 +10,7 @@ import { createNoticeWatch } from './notice.ts';
 import { createObjectKinds } from './object-kinds.ts';
 import { createObjectOwners } from './object-owners.ts';
 import { createOperations } from './operations.ts';
+import { createOwnersMet } from './owners-met.ts';
 import { createQuietTier, indexIn } from './quiet-tier.ts';
 import { createRecentParts } from './recent-parts.ts';
 import type { Scene } from './scene.ts';
@@ -52,6 +53,7 @@ export function createTables(config: ActorsCoreConfig, seed: number, { subjects 
     everyonePlace: -1,
     recent: createRecentParts(config.maxRecent, seed),
     objects: createObjectOwners(config.maxObjects, seed),
+    met: createOwnersMet(),
     kinds: createObjectKinds(rates.forgetKind),
     operations: createOperations(config.privilegedRoutes),
     steps: createSteps(),
