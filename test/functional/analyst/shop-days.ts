@@ -15,6 +15,7 @@ import {
   type IncidentWord,
   NO_STORY,
 } from '../../../schemas/alerts/incident.ts';
+import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
 import type { ClientRecord, Finding, Verdict } from '../../../schemas/log/verdict.ts';
 
 export const YESTERDAY = Date.UTC(2026, 10, 19);
@@ -499,6 +500,82 @@ export const INCIDENTS = {
   }),
   edge: incident('orders calls customers GET /customers/:id, as it never did', { of: newEdges, class: 'inventory' }),
 };
+
+const actor = (name: string, facts: Partial<ActorRecord> & Pick<ActorRecord, 'subject'>): ActorRecord => ({
+  id: hash(`actor ${name}`).slice(0, 16),
+  revision: 5,
+  abuse: '',
+  evidence: 0,
+  bound: 0,
+  client: attacker,
+  clients: [],
+  clientCount: 1,
+  users: ['mallory'],
+  accounts: [],
+  risk: STORY.risk,
+  reasons: STORY.reasons,
+  stages: STORY.stages,
+  facts: { users: 1, requests: 9, firstSeenMs: TODAY + 14 * HOUR },
+  service: 'gateway',
+  operation: 'GET /invoices/:id',
+  expected: '',
+  seen: '',
+  traceIds: invoices.map(({ traceId }) => traceId),
+  startMs: invoices[0]!.startMs,
+  endMs: attack.startMs,
+  atMs: attack.startMs + 4_000,
+  ...facts,
+});
+
+/** Who did it: the attacker over many requests and by each, the user; somebody who looked around; and a notice, which is nobody. */
+export const ACTORS: readonly ActorRecord[] = [
+  actor('attacker', { subject: { kind: 'client', key: CLIENTS.attacker } }),
+  actor('enumeration', {
+    subject: { kind: 'client', key: CLIENTS.attacker },
+    abuse: 'object-enumeration',
+    evidence: 7.2,
+    bound: 6,
+    expected: 'at most 1 invoice of others in 100 requests',
+    seen: '3 of 3',
+    stages: STORY.stages.slice(0, 1),
+    atMs: attack.startMs,
+  }),
+  actor('mallory', { subject: { kind: 'user', key: 'mallory' }, risk: 64 }),
+  actor('scanner', {
+    subject: { kind: 'network', key: '192.0.2.0/24' },
+    abuse: 'scanning',
+    client: partner,
+    users: [],
+    evidence: 6.5,
+    bound: 6,
+    expected: 'few paths that are not there',
+    seen: '40 of 41',
+    risk: 22,
+    reasons: ['paths that are not there'],
+    stages: [
+      {
+        stage: 'reconnaissance',
+        technique: 'T1595',
+        by: 'scanning',
+        firstMs: TODAY + 13 * HOUR,
+        lastMs: TODAY + 13 * HOUR + MINUTE,
+        count: 40,
+      },
+    ],
+    startMs: TODAY + 13 * HOUR,
+    endMs: TODAY + 13 * HOUR + MINUTE,
+    atMs: TODAY + 13 * HOUR + MINUTE,
+  }),
+  actor('notice', {
+    subject: { kind: 'everyone', key: '' },
+    abuse: 'attribution',
+    client: client(null),
+    risk: 0,
+    reasons: [],
+    stages: [],
+    users: [],
+  }),
+];
 
 const alert = (name: string, about: Incident, afterMs: number, type: Alert['type'] = 'incident.opened'): Alert => ({
   id: `alert-${name}`,

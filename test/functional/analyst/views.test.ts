@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { noClickHouse } from '../clickhouse/server.ts';
 import { askRows, type ShopDatabases, startShopDatabases } from './databases.ts';
 import {
+  ACTORS,
   ALERTS,
   attack,
   CLIENTS,
@@ -72,7 +73,7 @@ const VIEWS: Readonly<Record<string, { readonly key: string; readonly things: nu
   alert_deliveries: { key: 'alert_id, destination', things: DELIVERIES.length + 1 },
   dead_letters: { key: 'alert_id, destination', things: DELIVERIES.filter(({ state }) => state === 'dead').length },
   // nobody was over a bound or decided about in those days
-  actors_latest: { key: 'subject, key', things: 0 },
+  actors_latest: { key: 'subject, key', things: distinct(ACTORS.map(({ subject }) => subject)) },
   decisions_latest: { key: 'id', things: 0 },
   baseline_edits_latest: { key: 'id', things: 1 },
   detection_rates: { key: 'hour, version, nominal', things: 3 * RATE_HOURS.length },
@@ -134,8 +135,9 @@ describe.skipIf(noClickHouse)('views', () => {
         `SELECT toUInt32(uniqExact(${key})) AS n FROM ${view}`,
       );
       expect(keys!.n).toBe(things);
-      // An amendment has a higher revision and says the same here.
-      const plain = (row: Row): Row => ({ ...row, revision: undefined, written: undefined });
+      // An amendment has a higher revision and says the same here; risk of actors falls between two questions.
+      const falls = view === 'actors_latest' ? { risk: undefined } : {};
+      const plain = (row: Row): Row => ({ ...row, revision: undefined, written: undefined, ...falls });
       expect(rows.map(plain)).toEqual((await askRows<Row>(shop.clean, all)).map(plain));
     },
   );

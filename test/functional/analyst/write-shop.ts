@@ -3,6 +3,7 @@ import type { ClickHouse } from '../../../runtime/clickhouse/client.ts';
 import { applySchema } from '../../../runtime/clickhouse/schema.ts';
 import { dateTime, insertRows } from '../../../runtime/clickhouse/statements.ts';
 import type { Store } from '../../../runtime/clickhouse/store.ts';
+import { insertActors } from '../../../runtime/clickhouse/stored-actors.ts';
 import type { InventoryRows } from '../../../schemas/clickhouse/inventory-row.ts';
 import { type Verdict, verdictId, verdictRevision } from '../../../schemas/log/verdict.ts';
 import { jsonToTracesData } from '../../../schemas/otlp/json.ts';
@@ -10,6 +11,7 @@ import type { SegmentSpans } from '../../../traces/segment.ts';
 import { placesOf } from '../clickhouse/segments.ts';
 import { storeOf } from '../clickhouse/server.ts';
 import {
+  ACTORS,
   ALERTS,
   BUDGETS,
   DELIVERIES,
@@ -180,6 +182,7 @@ export async function writeShop(clickhouse: ClickHouse): Promise<Store> {
   await batch.flush();
   await store.upsertInventory(inventoryOf(REQUESTS));
   await store.insertIncidents(Object.values(INCIDENTS));
+  await insertActors(clickhouse, ACTORS);
   await store.insertAlerts(Object.values(ALERTS));
   await store.insertDeliveries(DELIVERIES);
   await writeRates(store, 0);
@@ -241,6 +244,7 @@ export async function writeReplays(clickhouse: ClickHouse, store: Store): Promis
   for (const table of [
     'verdicts',
     'incidents',
+    'actors',
     'alerts',
     'deliveries',
     'incident_actions',
@@ -283,6 +287,14 @@ export async function writeReplays(clickhouse: ClickHouse, store: Store): Promis
         ...one,
         revision: one.revision + change,
         ...(change < 0 ? { state: 'pending' as const, attempt: 0 } : {}),
+      })),
+    );
+    await insertActors(
+      clickhouse,
+      ACTORS.map((one) => ({
+        ...one,
+        revision: one.revision + change,
+        ...(change < 0 ? { risk: 99, stages: [], reasons: ['not known yet'] } : {}),
       })),
     );
     await store.insertAlerts(Object.values(ALERTS));
