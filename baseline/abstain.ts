@@ -34,5 +34,7 @@ export const abstainingStructure = (): StructureModel => ({
   chains: () => ({ expected: [], seen: [] }),
   isEntry: () => false,
   mayEnter: () => true,
+  isEntered: () => false,
+  isCall: () => true,
   leaveOneOut: () => [],
 });

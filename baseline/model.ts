@@ -118,6 +118,10 @@ export interface StructureModel extends Model {
   isEntry(label: number): boolean;
   /** Whether they may: as a rule, or never learned, of a service that requests enter. */
   mayEnter(label: number): boolean;
+  /** Whether `mayEnter` can be true of any label of this service. */
+  isEntered(service: number): boolean;
+  /** Whether calls of `child` right under `parent` were learned. */
+  isCall(parent: number, child: number): boolean;
   /** Best match of the segment; called after score() on the same segment. */
   match(segment: Segment, out: StructureMatch): void;
   /**

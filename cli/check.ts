@@ -7,7 +7,7 @@ import type { RecentTraffic } from '../detector/check/recent.ts';
 import { createRecentFiles } from '../detector/check/recent-files.ts';
 import { createRecentLog } from '../detector/check/recent-log.ts';
 import type { CheckReport } from '../detector/check/report.ts';
-import { createEdgeTest } from '../detector/edges.ts';
+import { createEdges } from '../detector/edges.ts';
 import { readBaseline } from '../detector/offline.ts';
 import { createVersions } from '../detector/versions.ts';
 import { type ClickHouse, connectClickHouse } from '../runtime/clickhouse/client.ts';
@@ -78,7 +78,7 @@ exit codes: 0 passed Â· 1 could not be checked: no version, too little traffic Â
     const assemblerOf =
       (baseline: Baseline) =>
       (...[assembly, sink]: Parameters<Parameters<typeof createRecentLog>[0]['createAssembler']>) =>
-        createAssembler(assembly, { sink, isEdge: createEdgeTest(() => baseline, reader.labelAt) });
+        createAssembler(assembly, { sink, isEdge: createEdges(() => baseline, reader).isEdge });
     const judge = (baseline: Baseline, recent: RecentTraffic, incidentTraces?: ReadonlySet<string>) =>
       checkDetector(
         baseline,

@@ -1,5 +1,6 @@
 /** `spanwarden score`: scores files with a baseline. */
 import { createLearners } from '../baseline/all-learners.ts';
+import { createEdges } from '../detector/edges.ts';
 import { scoreFiles } from '../detector/offline.ts';
 import { processEnvironment } from '../runtime/config/environment.ts';
 import { loadConfig } from '../runtime/config/load.ts';
@@ -23,7 +24,8 @@ usage: spanwarden score --baseline FILE INPUT… --out FILE [--incidents FILE] [
 INPUT              files of traces, or - for standard input
 --out FILE         one JSON object a line and trace id (its worst segment): traceId, score (higher = more anomalous), p and
                    its 95 % interval, anomalous, groups (p of each model), match (what it was held against: similarity,
-                   threshold and deviation of each component, and a sentence), client, findings, each with its share of
+                   threshold and deviation of each component, and a sentence), client, origins (of a batch of several
+                   clients' work all of them), findings, each with its share of
                    the evidence; - for standard output
 --incidents FILE   one JSON object a line and incident, of all classes: start, end, class, kind, service, operation, client,
                    traces, disposition (alert: would go to webhooks; notice: would not). Without a finding that is
@@ -71,8 +73,10 @@ exit codes: 0 written · 1 the baseline or an input cannot be used · 2 wrong co
         symbols,
         segment,
         read: reader.read,
-        createAssembler: (assembly, sink) =>
-          createAssembler(assembly, { sink, isForeign: createForeignTest(reader.clientAt) }),
+        createAssembler: (assembly, sink, baseline) => {
+          const edges = createEdges(() => baseline, reader);
+          return createAssembler(assembly, { sink, isForeign: createForeignTest(reader.clientAt, edges) });
+        },
         incidents: createOfflineIncidents({
           ...config.incidents,
           sensitiveTables: config.learning.sensitiveTables,

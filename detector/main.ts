@@ -15,7 +15,7 @@ import { createRedactor } from '../traces/redaction/redactor.ts';
 import { redactVerdict } from '../traces/redaction/verdict.ts';
 import { createActorEvents } from './core/actor-events.ts';
 import { createKeyedHash } from './core/keyed-hash.ts';
-import { createEdgeTest } from './edges.ts';
+import { createEdges } from './edges.ts';
 import { createInventoryWriter } from './inventory.ts';
 import { createDetector, type Detector } from './service.ts';
 import { createVersions } from './versions.ts';
@@ -34,8 +34,8 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
     return loader.finish();
   };
   const versions = createVersions({ log, logger, now: Date.now, load });
-  const isEdge = createEdgeTest(versions.at, reader.labelAt);
-  const isForeign = createForeignTest(reader.clientAt, isEdge);
+  const edges = createEdges(versions.at, reader);
+  const isForeign = createForeignTest(reader.clientAt, edges);
   const detector = createDetector(
     { assembly: config.assembly, detector: config.detector, keepsAll: config.clickhouse.keep === 'all' },
     {
@@ -61,7 +61,11 @@ export function createDetectorRole({ config, log, clickhouse, logger: parent, me
         hash: createKeyedHash(config.redaction.key, 'objects'),
       }),
       createAssembler: (sink) =>
-        observeAssembly(metrics, 'detector', createAssembler(config.assembly, { sink, isEdge, isForeign })),
+        observeAssembly(
+          metrics,
+          'detector',
+          createAssembler(config.assembly, { sink, isEdge: edges.isEdge, isForeign }),
+        ),
       segment,
       read: reader.read,
       isSensitive: createSensitiveTest(config.redaction),

@@ -31,7 +31,7 @@ export interface ScoreDeps {
   readonly symbols: Symbols;
   readonly segment: Segment;
   read(spans: SegmentSpans, into: Segment, templates: PathTemplates): boolean;
-  createAssembler(config: AssemblyConfig, sink: AssemblerSink): Assembler;
+  createAssembler(config: AssemblyConfig, sink: AssemblerSink, baseline: Baseline): Assembler;
   readonly incidents: OfflineIncidents;
   /** What leaves the process leaves it redacted. */
   redact?(verdict: Verdict): Verdict;
@@ -102,7 +102,7 @@ export async function scoreFiles(
   let incidentLines: LineWriter | undefined;
   try {
     const scorer = createScorer(baseline, options, deps);
-    const assembler = deps.createAssembler(options.assembly, scorer.sink);
+    const assembler = deps.createAssembler(options.assembly, scorer.sink, baseline);
     for await (const records of (deps.files ?? otlpLineFiles).records(inputs, counts, {
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       onProgress: (read) => options.progress?.({ ...read, traces: scorer.facts.traces }),
@@ -306,11 +306,13 @@ interface ScoreLine {
   readonly groups: Verdict['groups'];
   readonly match: Verdict['match'];
   readonly client: ClientRecord;
+  /** Of work for several clients at once (a batch): all of them. */
+  readonly origins?: Verdict['origins'];
   readonly findings: Verdict['findings'];
 }
 
 const scoreLine = (
-  { traceId, score, p, anomalous, groups, match, client, findings }: Verdict,
+  { traceId, score, p, anomalous, groups, match, client, origins, findings }: Verdict,
   interval: Interval,
 ): ScoreLine => ({
   traceId,
@@ -321,5 +323,6 @@ const scoreLine = (
   groups,
   match,
   client,
+  ...(origins.length > 1 && { origins }),
   findings,
 });

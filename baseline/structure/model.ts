@@ -31,15 +31,26 @@ function entryLabels(tables: Tables): Set<number> {
   return found;
 }
 
-/** By label, whether requests may enter with it: learned ones as a rule do, others where their service has such. */
-function entryTest(tables: Tables, entries: ReadonlySet<number>): (label: number) => boolean {
+/** Where requests enter, and where they go on inside, by label ids. */
+function entering(
+  tables: Tables,
+  entries: ReadonlySet<number>,
+): Pick<StructureModel, 'mayEnter' | 'isEntered' | 'isCall'> {
   const { labels, symbols } = tables;
-  const learned = new Set(labels.map(({ id }) => id));
+  const learned = new Map(labels.map(({ id }, index) => [id, index]));
   const services = new Set([...entries].map((label) => symbols.labelOf(label).service));
-  return (label) => {
-    if (learned.has(label)) return entries.has(label);
-    const { service, kind } = symbols.labelOf(label);
-    return (kind === SpanKind.server || kind === SpanKind.unspecified) && services.has(service);
+  return {
+    mayEnter(label) {
+      if (learned.has(label)) return entries.has(label);
+      const { service, kind } = symbols.labelOf(label);
+      return (kind === SpanKind.server || kind === SpanKind.unspecified) && services.has(service);
+    },
+    isEntered: (service) => services.has(service),
+    isCall(parent, child) {
+      const above = learned.get(parent);
+      const below = learned.get(child);
+      return above !== undefined && below !== undefined && edgeOf(tables, above, below) >= 0;
+    },
   };
 }
 
@@ -65,7 +76,6 @@ export function createModel(lines: Readonly<StructureLines>, symbols: Symbols, f
   let pending = from === undefined ? lines : undefined;
   let kept = from;
   const entries = entryLabels(tables);
-  const mayEnter = entryTest(tables, entries);
   const space = createLocalSpace(tables);
   const local = createLocalResult();
   const order = createOrderResult();
@@ -190,7 +200,7 @@ export function createModel(lines: Readonly<StructureLines>, symbols: Symbols, f
     },
 
     isEntry: (label) => entries.has(label),
-    mayEnter,
+    ...entering(tables, entries),
     leaveOneOut: (familyKey) => matcher.leaveOneOut(familyKey),
     entries() {
       kept ??= packEntries(linesToEntries(pending!));

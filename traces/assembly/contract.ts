@@ -69,24 +69,17 @@ export interface SpanPlace {
 
 /**
  * Whether the version lists this span's operation as an edge, where requests enter from outside with a parent that never
- * comes. Ranges as in `SegmentSpans.places`; `appendMs` of the segment's first record says which version. Asked once for
+ * comes. `appendMs` of the segment's first record says which version. Asked once for
  * a top whose parent is missing after the grace.
  */
-export type EdgeTest = (
-  bytes: Uint8Array,
-  resourceStart: number,
-  resourceEnd: number,
-  spanStart: number,
-  spanEnd: number,
-  appendMs: number,
-) => boolean;
+export type EdgeTest = (span: SpanPlace, appendMs: number) => boolean;
 
 /**
- * Whether a SERVER span is another client's request than the SERVER span it names as its parent: what an outsider writes
- * into `traceparent` must not put his request under somebody else's. Asked only of a SERVER span right under another,
- * without the CLIENT span of a call between them.
+ * Whether a SERVER span is another client's request than the span it names as its parent: what an outsider writes into
+ * `traceparent` must not put his request under somebody else's. Asked of a SERVER span that is not known to be of its
+ * parent's process; `underCall`: the parent is the CLIENT span of a call, else a SERVER span.
  */
-export type ForeignTest = (span: SpanPlace, parent: SpanPlace, appendMs: number) => boolean;
+export type ForeignTest = (span: SpanPlace, parent: SpanPlace, underCall: boolean, appendMs: number) => boolean;
 
 export interface AssemblerDeps {
   readonly sink: AssemblerSink;

@@ -21,7 +21,7 @@ export function createEntries(
   isEdge: EdgeTest | undefined,
 ): Entries {
   const { absenceGraceMs, maxAgeMs, maxSegmentsPerTrace } = config;
-  const { spans, segments, records, traces } = store;
+  const { segments, traces } = store;
 
   function make(state: PartitionState, segment: number): boolean {
     const trace = segments.trace[segment]!;
@@ -45,15 +45,7 @@ export function createEntries(
     segments.bits[segment]! |= SegmentBits.edgeAsked;
     const reason = store.reasonOf(segment);
     if (reason !== 'remote' && reason !== 'parent-missing') return false;
-    const top = segments.top[segment]!;
-    return isEdge!(
-      records.bytes[spans.record[top]!]!,
-      spans.resourceStart[top]!,
-      spans.resourceEnd[top]!,
-      spans.spanStart[top]!,
-      spans.spanEnd[top]!,
-      segments.firstMs[segment]!,
-    );
+    return isEdge!(store.placeOf(segments.top[segment]!), segments.firstMs[segment]!);
   }
 
   return {

@@ -34,6 +34,9 @@ export interface JoiningDeps {
   readonly isForeign: ForeignTest | undefined;
 }
 
+/** No row yet: the span that is being read. */
+const IN_HEAD = -1;
+
 export function createJoining(config: AssemblyConfig, deps: JoiningDeps): Joining {
   const { at, store, stats, telling, entries, isForeign } = deps;
   const { schedule } = deps.deadlines;
@@ -60,7 +63,7 @@ export function createJoining(config: AssemblyConfig, deps: JoiningDeps): Joinin
     // A CONSUMER span opens a segment, unless it is known to hang in its own process: a message of a batch.
     let isEntry = (bits & SpanBits.root) !== 0 || (head.kind === SpanKind.consumer && !local);
     let parent = isEntry ? -1 : spans.find(trace, head.parentHigh, head.parentLow);
-    if (parent >= 0 && isUnderServer(bits, parent) && isForeign!(placeInHead(), placeOf(parent), recordMs)) {
+    if (parent >= 0 && isForeignAt(bits, IN_HEAD, parent, recordMs)) {
       stats.entriesForeign++;
       isEntry = true;
       parent = -1;
@@ -162,10 +165,7 @@ export function createJoining(config: AssemblyConfig, deps: JoiningDeps): Joinin
       if (parent === child) {
         segments.bits[parent]! |= SegmentBits.cyclic;
         stats.cyclicSegments++;
-      } else if (
-        isUnderServer(spans.bits[top]!, span) &&
-        isForeign!(placeOf(top), placeOf(span), segments.firstMs[child]!)
-      ) {
+      } else if (isForeignAt(spans.bits[top]!, top, span, segments.firstMs[child]!)) {
         stats.entriesForeign++; // a segment of its own: decided when its time comes
       } else if (segments.count[parent]! + segments.count[child]! > maxSpansPerSegment) {
         stats.splitSegments++;
@@ -190,20 +190,15 @@ export function createJoining(config: AssemblyConfig, deps: JoiningDeps): Joinin
 
   // ——— requests of others ———
 
-  /** A SERVER span, not known to be of its parent's process, right under a SERVER span. */
-  const isUnderServer = (bits: number, parent: number): boolean =>
-    isForeign !== undefined &&
-    (bits & SpanBits.kind) === SpanKind.server &&
-    (bits & (SpanBits.remoteKnown | SpanBits.remote)) !== SpanBits.remoteKnown &&
-    (spans.bits[parent]! & SpanBits.kind) === SpanKind.server;
-
-  const placeOf = (span: number): SpanPlace => ({
-    bytes: records.bytes[spans.record[span]!]!,
-    resourceStart: spans.resourceStart[span]!,
-    resourceEnd: spans.resourceEnd[span]!,
-    spanStart: spans.spanStart[span]!,
-    spanEnd: spans.spanEnd[span]!,
-  });
+  /** Of a SERVER span, not known to be of its parent's process, right under a SERVER or a CLIENT span. */
+  function isForeignAt(bits: number, span: number, parent: number, appendMs: number): boolean {
+    if (isForeign === undefined || (bits & SpanBits.kind) !== SpanKind.server) return false;
+    if ((bits & (SpanBits.remoteKnown | SpanBits.remote)) === SpanBits.remoteKnown) return false;
+    const above = spans.bits[parent]! & SpanBits.kind;
+    if (above !== SpanKind.server && above !== SpanKind.client) return false;
+    const place = span === IN_HEAD ? placeInHead() : store.placeOf(span);
+    return isForeign(place, store.placeOf(parent), above === SpanKind.client, appendMs);
+  }
 
   const placeInHead = (): SpanPlace => ({
     bytes: at.bytes,

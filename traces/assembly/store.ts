@@ -4,6 +4,7 @@ import { SpanKind } from '../../schemas/otlp/fields.ts';
 import { createSpanHead, readSpanHead } from '../../schemas/otlp/read-span.ts';
 import { hexOfPair } from '../../schemas/otlp/text.ts';
 import { type EntryReason, PLACE_STRIDE, type SegmentSpans } from '../segment.ts';
+import type { SpanPlace } from './contract.ts';
 import { createRecordPool, type RecordPool } from './record-pool.ts';
 import {
   appendTo,
@@ -48,6 +49,7 @@ export interface Store {
   /** Frees the segment and its spans. */
   free(state: PartitionState, segment: number): void;
   reasonOf(segment: number): EntryReason;
+  placeOf(span: number): SpanPlace;
   /** In a ring of parents: makes the earliest member of the ring the top. */
   chooseTop(segment: number): void;
   toSpans(segment: number, partition: number): SegmentSpans;
@@ -228,6 +230,13 @@ export function createStore(): Store {
       if (--traces.held[trace]! === 0) traces.give(trace);
       segments.give(segment);
     },
+    placeOf: (span) => ({
+      bytes: records.bytes[spans.record[span]!]!,
+      resourceStart: spans.resourceStart[span]!,
+      resourceEnd: spans.resourceEnd[span]!,
+      spanStart: spans.spanStart[span]!,
+      spanEnd: spans.spanEnd[span]!,
+    }),
     reasonOf(segment) {
       const bits = spans.bits[segments.top[segment]!]!;
       const kind = bits & SpanBits.kind;

@@ -86,6 +86,8 @@ export interface Reader {
     spanEnd: number,
     templates?: PathTemplates | null,
   ): number;
+  /** Symbol of the service that a resource names. */
+  serviceAt(bytes: Uint8Array, resourceStart: number, resourceEnd: number): number;
   /** Who made the request that one span served, by that span alone; null when it cannot be decoded. */
   clientAt(
     bytes: Uint8Array,
@@ -469,6 +471,7 @@ export function createReader(deps: ReaderDeps): Reader {
       readEvidence(bytes);
       return { ...evidence.resolve(slots, service, head.kind), service };
     },
+    serviceAt: (bytes, resourceStart, resourceEnd) => resources.read(bytes, resourceStart, resourceEnd),
     labelAt(bytes, resourceStart, resourceEnd, spanStart, spanEnd, templates) {
       operations.use(templates ?? NO_TEMPLATES);
       if (!readSpanHead(bytes, spanStart, spanEnd, head)) return 0;

@@ -1,6 +1,7 @@
 /** Two detectors' cores over one log of four partitions: questions and answers meet their owners as in production. */
 import type { BaselineEntry } from '../../../baseline/model.ts';
 import { createCore } from '../../../detector/core/core.ts';
+import { createEdges } from '../../../detector/edges.ts';
 import { assemblySection } from '../../../schemas/config/assembly.ts';
 import { configSchema } from '../../../schemas/config/index.ts';
 import { decodeOriginAnswer, decodeOriginAsk, encodeJson } from '../../../schemas/log/codecs.ts';
@@ -47,7 +48,13 @@ export function createDetectors(options: DetectorsOptions = {}) {
       { assembly, originWaitMs: options.originWaitMs ?? 8_000, maxRemembered: options.maxRemembered ?? 1_000 },
       {
         createAssembler: (sink) =>
-          createAssembler(assembly, { sink, isForeign: createForeignTest(kit.reader.clientAt) }),
+          createAssembler(assembly, {
+            sink,
+            isForeign: createForeignTest(
+              kit.reader.clientAt,
+              createEdges(() => baseline, kit.reader),
+            ),
+          }),
         segment: kit.segment,
         read: kit.reader.read,
         isSensitive: () => false,

@@ -1,6 +1,6 @@
 /** Entries whose remote parent never comes: they close after the grace where requests enter, after the absence grace elsewhere. */
 import { expect, it } from 'vitest';
-import { createEdgeTest } from '../../../detector/edges.ts';
+import { createEdges } from '../../../detector/edges.ts';
 import { assemblySection } from '../../../schemas/config/assembly.ts';
 import { createAssembler } from '../../../traces/assembly/assembler.ts';
 import { EPOCH_MS, tracesData } from '../traces/otlp.ts';
@@ -18,7 +18,7 @@ it("a mobile client's own trace context does not delay the verdict", () => {
       reused: () => {},
       forgotten: () => {},
     },
-    isEdge: createEdgeTest((appendMs) => (appendMs < EPOCH_MS ? null : baseline), kit.reader.labelAt),
+    isEdge: createEdges((appendMs) => (appendMs < EPOCH_MS ? null : baseline), kit.reader).isEdge,
   });
   const add = (offset: number, appendMs: number, ...spans: ReturnType<typeof searchTrace>): void => {
     assembler.add(0, offset, appendMs, tracesData(spans));
@@ -35,6 +35,7 @@ it("a mobile client's own trace context does not delay the verdict", () => {
 });
 
 it('before the first version nothing is known to be an edge', () => {
-  const isEdge = createEdgeTest(() => null, newKit().reader.labelAt);
-  expect(isEdge(new Uint8Array(0), 0, 0, 0, 0, EPOCH_MS)).toBe(false);
+  const { isEdge, isUninvited } = createEdges(() => null, newKit().reader);
+  const place = { bytes: new Uint8Array(0), resourceStart: 0, resourceEnd: 0, spanStart: 0, spanEnd: 0 };
+  expect([isEdge(place, EPOCH_MS), isUninvited(place, place, EPOCH_MS)]).toEqual([false, false]);
 });

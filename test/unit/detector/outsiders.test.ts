@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createForeignTest } from '../../../traces/attribution/foreign.ts';
 import type { WireSpan } from '../traces/otlp.ts';
 import { createDetectors } from './detectors.ts';
+import { learnEntries, searchTrace, spanIdOf, traceIdOf } from './traffic.ts';
 
 const ATTACKER = '203.0.113.66';
 const VICTIM = '198.51.100.7';
@@ -177,11 +178,14 @@ describe('a parent that is a span of another request', () => {
       spanStart: 0,
       spanEnd: 0,
     });
-    const edgeOnly = createForeignTest(clientAt, (_bytes, service) => service === 7);
-    expect(edgeOnly(at(7, 1), at(8, 2), 0)).toBe(true);
-    expect(edgeOnly(at(9, 1), at(8, 2), 0)).toBe(false);
-    expect(edgeOnly(at(9, 2), at(9, 2), 0)).toBe(false);
-    expect(edgeOnly(at(9, 1), at(9, 2), 0)).toBe(true);
+    const edgeOnly = createForeignTest(clientAt, {
+      isEdge: ({ resourceStart: service }) => service === 7,
+      isUninvited: () => false,
+    });
+    expect(edgeOnly(at(7, 1), at(8, 2), false, 0)).toBe(true);
+    expect(edgeOnly(at(9, 1), at(8, 2), false, 0)).toBe(false);
+    expect(edgeOnly(at(9, 2), at(9, 2), false, 0)).toBe(false);
+    expect(edgeOnly(at(9, 1), at(9, 2), false, 0)).toBe(true);
   });
 
   it('in any order of any arrivals: every request of a client has a verdict that names him', () => {
@@ -215,6 +219,75 @@ describe('a parent that is a span of another request', () => {
       ),
       { numRuns: 80, seed: 11 },
     );
+  });
+});
+
+/** Outgoing calls carry the ids of their CLIENT spans to third parties; error pages show those of inner services. */
+describe('a parent that is a span inside another request, where a version knows how requests go', () => {
+  const entries = learnEntries(600);
+  const probe = {
+    'http.request.method': 'GET',
+    'http.route': '',
+    'url.path': '/admin',
+    'http.response.status_code': 404,
+  };
+  /** The attacker's request: one that others make too, or one that nobody made yet; straight, or named by a balancer. */
+  const attackOn = (inner: number, attributes: object = {}): WireSpan[] => {
+    const [entry, ...below] = searchTrace(200, 700_010, ATTACKER);
+    const under = { traceId: traceIdOf(100), parent: spanIdOf(100, inner), flags: REMOTE };
+    return [
+      { ...entry!, ...under, attributes: { ...entry!.attributes, ...attributes } },
+      ...below.map((one) => ({ ...one, traceId: traceIdOf(100) })),
+    ];
+  };
+  const both = (detectors: ReturnType<typeof createDetectors>) =>
+    [100, 200].map((n) => {
+      const { client, spanCount } = detectors.verdictOf(traceIdOf(100), spanIdOf(n, 1));
+      return [client.address, spanCount];
+    });
+
+  it.each(
+    [2, 3, 4].flatMap((inner) =>
+      [{}, probe].flatMap((attributes) => ['victim', 'attack', 'mixed'].map((first) => ({ inner, attributes, first }))),
+    ),
+  )('keeps the requests apart: %j', ({ inner, attributes, first }) => {
+    const detectors = createDetectors({ entries });
+    const victim = searchTrace(100, 700_000, VICTIM);
+    const attack = attackOn(inner, attributes);
+    const [v, a] = [victim, attack];
+    const parts =
+      first === 'victim'
+        ? [v, a]
+        : first === 'attack'
+          ? [a, v]
+          : [[a[0]!, v[3]!, v[1]!], [v[2]!, ...a.slice(1)], [v[0]!]];
+    for (const [i, part] of parts.entries()) detectors.send(700_000 + i * 700, part);
+    detectors.until(800_000);
+    expect(both(detectors)).toEqual([
+      [VICTIM, 4],
+      [ATTACKER, 4],
+    ]);
+  });
+
+  it('calls that were learned stay in their request, and so does what a service of ours asks at the edge by itself', () => {
+    const detectors = createDetectors({ entries });
+    const [entry, call, items, select] = searchTrace(100, 700_000, VICTIM) as [WireSpan, WireSpan, WireSpan, WireSpan];
+    // as a service mesh has it: the inner service knows the client too
+    const sure = { ...items, attributes: { ...items.attributes, 'network.peer.address': VICTIM } };
+    detectors.send(700_000, [entry, call, sure, select]);
+    // a new call of ours to the edge, from a private address: an anomaly of this request, and of its client
+    const back = { ...searchTrace(300, 700_010, '10.0.0.9')[0]!, traceId: traceIdOf(101), parent: spanIdOf(101, 4) };
+    detectors.send(700_000, [...searchTrace(101, 700_000, VICTIM), { ...back, flags: REMOTE }]);
+    detectors.until(800_000);
+    for (const [n, spanCount] of [
+      [100, 4],
+      [101, 5],
+    ] as const)
+      expect(detectors.verdictOf(traceIdOf(n), spanIdOf(n, 1))).toMatchObject({
+        spanCount,
+        client: { address: VICTIM },
+      });
+    expect([...detectors.verdicts.values()].filter(({ state }) => state !== 'withdrawn')).toHaveLength(2);
   });
 });
 

@@ -208,8 +208,8 @@ describe('entries', () => {
     const { add, advance, take, assembler } = setUp(
       {},
       {
-        isEdge: (bytes, _from, _to, start, end) => {
-          readSpanHead(bytes, start, end, head);
+        isEdge: ({ bytes, spanStart, spanEnd }) => {
+          readSpanHead(bytes, spanStart, spanEnd, head);
           asked.push(head.spanIdLow);
           return head.spanIdLow === 2;
         },
