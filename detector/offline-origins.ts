@@ -10,7 +10,7 @@ import { createGathering, type Gathering } from './core/gathering.ts';
 import { createOriginAnswerer } from './core/origins.ts';
 
 export interface OfflineOrigins {
-  /** A segment of known origin was judged: others may have been caused by its PRODUCER spans. */
+  /** A segment of known origin was judged: others may have been caused by it. */
   remember(segment: Segment, clients: readonly ClientRecord[]): void;
   /** Asks who caused the segment at hand; `settled` hears of its verdict once: when all is known, or the wait is over. */
   ask(segment: Segment, verdict: Verdict): void;
@@ -23,6 +23,8 @@ export interface OfflineOrigins {
 interface Waiting {
   readonly verdict: Verdict;
   readonly producerSpans: readonly string[];
+  /** Whom it asks about. */
+  readonly producers: Segment['producers'];
   readonly gathering: Gathering;
 }
 
@@ -33,6 +35,14 @@ const STEP_MS = 1_000;
 
 export function createOfflineOrigins(waitMs: number, settled: (verdict: Verdict) => void): OfflineOrigins {
   const waiting = new Map<string, Waiting>();
+  /** Its wait is over. */
+  function give(key: string, { verdict, producers }: Waiting): void {
+    const { traceId, entrySpanId } = verdict;
+    for (const producerTraceId of new Set(producers.map((one) => one.traceId)))
+      answerer.hurry({ traceId, entrySpanId, producerTraceId });
+    const entry = waiting.get(key); // settled, where all is known now
+    if (entry !== undefined) settle(key, entry);
+  }
   const answerer = createOriginAnswerer(
     { waitMs, maxRemembered: MOST_REMEMBERED, guesses: true },
     {
@@ -67,14 +77,15 @@ export function createOfflineOrigins(waitMs: number, settled: (verdict: Verdict)
   return {
     remember(segment, clients) {
       const { traceId, entrySpanId } = segment;
+      // also one without PRODUCER spans: a link may name any span, as where context is handed on by hand
       const producerSpans = producersOf(segment);
-      if (producerSpans.length === 0) return;
       answerer.remember(PARTITION, traceId, { entrySpanId, producerSpans, clients, state: 'none' });
     },
     ask(segment, verdict) {
       const { traceId, entrySpanId } = verdict;
-      const entry = { verdict, producerSpans: producersOf(segment), gathering: createGathering() };
-      const producers = entry.gathering.add(segment.producers);
+      const gathering = createGathering();
+      const producers = gathering.add(segment.producers);
+      const entry = { verdict, producerSpans: producersOf(segment), producers, gathering };
       waiting.set(traceId + entrySpanId, entry);
       keep(verdict, entry.producerSpans);
       for (const { traceId: producerTraceId, spanId: producerSpanId } of producers) {
@@ -90,10 +101,10 @@ export function createOfflineOrigins(waitMs: number, settled: (verdict: Verdict)
     forgotten(traceId, entrySpanId) {
       const key = traceId + entrySpanId;
       const entry = waiting.get(key);
-      if (entry !== undefined) settle(key, entry);
+      if (entry !== undefined) give(key, entry);
     },
     end() {
-      for (const [key, entry] of [...waiting]) settle(key, entry);
+      for (const [key, entry] of [...waiting]) give(key, entry);
     },
   };
 }

@@ -45,6 +45,8 @@ export interface OriginAnswerer {
   ask(ask: OriginAsk, partition: number, offset: number, streamMs: number, open: boolean): void;
   /** The store's answer to `lookUp`: clients of the producer's segment, empty when it has none. One of them unknown: not all are. */
   found(ask: OriginAsk, clients: readonly ClientRecord[]): void;
+  /** Nobody waits for this answer any longer: it is given with what is known. */
+  hurry(ask: Pick<OriginAsk, 'traceId' | 'entrySpanId' | 'producerTraceId'>): void;
   /** Gives up on what waited too long. */
   advance(partition: number, streamMs: number): void;
   /** Smallest offset of an unanswered question of the partition; Infinity without one. */
@@ -69,6 +71,9 @@ const MAX_UNSETTLED = 20_000;
 /** What was closed a moment ago is not stored yet: asked for again after this. */
 const LOOK_AGAIN_MS = 2_000;
 const MAX_LOOKS = 2;
+
+/** One without PRODUCER spans may have queued work too, where context is handed on by hand: it is thought of last. */
+const queues = ({ producerSpans }: OriginSegment): boolean => producerSpans.length > 0;
 
 const isKnown = ({ address, user }: ClientRecord): boolean => address !== null || user !== null;
 
@@ -102,8 +107,7 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
    * A link may name any span of a trace, and an outsider may have opened further segments of the same trace: which one it
    * is in, the store tells; without one, the only segment, or the only one that nobody queued.
    */
-  function guessed(ask: OriginAsk): OriginSegment | undefined {
-    const segments = segmentsFor(ask);
+  function guessed(ask: OriginAsk, segments = segmentsFor(ask).filter(queues)): OriginSegment | undefined {
     if (segments.length === 1) return segments[0];
     const begun = segments.filter(({ state }) => state === 'none');
     return begun.length === 1 ? begun[0] : undefined;
@@ -189,7 +193,9 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
 
   function giveUp(entry: Parked): void {
     const named = namedBy(entry.ask);
-    const likely = named ?? (config.guesses === true ? guessed(entry.ask) : undefined);
+    const likely =
+      named ??
+      (config.guesses === true ? (guessed(entry.ask) ?? guessed(entry.ask, segmentsFor(entry.ask))) : undefined);
     // nobody is blamed for what may be another's: those who may be behind it are listed
     const clients = likely?.clients ?? segmentsFor(entry.ask).flatMap((segment) => segment.clients);
     const complete = likely !== undefined && (likely.state === 'none' || likely.state === 'known');
@@ -237,6 +243,13 @@ export function createOriginAnswerer(config: OriginConfig, sink: OriginSink): Or
       });
       // a store that took longer than the wait
       dropUnsettled(ask.producerTraceId, (entry) => entry.ask !== ask || !tellMore(entry, clients, true));
+    },
+    hurry({ traceId, entrySpanId, producerTraceId }) {
+      settleParked(producerTraceId, (entry) => {
+        if (entry.ask.traceId !== traceId || entry.ask.entrySpanId !== entrySpanId) return true;
+        giveUp(entry);
+        return false;
+      });
     },
     advance(partition, streamMs) {
       streams.set(partition, streamMs);

@@ -130,6 +130,35 @@ describe('offline train and score', () => {
     expect(slow).toMatchObject({ class: 'security', service: 'shop', traces: 1, disposition: 'alert' });
   });
 
+  it('lists the clients of a batch, of whom nobody alone is named', async () => {
+    const spansOf = (line: string): { traceId: string; spanId: string; name: string; attributes: unknown }[] =>
+      JSON.parse(line).resourceSpans[0].scopeSpans[0].spans;
+    const entries = spansOf(fresh[0]!).filter(({ name }) => name === 'GET /item');
+    const producers = entries.slice(0, 3).map(({ traceId, spanId }) => ({ traceId, spanId }));
+    const ms = T0 + 400_000 + 2_000;
+    const batch = {
+      traceId: 'ba'.repeat(16),
+      spanId: 'ba'.repeat(8),
+      name: 'process items',
+      kind: 5,
+      startTimeUnixNano: `${ms}000000`,
+      endTimeUnixNano: `${ms + 5}000000`,
+      links: producers,
+    };
+    const service = { key: 'service.name', value: { stringValue: 'worker' } };
+    const worker = { resource: { attributes: [service] }, scopeSpans: [{ scope: {}, spans: [batch] }] };
+    const line = JSON.stringify({ resourceSpans: [worker] });
+    writeFileSync(at('batch.jsonl'), [...fresh.slice(0, 3), line, ...fresh.slice(3)].join('\n'));
+    await score([at('batch.jsonl')], at('baseline.gz'), at('batch.ndjson'));
+    const lines = parsed<ScoreLine & { readonly origins?: readonly ScoreLine['client'][] }>(at('batch.ndjson'));
+    const of = (id: string) => lines.find(({ traceId }) => traceId === id)!;
+    const clients = producers.map(({ traceId }) => of(traceId).client.address);
+    expect(new Set(clients).size).toBe(3);
+    expect(of(batch.traceId)).toMatchObject({ client: { address: null, reason: 'several-origins' } });
+    expect(of(batch.traceId).origins?.map(({ address }) => address)).toEqual(clients);
+    expect(of(producers[0]!.traceId)).not.toHaveProperty('origins');
+  });
+
   it('gives the same scores for the same input', async () => {
     await score([at('fresh.jsonl.gz')], at('baseline.gz'), at('a.ndjson'));
     await score([at('fresh.jsonl.gz')], at('baseline.gz'), at('b.ndjson'));
