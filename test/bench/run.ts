@@ -4,9 +4,16 @@
  */
 import { readdirSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
+import { readOptions, wrongUsage } from '../usage.ts';
 import type { Bench, BenchResult } from './bench.ts';
 
-const wanted = process.argv.slice(2);
+const USAGE = `
+usage: npm run bench [-- NAME…]
+
+Benches whose name begins with NAME; all without one. A JSON line a result on stdout, a table on stderr.
+A name that no bench has lists those there are.
+`;
+const { positionals: wanted } = readOptions(USAGE, {}, 'benches');
 const machine = `${cpus()[0]?.model ?? 'unknown CPU'} × ${availableParallelism()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
 process.stderr.write(`${machine}\n`);
 
@@ -20,12 +27,8 @@ for (const file of files) {
   benches.push(...module.benches);
 }
 const chosen = benches.filter((bench) => wanted.length === 0 || wanted.some((name) => bench.name.startsWith(name)));
-if (chosen.length === 0) {
-  process.stderr.write(
-    `no bench begins with ${wanted.join(' ')}; there are: ${benches.map((b) => b.name).join(', ')}\n`,
-  );
-  process.exit(2);
-}
+if (chosen.length === 0)
+  wrongUsage(`no bench begins with ${wanted.join(' ')}; there are: ${benches.map((b) => b.name).join(', ')}`);
 
 const results: BenchResult[] = [];
 for (const bench of chosen) {

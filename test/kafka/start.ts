@@ -2,20 +2,23 @@
  * A broker for developers, until Ctrl-C: `node test/kafka/start.ts [--port 9092] [--directory DIR]`. With a directory it
  * keeps what it got.
  */
-import { parseArgs } from 'node:util';
+import { readOptions, wrongUsage } from '../usage.ts';
 import { type BrokerOptions, startBroker } from './broker.ts';
 
-const USAGE = 'usage: node test/kafka/start.ts [--port 9092] [--directory DIR]';
+const USAGE = `
+usage: npm run kafka -- [--port 9092] [--directory DIR]
+
+A Kafka broker for developers, until Ctrl-C.
+
+  --port N          where it listens, on loopback
+  --directory DIR   keeps what it got there
+`;
 
 function parseOptions(): BrokerOptions {
-  try {
-    const { values } = parseArgs({ options: { port: { type: 'string' }, directory: { type: 'string' } } });
-    const port = Number(values.port ?? 9_092);
-    if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error(`'${values.port}' is not a port`);
-    return { port, ...(values.directory !== undefined && { directory: values.directory }) };
-  } catch (error) {
-    throw new Error(`${(error as Error).message}\n${USAGE}`);
-  }
+  const { values } = readOptions(USAGE, { port: { type: 'string' }, directory: { type: 'string' } });
+  const port = Number(values.port ?? 9_092);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) wrongUsage(`'${values.port}' is not a port`);
+  return { port, ...(values.directory !== undefined && { directory: values.directory }) };
 }
 
 async function run(): Promise<void> {

@@ -2,11 +2,19 @@
  * `npm run test:package [-- --quick] [--keep]`: builds, packs, installs the tarball in an empty folder and tries what it
  * holds on plain Node 24. --quick leaves the demo out (about four minutes); --keep leaves the folder.
  */
-import { parseArgs } from 'node:util';
+import { readOptions } from '../usage.ts';
 import { type Place, preparePlace } from './place.ts';
 import { content, demo, help, image, nothingLeft, oldNode, running, type Step, trainAndScore } from './steps.ts';
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean' }, keep: { type: 'boolean' } } });
+const USAGE = `
+usage: npm run test:package -- [--quick] [--keep]
+
+Builds, packs, installs the tarball in an empty folder and tries what it holds.
+
+  --quick   without the demo
+  --keep    leaves the folder
+`;
+const { values } = readOptions(USAGE, { quick: { type: 'boolean' }, keep: { type: 'boolean' } });
 
 const STEPS: readonly (readonly [string, Step])[] = [
   ['what the tarball holds', content],

@@ -4,18 +4,27 @@
  */
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { readOptions, wrongUsage } from '../../usage.ts';
 import type { Attack } from './attacks.ts';
 import { measureCost } from './cost.ts';
 import { CLIENTS, type Simulation, simulate } from './simulation.ts';
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    out: { type: 'string', default: 'docs/actors-report.md' },
-    only: { type: 'string' },
-  },
+const PARTS = ['simulation', 'cost'];
+const USAGE = `
+usage: npm run bench:actors -- [OPTION]…
+
+Ten simulated days of 20,000 clients, then attacks among them; what an actor costs. Writes the report, and fails when a target is missed.
+
+  --only PART   this part alone, and no report: ${PARTS.join(', ')}
+  --quick       three days of one world, and no report
+  --out FILE    where the report goes; docs/actors-report.md
+`;
+const { values } = readOptions(USAGE, {
+  quick: { type: 'boolean', default: false },
+  out: { type: 'string', default: 'docs/actors-report.md' },
+  only: { type: 'string' },
 });
+if (values.only !== undefined && !PARTS.includes(values.only)) wrongUsage(`no part is called ${values.only}`);
 
 const BUDGET = 1;
 const days = values.quick ? 3 : 10;

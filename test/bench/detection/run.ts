@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readOptions, wrongUsage } from '../../usage.ts';
 import { calibration } from './calibration.ts';
 import { contamination } from './contamination.ts';
 import { cost } from './cost.ts';
@@ -29,26 +29,30 @@ const PARTS: Readonly<Record<string, (worlds: Worlds) => Promise<Section | Secti
   sequence,
 };
 
-const { values } = parseArgs({
-  options: {
-    datasets: { type: 'string' },
-    only: { type: 'string', multiple: true },
-    quick: { type: 'boolean', default: false },
-    out: { type: 'string' },
-    parts: { type: 'string' },
-    date: { type: 'string' },
-  },
+const USAGE = `
+usage: npm run bench:detection -- [OPTION]…
+
+How well anomalies are found, on traffic with ground truth: a table on stdout, and docs/detection-report.md.
+
+  --datasets DIR   development sets too, from this folder (or SPANWARDEN_DATASETS)
+  --only PART      this part alone; may be given again: ${Object.keys(PARTS).join(', ')}
+  --quick          small worlds, in minutes
+  --out FILE       where the report goes; with --quick or --only it goes to stdout otherwise
+  --parts DIR      keeps what each part gave, and measures no part again that is kept there
+  --date DAY       the day the report names
+`;
+const { values } = readOptions(USAGE, {
+  datasets: { type: 'string' },
+  only: { type: 'string', multiple: true },
+  quick: { type: 'boolean', default: false },
+  out: { type: 'string' },
+  parts: { type: 'string' },
+  date: { type: 'string' },
 });
 const unknown = values.only?.find((name) => !(name in PARTS));
-if (unknown !== undefined) {
-  process.stderr.write(`no part is called ${unknown}; there are: ${Object.keys(PARTS).join(', ')}\n`);
-  process.exit(2);
-}
+if (unknown !== undefined) wrongUsage(`no part is called ${unknown}`);
 const datasets = values.datasets ?? process.env.SPANWARDEN_DATASETS;
-if (datasets !== undefined && !existsSync(datasets)) {
-  process.stderr.write(`there is no folder ${datasets}\n`);
-  process.exit(2);
-}
+if (datasets !== undefined && !existsSync(datasets)) wrongUsage(`there is no folder ${datasets}`);
 
 const cpuSeconds = (): number => {
   const { user, system } = process.cpuUsage();
