@@ -172,9 +172,11 @@ export function createActorsService(config: ActorsServiceConfig, deps: ActorsDep
       await new Promise((resolve) => setImmediate(resolve));
     }
     if (found.length === 0) return;
-    await untilReached(() => log.produce('findings', found.map(toLogRecord)));
+    // that an alarm is over is for whoever reads rows: nobody acts on it
+    const toAct = found.filter(({ endedMs }) => endedMs === undefined);
+    if (toAct.length > 0) await untilReached(() => log.produce('findings', toAct.map(toLogRecord)));
     for (const record of found) {
-      told.add(1, { abuse: record.abuse === '' ? 'none' : record.abuse });
+      if (record.endedMs === undefined) told.add(1, { abuse: record.abuse === '' ? 'none' : record.abuse });
       if (rows.size < MOST_ROWS || rows.has(record.id)) rows.set(record.id, record);
       if (record.abuse !== '' && record.revision === 1)
         logger.info(

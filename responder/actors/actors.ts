@@ -19,6 +19,7 @@ import { createRouteTests } from './routes.ts';
 import { clearSubjects, createScene, moveClock, takeTold } from './scene.ts';
 import { createSignInTests } from './sign-ins.ts';
 import { createSpread } from './spread.ts';
+import { createStandingAlarms } from './standing-alarms.ts';
 import { createState, type State } from './state.ts';
 import { createSubjects, Flag } from './subjects.ts';
 import { createTables } from './tables.ts';
@@ -42,7 +43,8 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   const tables = createTables(config, seed, scene);
   const subjects = createSubjects(config, seed, scene, tables);
   const attribution = createAttribution(config, seed, scene, tables);
-  const telling = createTelling(config, scene, tables, { subjects, attribution });
+  const telling = createTelling(config, seed, scene, tables, { subjects, attribution });
+  const standing = createStandingAlarms(config, scene, tables, telling);
   const held = createHeldAlarms(seed, scene, tables, subjects);
   const judging = createJudging(config, scene, tables, { subjects, attribution, telling, held });
   const attempts = createAttempts(config, scene, telling);
@@ -52,7 +54,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   const askObjects = createObjectTests(seed, scene, tables, { judging, spread });
   const askRoute = createRouteTests(scene, tables, judging);
   const askMinute = createMinuteTest(scene, tables, judging);
-  const state = createState(seed, scene, tables, held);
+  const state = createState(seed, scene, tables, { held, standing });
   const { client, user, counts } = scene;
   const { clients, users, full, rates, operations, recent, failures, everybody } = tables;
 
@@ -139,6 +141,7 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
         rates.advance(scene.nowMs, scene.learning);
         operations.advance(scene.nowMs);
       }
+      standing.sweep();
       held.release(judging.judge);
       if (event.part === 'findings') findings();
       else if (!event.asynchronous) request();

@@ -5,7 +5,13 @@ import { TESTS } from './tests.ts';
 
 const STANDS = 1;
 const SILENT = 2;
+const TOLD = 4;
+/** A byte of what it is of, three bits of the class and the rest of the kind of object that it was told by. */
 const ABUSE_SHIFT = 8;
+const PEERS_SHIFT = 16;
+const KIND_SHIFT = 19;
+const ABUSE_MASK = 0xff << ABUSE_SHIFT;
+const BY_MASK = -1 << PEERS_SHIFT;
 
 interface Columns {
   readonly cells: Float64Array;
@@ -27,8 +33,22 @@ export class Alarm {
   get #flags(): number {
     return this.#sets[W.alarms + this.test * ALARM_WORDS + 3]!;
   }
+  set #flags(flags: number) {
+    this.#sets[W.alarms + this.test * ALARM_WORDS + 3] = flags;
+  }
   get abuse(): AbuseKind {
-    return ABUSE_KINDS[this.#flags >>> ABUSE_SHIFT]!;
+    return ABUSE_KINDS[(this.#flags & ABUSE_MASK) >>> ABUSE_SHIFT]!;
+  }
+  /** It turns out to be of another kind. */
+  set abuse(abuse: AbuseKind) {
+    this.#flags = (this.#flags & ~ABUSE_MASK) | (ABUSE_KINDS.indexOf(abuse) << ABUSE_SHIFT);
+  }
+  /** The class and the kind of object that it was told by last; null when it was not told. */
+  get toldBy(): readonly [peers: number, kind: number] | null {
+    return (this.#flags & TOLD) === 0 ? null : [(this.#flags >>> PEERS_SHIFT) & 7, this.#flags >>> KIND_SHIFT];
+  }
+  tellBy(peers: number, kind: number): void {
+    this.#flags = (this.#flags & ~BY_MASK) | TOLD | (peers << PEERS_SHIFT) | (kind << KIND_SHIFT);
   }
   /** Not to be told: it is told of another subject. */
   get silent(): boolean {

@@ -39,6 +39,7 @@ interface StoredAlarm {
   readonly toldClients: number;
   readonly revision: number;
   readonly silent: boolean;
+  readonly toldBy: readonly [peers: number, kind: number] | null;
 }
 
 interface Stored {
@@ -70,7 +71,7 @@ export const fullActorToJson = (actor: FullActor): object =>
     numbers: NUMBERS.map((name) => actor[name]),
     evidence: sparse(actor.cells, EVIDENCE_LENGTH),
     sets: sparse(actor.sets, SET_WORDS),
-    alarms: actor.alarms.map(({ test, abuse, startMs, lastMs, toldHits, toldClients, revision, silent }) => ({
+    alarms: actor.alarms.map(({ test, abuse, startMs, lastMs, toldHits, toldClients, revision, silent, toldBy }) => ({
       test,
       abuse,
       startMs,
@@ -79,6 +80,7 @@ export const fullActorToJson = (actor: FullActor): object =>
       toldClients,
       revision,
       silent,
+      toldBy,
     })),
     marks: actor.marks.map((mark, i) => [mark, markDecadesOf(actor, i)] as const),
     reasons: actor.reasons,
@@ -100,8 +102,10 @@ export function fullActorFromJson(value: unknown, cells: Float64Array, sets: Uin
   NUMBERS.forEach((name, i) => {
     actor[name] = from.numbers[i] ?? 0;
   });
-  for (const { test, abuse, startMs, silent, ...told } of from.alarms)
-    Object.assign(raiseAlarm(actor, test, abuse, startMs, silent), told);
+  for (const { test, abuse, startMs, silent, toldBy, ...told } of from.alarms) {
+    const alarm = Object.assign(raiseAlarm(actor, test, abuse, startMs, silent), told);
+    if (toldBy != null) alarm.tellBy(...toldBy);
+  }
   for (const [mark, decades] of from.marks) addMark(actor, mark, decades);
   for (const hash of from.counted) countsFinding(actor, hash);
   for (const traceId of from.traceIds) addTrace(actor, traceId);

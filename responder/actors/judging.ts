@@ -4,11 +4,11 @@
  */
 import type { AbuseKind } from '../../schemas/log/actor-record.ts';
 import { stageIndex, stepOfAbuse } from '../kill-chain.ts';
-import { type Alarm, alarmOf, alarmsOf, endAlarm, hasAlarm, raiseAlarm } from './alarms.ts';
+import { type Alarm, alarmOf, alarmsOf, hasAlarm, raiseAlarm } from './alarms.ts';
 import type { Attribution } from './attribution.ts';
 import { SHAPES } from './base-rates.ts';
 import type { ActorsCoreConfig } from './config.ts';
-import { decades, happenedOf, isAtLeast, observe, recentHits, restart, SUSPECT_DECADES } from './evidence.ts';
+import { decades, happenedOf, isAtLeast, observe, recentHits, SUSPECT_DECADES } from './evidence.ts';
 import { clientCountOf, type FullActor } from './full-actor.ts';
 import type { HeldAlarms } from './held-alarms.ts';
 import { mark, noteEvent } from './noting.ts';
@@ -34,7 +34,7 @@ const MOST_ASKED = 4;
 /** Kind of a privileged operation that the configuration names: what its operators say needs no more evidence. */
 export const DECLARED = 1;
 /** Tries an account: fewer are a list of pairs, these are rounds over many accounts, more are one's own. */
-const SPRAYING = { accounts: 5, leastTries: 1.5, mostTries: 6 } as const;
+const SPRAYING = { accounts: 5, leastTries: 1.5, mostTries: 6, clearly: 1.2 } as const;
 
 export interface Judging {
   /** One observation of a client or user by a test, `kind` of object or operation: counted, and judged when it is a hit. */
@@ -105,19 +105,20 @@ export function createJudging(
 
   function judge(actor: FullActor, peers: number, t: number, kind: number): void {
     if (scene.learning) return;
-    const abuse = abuseOf(actor, t);
     const alarm = alarmOf(actor, t);
-    if (alarm?.abuse === abuse) goOn(actor, alarm, peers, t, kind);
+    const abuse = abuseOf(actor, t, alarm?.abuse);
+    if (alarm !== null) goOn(actor, alarm, abuse, peers, t, kind);
     else if (isDue(actor, peers, t, kind, abuse)) raise(actor, peers, t, kind, abuse);
   }
 
-  /** An alarm that stands is told again when there is twice as much of it. */
-  function goOn(actor: FullActor, alarm: Alarm, peers: number, t: number, kind: number): void {
+  /** An alarm that stands is told again when there is twice as much of it, as what it turned out to be by then. */
+  function goOn(actor: FullActor, alarm: Alarm, abuse: AbuseKind, peers: number, t: number, kind: number): void {
     // what anybody does now and then keeps no alarm going
     if (decades(actor.cells, t) >= rates.bound(peers, t) || t === Test.privileged) alarm.lastMs = scene.nowMs;
     const hits = happenedOf(actor.cells, t);
     if (hits < 2 * alarm.toldHits && clientCountOf(actor) < 2 * alarm.toldClients) return;
-    mark(actor, alarm.abuse, stepOfAbuse(alarm.abuse)!, scene.nowMs, 0);
+    alarm.abuse = abuse;
+    mark(actor, abuse, stepOfAbuse(abuse)!, scene.nowMs, 0);
     telling.alarm(actor, peers, t, kind);
   }
 
@@ -147,9 +148,17 @@ export function createJudging(
     mark(actor, abuse, step, nowMs, own);
     addPoints(actor, Points.alarm, stageIndex(step.stage), reason, nowMs, config);
     const isToldOfUser = actor.kind === 'client' && user.place >= 0 && hasAlarm(full.at(user.place), t);
-    raiseAlarm(actor, t, abuse, nowMs, isToldOfUser || isToldOf(actor, abuse, t));
+    raiseAlarm(actor, t, abuse, nowMs, isToldOfUser || isToldOf(actor, t));
+    tables.raised(actor, placeOf(actor), t);
     if (t <= Test.missing) releaseObjects(actor);
     telling.alarm(actor, peers, t, kind);
+  }
+
+  function placeOf({ kind, key }: FullActor): number {
+    if (kind === 'client') return client.place;
+    if (kind === 'user') return user.place;
+    if (kind === 'network') return tables.networks.get(key)!;
+    return kind === 'account' ? tables.accounts.get(key)! : tables.everyonePlace;
   }
 
   /** Whoever went through the objects of others gives back what it took of them; of a client also those behind it. */
@@ -162,8 +171,7 @@ export function createJudging(
     const alarm = alarmOf(actor, t);
     if (alarm === null) return false;
     if (scene.nowMs - alarm.lastMs <= config.quietMs) return true;
-    endAlarm(actor, t);
-    restart(actor.cells, t);
+    telling.end(actor, t);
     return false;
   }
 
@@ -172,15 +180,20 @@ export function createJudging(
 
 const isSpread = (actor: FullActor): boolean => clientCountOf(actor) >= (FEWEST_CLIENTS[actor.kind] ?? 0);
 
-/** Tries an account get: once or hardly more is what a list of pairs makes, rounds over many accounts are spraying. */
-function abuseOf(actor: FullActor, t: number): AbuseKind {
+/**
+ * Tries an account get: once or hardly more is what a list of pairs makes, rounds over many accounts are spraying. An alarm that stands
+ * stays what it is until it is clearly the other.
+ */
+function abuseOf(actor: FullActor, t: number, standing: AbuseKind | undefined): AbuseKind {
   const abuse = ABUSE[t]!;
   if (abuse !== 'credential-stuffing' || actor.kind === 'account' || actor.accountCount < SPRAYING.accounts)
-    return abuse;
+    return standing ?? abuse;
   const tries = actor.attempts / actor.accountCount;
-  return tries >= SPRAYING.leastTries && tries <= SPRAYING.mostTries ? 'password-spraying' : abuse;
+  const { leastTries, mostTries, clearly } = SPRAYING;
+  const margin = standing === undefined ? 1 : standing === abuse ? clearly : 1 / clearly;
+  return tries >= leastTries * margin && tries <= mostTries / margin ? 'password-spraying' : abuse;
 }
 
-/** By another test already. */
-const isToldOf = (actor: FullActor, abuse: AbuseKind, t: number): boolean =>
-  alarmsOf(actor).some((alarm) => alarm.test !== t && alarm.abuse === abuse && !alarm.silent);
+/** By another test that speaks for the same already. */
+const isToldOf = (actor: FullActor, t: number): boolean =>
+  alarmsOf(actor).some((alarm) => alarm.test !== t && ABUSE[alarm.test] === ABUSE[t] && !alarm.silent);

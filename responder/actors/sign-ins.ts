@@ -28,12 +28,13 @@ export function createSignInTests(
   function ask(said: string, succeeded: boolean): void {
     const account = keyOf(said);
     const hash = account === '' ? 0 : hash32(account, seed);
-    if (isEstablished(client) && usersBehind(client) > 0) everybody.signIn(client.hash, succeeded, scene.nowMs);
+    const isKnown = isEstablished(client) && usersBehind(client) > 0;
+    if (isKnown) everybody.signIn(client.hash, succeeded, scene.nowMs);
     if (!succeeded && everybody.isDown(scene.nowMs)) return;
     if (account !== '') {
       const fresh = client.place < 0 || !filterHas(full.at(client.place).sets, Sets.accounts, hash);
       judging.test(client, Test.newAccount, 0, !succeeded && fresh);
-      spread.test(Test.newAccount, 0, !succeeded && fresh, hash);
+      spread.test(Test.newAccount, 0, !succeeded && fresh, hash, isKnown);
       spread.account(account, hash, succeeded);
     }
     // behind an address of many somebody always tries again and again: their accounts tell more

@@ -21,8 +21,8 @@ const EVERYONE_HALF_LIFE_MS = 1_800_000;
 const SETS: Readonly<Partial<Record<number, number>>> = { [Test.newAccount]: Sets.accounts, [Test.scan]: Sets.steps };
 
 export interface Spread {
-  /** An observation of the client, by its network and by everybody. `thing`: hash of the account, object or path; 0 = not known. */
-  test(t: number, kind: number, hit: boolean, thing: number): void;
+  /** An observation of the client, by its network and by everybody. `thing`: hash of the account, object or path; 0 = not known. One known for it is no part of a crowd. */
+  test(t: number, kind: number, hit: boolean, thing: number, isKnown?: boolean): void;
   /** A sign-in, by its account. */
   account(account: string, hash: number, succeeded: boolean): void;
 }
@@ -93,9 +93,10 @@ export function createSpread(
     judging.isAlarmed(actor, t) || isAtLeast(actor.cells, t, 2 * SUSPECT_DECADES);
 
   return {
-    test(t, kind, hit, thing) {
+    test(t, kind, hit, thing, isKnown = false) {
       const ofIts = network(t, kind, hit, thing);
-      if (t === Test.newAccount || t === Test.foreign) everyone(t, kind, hit, ofIts, thing);
+      if (isKnown) rates.learn(PeerClass.everyone, t, kind, hit, client.weight);
+      else if (t === Test.newAccount || t === Test.foreign) everyone(t, kind, hit, ofIts, thing);
     },
     account(account, hash, succeeded) {
       const place = accounts.get(account) ?? -1;

@@ -4,6 +4,7 @@ import { createNoticeWatch, type NoticeState, newNoticeState } from './notice.ts
 import type { ObjectKindsState } from './object-kinds.ts';
 import { fromJsonBytes, jsonBytes, type Part, type PartSource } from './parts.ts';
 import type { Scene } from './scene.ts';
+import type { StandingAlarms, StandingState } from './standing-alarms.ts';
 import type { Tables } from './tables.ts';
 import { createUsersNamed, type UsersNamed } from './users-named.ts';
 
@@ -29,13 +30,19 @@ interface Meta {
   readonly everyonePlace: number;
   readonly counts: Scene['counts'];
   readonly waiting?: readonly Held[];
+  readonly standing?: StandingState;
   readonly kinds: ObjectKindsState;
   readonly notices: NoticeState;
   readonly usersNamed?: ReturnType<UsersNamed['state']>;
   readonly sources: Readonly<Record<string, unknown>>;
 }
 
-export function createState(seed: number, scene: Scene, tables: Tables, held: HeldAlarms): State {
+export function createState(
+  seed: number,
+  scene: Scene,
+  tables: Tables,
+  { held, standing }: { readonly held: HeldAlarms; readonly standing: StandingAlarms },
+): State {
   const { full, networks, accounts, kinds } = tables;
   const sources: readonly (readonly [name: string, source: PartSource])[] = [
     ['clients', tables.clients.parts],
@@ -69,6 +76,7 @@ export function createState(seed: number, scene: Scene, tables: Tables, held: He
     tables.notices = createNoticeWatch({ ...newNoticeState(), ...meta.notices });
     kinds.restore(meta.kinds);
     held.restore(meta.waiting ?? []);
+    standing.restore(meta.standing ?? { alarms: [], sweptMs: 0 });
     for (const [name, source] of sources) source.restoreMeta(meta.sources[name] ?? null);
   }
 
@@ -84,6 +92,7 @@ export function createState(seed: number, scene: Scene, tables: Tables, held: He
         everyonePlace: tables.everyonePlace,
         counts: { ...scene.counts },
         waiting: held.state(),
+        standing: standing.state(),
         kinds: kinds.state(),
         notices: structuredClone(tables.notices.state()),
         usersNamed: tables.usersNamed.state(),

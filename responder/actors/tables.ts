@@ -31,7 +31,9 @@ export function createTables(config: ActorsCoreConfig, seed: number, { subjects 
   const lanes = new Uint32Array(2);
 
   /** Nobody knows it by its place any more. */
-  function onEvict({ kind, key }: FullActor, place: number): void {
+  function onEvict(actor: FullActor, place: number): void {
+    const { kind, key } = actor;
+    tables.givenUp(actor);
     if (kind === 'network') networks.delete(key);
     else if (kind === 'account') accounts.delete(key);
     else if (kind === 'client' || kind === 'user') {
@@ -43,7 +45,7 @@ export function createTables(config: ActorsCoreConfig, seed: number, { subjects 
     for (const s of subjects) if (s.place === place) s.place = -1;
   }
 
-  return {
+  const tables = {
     clients,
     users,
     full,
@@ -51,6 +53,9 @@ export function createTables(config: ActorsCoreConfig, seed: number, { subjects 
     accounts,
     /** Place in the full tier of all clients together; −1 = there is none yet. */
     everyonePlace: -1,
+    /** An alarm was raised; an actor gives way: who has to know (standing-alarms.ts). */
+    raised: (_actor: FullActor, _place: number, _test: number): void => {},
+    givenUp: (_actor: FullActor): void => {},
     recent: createRecentParts(config.maxRecent, seed),
     objects: createObjectOwners(config.maxObjects, seed),
     met: createOwnersMet(),
@@ -64,4 +69,5 @@ export function createTables(config: ActorsCoreConfig, seed: number, { subjects 
     usersNamed: createUsersNamed(),
     notices: createNoticeWatch(),
   };
+  return tables;
 }

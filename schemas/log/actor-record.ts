@@ -78,4 +78,6 @@ export interface ActorRecord {
   readonly endMs: number;
   /** Log-append time of the event that made it. */
   readonly atMs: number;
+  /** When its alarm was over, since nothing new came for long: the last record of its id, a row alone and nothing to act on. */
+  readonly endedMs?: number;
 }
