@@ -19,6 +19,8 @@ const TEXT_BYTES = 1_344;
 const SERVICE_BYTES = 80;
 const OPERATION_BYTES = 144;
 const CLIENT_BYTES = 272;
+/** Of lists, what is left for reasons whatever the others have. */
+const REASON_BYTES = 344;
 const HEADER = 16;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of one byte
@@ -48,9 +50,11 @@ export const serviceText = (service: string): string => within(plainText(service
 export const operationText = (operation: string): string => within(plainText(operation, 2 * LONGEST), OPERATION_BYTES);
 export const reasonText = (reason: string): string => plainText(reason, REASON);
 
-/** Bytes that the lists of an actor may have, with this key, and with one client to name or none. */
-export const listBytesOf = (key: string, isOne: boolean): number =>
-  TEXT_BYTES - textBytes(key) - SERVICE_BYTES - OPERATION_BYTES - (isOne ? CLIENT_BYTES : 0);
+/** Whether lists may have so many bytes, with this key, and with one client to name or none; those of names, or all with the reasons. */
+export const fits = (names: number, reasons: number, key: string, isOne: boolean): boolean => {
+  const most = TEXT_BYTES - textBytes(key) - SERVICE_BYTES - OPERATION_BYTES - (isOne ? CLIENT_BYTES : 0);
+  return names + Math.max(reasons, REASON_BYTES) <= most;
+};
 
 export const partsOf = (list: string): string[] => (list === '' ? [] : list.split('\n'));
 export const listOf = (parts: readonly string[]): string => (parts.length === 0 ? '' : flat(parts.join('\n')));
@@ -71,22 +75,33 @@ export const withClient = (list: string, address: string): string | null =>
   extended(list, plain(address, LONGEST), MOST_CLIENTS, CLIENT_CHARACTERS);
 
 const ABSENT = '\u0001';
-const orAbsent = (text: string | null | undefined): string => (text == null ? ABSENT : plain(text, LONGEST));
+const orAbsent = (text: string | null | undefined, longest = LONGEST): string =>
+  text == null ? ABSENT : plain(text, longest);
 
-/** A client as one text, without the ids of its entry span. */
+/** Characters of an address, and of a user where there is no room for more. */
+const ADDRESS = 48;
+const SHORT_NAME = 32;
+
+/** A client as one text, without the ids of its entry span; who it is before how it came, where not all has room. */
 export function packedClient(client: ClientRecord, user: string | null): string {
-  const { address, source, confidence, reason, session, hops } = client;
-  const named = [orAbsent(address), source, confidence, plain(reason, LONGEST), orAbsent(user), orAbsent(session)];
-  const text = [...named, orAbsent(client.peer), ...hops.slice(0, 2).map((hop) => plain(hop, LONGEST))].join('\n');
+  const { source, confidence, reason, session, hops, peer } = client;
+  const address = orAbsent(client.address, ADDRESS);
+  const known = [
+    address,
+    orAbsent(user),
+    source,
+    confidence,
+    orAbsent(session),
+    orAbsent(peer),
+    plain(reason, LONGEST),
+  ];
+  const text = [...known, ...hops.slice(0, 2).map((hop) => plain(hop, LONGEST))].join('\n');
   if (textBytes(text) <= CLIENT_BYTES) return text;
-  // who it is before how it came
-  named[4] = user === null ? ABSENT : plain(user, LONGEST / 2);
-  named[5] = ABSENT;
-  return within([...named, ABSENT].join('\n'), CLIENT_BYTES);
+  return [address, orAbsent(user, SHORT_NAME), source, confidence, ABSENT, ABSENT, ''].join('\n');
 }
 
 export function unpackedClient(text: string, entrySpanId: string, entryTraceId: string): ClientRecord {
-  const [address, source, confidence, reason, user, session, peer, ...hops] = partsOf(text);
+  const [address, user, source, confidence, session, peer, reason, ...hops] = text.split('\n');
   const present = (part: string | undefined): string | null => (part === undefined || part === ABSENT ? null : part);
   const shown = present(peer);
   return {

@@ -87,6 +87,9 @@ export class Alarm {
 export const hasAlarm = ({ sets }: Columns, test: number): boolean =>
   (sets[W.alarms + test * ALARM_WORDS + 3]! & STANDS) !== 0;
 
+/** 0 where there is none. */
+export const alarmLastMs = ({ cells }: Columns, test: number): number => cells[D.alarms + test * ALARM_DOUBLES + 1]!;
+
 export const alarmOf = (actor: Columns, test: number): Alarm | null =>
   hasAlarm(actor, test) ? new Alarm(actor, test) : null;
 

@@ -146,6 +146,14 @@ export function isAtLeast(cells: Float64Array, test: number, least: number): boo
   return false;
 }
 
+/** What is left by now of the largest alternative's evidence, nearly: in decades. */
+export function leftOf(cells: Float64Array, test: number, nowMs: number): number {
+  const at = test * FIELDS;
+  let largest = 0;
+  for (let j = 0; j < ALTERNATIVES.length; j++) largest = Math.max(largest, cells[at + F.ratios + j]!);
+  return largest === 0 ? 0 : largest * 2 ** (-Math.max(0, nowMs - cells[at + F.lastMs]!) / EVIDENCE_HALF_LIFE_MS);
+}
+
 /** Hits lately, decaying. */
 export const recentHits = (cells: Float64Array, test: number): number => cells[test * FIELDS + F.hits]!;
 

@@ -7,25 +7,32 @@ import { arraySource, type PartSource } from './parts.ts';
 
 const PAIRS = 1 << 16;
 const SIGN_INS = 1 << 12;
+const HOUR_S = 3_600;
+const FORGOTTEN_HOURS = 24;
 
 export interface Failures {
   /** An event that was a failed sign-in, by its id. */
   addSignIn(id: string): void;
   isSignIn(id: string): boolean;
-  /** Whether somebody else failed in this network, or at this account, before. */
-  isSecondInNetwork(network: number, client: number): boolean;
-  isSecondAtAccount(account: number, client: number): boolean;
+  /** Whether somebody else failed in this network, or at this account, within the last day. */
+  isSecondInNetwork(network: number, client: number, nowS: number): boolean;
+  isSecondAtAccount(account: number, client: number, nowS: number): boolean;
   readonly parts: PartSource;
 }
 
 export function createFailures(seed: number): Failures {
   const lastFailed = new Uint32Array(2 * PAIRS);
+  /** Hours since the epoch, the lower 16 bits. */
+  const failedHours = new Uint16Array(2 * PAIRS);
   const failedSignIns = new Uint32Array(SIGN_INS);
 
-  function isSecond(at: number, client: number): boolean {
-    const before = lastFailed[at]!;
-    if (before === 0) lastFailed[at] = client;
-    return before !== 0 && before !== client;
+  function isSecond(at: number, client: number, nowS: number): boolean {
+    const hour = Math.floor(nowS / HOUR_S) & 0xffff;
+    const before = ((hour - failedHours[at]!) & 0xffff) > FORGOTTEN_HOURS ? 0 : lastFailed[at]!;
+    if (before !== 0 && before !== client) return true;
+    lastFailed[at] = client;
+    failedHours[at] = hour;
+    return false;
   }
 
   return {
@@ -37,8 +44,8 @@ export function createFailures(seed: number): Failures {
       const hash = hash32(id, seed);
       return failedSignIns[hash & (SIGN_INS - 1)] === hash;
     },
-    isSecondInNetwork: (network, client) => isSecond(network & (PAIRS - 1), client),
-    isSecondAtAccount: (account, client) => isSecond(PAIRS + (account & (PAIRS - 1)), client),
-    parts: arraySource('pairs', { lastFailed, failedSignIns }),
+    isSecondInNetwork: (network, client, nowS) => isSecond(network & (PAIRS - 1), client, nowS),
+    isSecondAtAccount: (account, client, nowS) => isSecond(PAIRS + (account & (PAIRS - 1)), client, nowS),
+    parts: arraySource('pairs', { lastFailed, failedHours, failedSignIns }),
   };
 }

@@ -110,9 +110,9 @@ export function fullActorFromJson(value: unknown, cells: Float64Array, sets: Uin
   for (const hash of from.counted) countsFinding(actor, hash);
   for (const traceId of from.traceIds) addTrace(actor, traceId);
   actor.setReasons(from.reasons);
-  actor.setList('clientList', listOf(from.clients));
-  actor.setList('userList', listOf(from.users));
-  actor.setList('accountList', listOf(from.accounts));
+  actor.setNames('clientList', listOf(from.clients));
+  actor.setNames('userList', listOf(from.users));
+  actor.setNames('accountList', listOf(from.accounts));
   actor.service = from.service;
   actor.operation = from.operation;
   if (from.client !== null) actor.setClient(from.client, from.client.user);

@@ -6,7 +6,7 @@ import type { SubjectKind } from '../../schemas/log/actor-record.ts';
 import type { StageMark } from '../../schemas/log/kill-chain.ts';
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
 import {
-  listBytesOf,
+  fits,
   listOf,
   operationText,
   packedClient,
@@ -44,7 +44,7 @@ export interface Reason {
 /** Least sure first. */
 export const CONFIDENCES = ['none', 'low', 'medium', 'high'] as const satisfies readonly ClientRecord['confidence'][];
 
-type ListName = 'clientList' | 'userList' | 'accountList' | 'reasonList';
+type NameList = 'clientList' | 'userList' | 'accountList';
 
 export class FullActor {
   readonly kind: SubjectKind;
@@ -60,7 +60,8 @@ export class FullActor {
   userList = '';
   accountList = '';
   reasonList = '';
-  #client = '';
+  /** Whom to name, without the ids of the entry span (`actor-texts.ts`). */
+  clientText = '';
 
   /** Over columns that hold nothing. */
   constructor(kind: SubjectKind, key: string, cells: Float64Array, sets: Uint32Array, firstMs: number, nowMs: number) {
@@ -219,9 +220,13 @@ export class FullActor {
     }));
   }
   get client(): ClientRecord | null {
-    if (this.#client === '') return null;
+    if (this.clientText === '') return null;
     const { sets } = this;
-    return unpackedClient(this.#client, readId(sets, W.entrySpan, SPAN_WORDS), readId(sets, W.entryTrace, TRACE_WORDS));
+    return unpackedClient(
+      this.clientText,
+      readId(sets, W.entrySpan, SPAN_WORDS),
+      readId(sets, W.entryTrace, TRACE_WORDS),
+    );
   }
 
   /** Whom to name; `user`: whom it is called by. */
@@ -229,30 +234,37 @@ export class FullActor {
     writeId(this.sets, W.entrySpan, SPAN_WORDS, client.entrySpanId);
     writeId(this.sets, W.entryTrace, TRACE_WORDS, client.entryTraceId);
     const text = packedClient(client, user);
-    if (text !== this.#client) this.#client = text;
+    if (text !== this.clientText) this.clientText = text;
   }
 
-  /** False where all lists together have no room for it. */
-  setList(name: ListName, list: string): boolean {
-    const bytes = this.sets[W.listBytes]! - textBytes(this[name]) + textBytes(list);
-    if (bytes > listBytesOf(this.key, this.kind === 'client' || this.kind === 'user')) return false;
-    this.sets[W.listBytes] = bytes;
+  /** Not where the lists together have no room for it. */
+  setNames(name: NameList, list: string): void {
+    const bytes = this.sets[W.nameBytes]! - textBytes(this[name]) + textBytes(list);
+    if (!this.#fits(bytes, this.reasonList)) return;
+    this.sets[W.nameBytes] = bytes;
     this[name] = list;
-    return true;
   }
 
-  setReasons(reasons: readonly Reason[]): void {
-    if (!this.setList('reasonList', listOf(reasons.map(({ text }) => text)))) return;
+  /** False where there is no room for them. */
+  setReasons(reasons: readonly Reason[]): boolean {
+    const list = listOf(reasons.map(({ text }) => text));
+    if (!this.#fits(this.sets[W.nameBytes]!, list)) return false;
+    this.reasonList = list;
     reasons.forEach(({ points, count }, i) => {
       this.cells[D.reasons + i] = points;
       this.sets[W.reasons + i] = count;
     });
+    return true;
+  }
+
+  #fits(names: number, reasonList: string): boolean {
+    return fits(names, textBytes(reasonList), this.key, this.kind === 'client' || this.kind === 'user');
   }
 
   /** Whoever took part is forgotten; what they did is not. */
   forgetWho(): void {
     if (this.clientList === '') return;
-    for (const name of ['clientList', 'userList', 'accountList'] as const) this.setList(name, '');
+    for (const name of ['clientList', 'userList', 'accountList'] as const) this.setNames(name, '');
     this.sets.fill(0, 0, SET_WORDS);
     this.sets[W.traceCount] = 0;
     this.attempts = 0;
@@ -265,18 +277,18 @@ export class FullActor {
 
 export function addUser(actor: FullActor, user: string): void {
   const list = withName(actor.userList, user);
-  if (list !== null) actor.setList('userList', list);
+  if (list !== null) actor.setNames('userList', list);
 }
 
 export function addAccount(actor: FullActor, account: string): void {
   const list = withName(actor.accountList, account);
-  if (list !== null) actor.setList('accountList', list);
+  if (list !== null) actor.setNames('accountList', list);
 }
 
 export function addClient(actor: FullActor, address: string, hash: number): void {
   if (!setBit(actor.sets, Sets.clients, 4, hash)) return;
   const list = withClient(actor.clientList, address);
-  if (list !== null) actor.setList('clientList', list);
+  if (list !== null) actor.setNames('clientList', list);
 }
 
 export const clientCountOf = (actor: FullActor): number =>
@@ -318,7 +330,7 @@ export function vote(actor: FullActor, service: string, operation: string): void
   } else actor.votes += actor.operation === operation && actor.service === service ? 1 : -1;
 }
 
-/** One more of a reason; of more than are kept, the least goes. */
+/** One more of a reason; of more than there is room for, the least go. */
 export function addReason(actor: FullActor, reason: string, points: number): void {
   const text = reasonText(reason);
   const reasons = actor.reasons;
@@ -326,14 +338,16 @@ export function addReason(actor: FullActor, reason: string, points: number): voi
   if (known !== undefined) {
     known.count++;
     known.points += points;
-  } else {
-    if (reasons.length >= MOST_REASONS) {
-      reasons.sort((a, b) => b.points - a.points);
-      reasons.pop();
-    }
-    reasons.push({ text, points, count: 1 });
+    actor.setReasons(reasons);
+    return;
   }
-  actor.setReasons(reasons);
+  if (reasons.length >= MOST_REASONS) forgetLeast(reasons);
+  while (!actor.setReasons([...reasons, { text, points, count: 1 }]) && reasons.length > 0) forgetLeast(reasons);
+}
+
+function forgetLeast(reasons: Reason[]): void {
+  reasons.sort((a, b) => b.points - a.points);
+  reasons.pop();
 }
 
 /** False when this finding, by its hash, was counted before; of more than are remembered the oldest is forgotten. */

@@ -61,8 +61,8 @@ export const W = {
   traceCount: SET_WORDS + 9,
   markCount: SET_WORDS + 10,
   countedCount: SET_WORDS + 11,
-  /** Bytes of texts in lists. */
-  listBytes: SET_WORDS + 12,
+  /** Bytes of lists of names. */
+  nameBytes: SET_WORDS + 12,
   reasons: SET_WORDS + 13,
   entryTrace: SET_WORDS + 13 + MOST_REASONS,
   entrySpan: SET_WORDS + 13 + MOST_REASONS + TRACE_WORDS,

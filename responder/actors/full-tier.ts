@@ -1,6 +1,8 @@
 /** Actors with signals, capped in number: for one more than fit the weakest of some gives way, and is counted. */
 import type { SubjectKind } from '../../schemas/log/actor-record.ts';
-import { decades } from './evidence.ts';
+import { alarmLastMs, hasAlarm } from './alarms.ts';
+import type { ActorsCoreConfig } from './config.ts';
+import { leftOf } from './evidence.ts';
 import { FullActor } from './full-actor.ts';
 import { fullActorFromJson, fullActorToJson } from './full-actor-json.ts';
 import { DOUBLES, ROW_BYTES, WORDS } from './full-row.ts';
@@ -10,7 +12,10 @@ import { TESTS } from './tests.ts';
 
 /** Places whose columns are one buffer, and that are copied together in a snapshot. */
 const GROUP = 64;
+/** Of so many the weakest gives way; where all of these are accused, of up to so many. */
 const EVICTION_LOOKS = 24;
+const MOST_LOOKS = 512;
+const ACCUSED = 1_000;
 
 export interface FullTier {
   readonly size: number;
@@ -18,7 +23,7 @@ export interface FullTier {
   /** The actor in a place, to be changed. */
   at(place: number): FullActor;
   /** The same, only to be looked at. */
-  peek(place: number): Readonly<FullActor>;
+  peek(place: number): FullActor;
   /** Gives its place; who was there is not to be touched any more. */
   add(kind: SubjectKind, key: string, firstMs: number, nowMs: number): number;
   remove(place: number): void;
@@ -26,8 +31,11 @@ export interface FullTier {
   readonly parts: PartSource;
 }
 
-/** `onEvict`: whoever knows it by its place. */
-export function createFullTier(most: number, onEvict: (actor: FullActor, place: number) => void): FullTier {
+/** `quietMs`: an alarm without new evidence for so long is over. `onEvict`: whoever knows it by its place. */
+export function createFullTier(
+  { maxFull, quietMs }: Pick<ActorsCoreConfig, 'maxFull' | 'quietMs'>,
+  onEvict: (actor: FullActor, place: number) => void,
+): FullTier {
   const actors: (FullActor | undefined)[] = [];
   const columns: ArrayBuffer[] = [];
   const free: number[] = [];
@@ -62,17 +70,25 @@ export function createFullTier(most: number, onEvict: (actor: FullActor, place: 
   const setsOf = (place: number): Uint32Array =>
     new Uint32Array(columns[Math.floor(place / GROUP)]!, GROUP * 8 * DOUBLES + (place % GROUP) * 4 * WORDS, WORDS);
 
-  /** Evidence in decades, and what risk says; an alarm is never given up for less than an alarm. */
+  /**
+   * Evidence in decades, and what risk says, as much as is left of them by now: who was accused and never came back is not kept for that.
+   * Of who is looked at, an alarm that stands gives way to none but another.
+   */
   function strength(actor: FullActor): number {
+    if (actor.kind === 'everyone') return Number.POSITIVE_INFINITY;
     let most = pointsNow(actor, nowMs);
-    for (let test = 0; test < TESTS; test++) most = Math.max(most, decades(actor.cells, test));
-    return most + (actor.alarms.length > 0 ? 1_000 : 0) + (actor.kind === 'everyone' ? 1e9 : 0);
+    let accused = 0;
+    for (let test = 0; test < TESTS; test++) {
+      most = Math.max(most, leftOf(actor.cells, test, nowMs));
+      if (hasAlarm(actor, test) && nowMs - alarmLastMs(actor, test) <= quietMs) accused = ACCUSED;
+    }
+    return most + accused;
   }
 
   function giveWay(): void {
     let weakest = -1;
     let least = Number.POSITIVE_INFINITY;
-    for (let looked = 0; looked < EVICTION_LOOKS; ) {
+    for (let looked = 0; looked < EVICTION_LOOKS || (least >= ACCUSED && looked < MOST_LOOKS); ) {
       const actor = actors[hand];
       if (actor !== undefined) {
         looked++;
@@ -111,7 +127,7 @@ export function createFullTier(most: number, onEvict: (actor: FullActor, place: 
     peek: (place) => actors[place]!,
     add(kind, key, firstMs, atMs) {
       nowMs = Math.max(nowMs, atMs);
-      if (size >= most) giveWay();
+      if (size >= maxFull) giveWay();
       const place = free.pop() ?? actors.length;
       touch(place);
       const cells = cellsOf(place).fill(0);

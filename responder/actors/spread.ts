@@ -52,7 +52,7 @@ export function createSpread(
       return actor;
     }
     rates.add(PeerClass.network, t, kind, hit, client.weight);
-    if (!hit || key === '' || !failures.isSecondInNetwork(hash32(key, seed), client.hash)) return null;
+    if (!hit || key === '' || !failures.isSecondInNetwork(hash32(key, seed), client.hash, scene.nowS)) return null;
     networks.set(key, full.add('network', key, scene.nowMs, scene.nowMs));
     return null; // what made it an actor is no evidence against it
   }
@@ -102,7 +102,7 @@ export function createSpread(
       const place = accounts.get(account) ?? -1;
       if (place < 0) {
         rates.add(PeerClass.account, Test.newAccount, 0, !succeeded, client.weight);
-        if (succeeded || !failures.isSecondAtAccount(hash, client.hash)) return;
+        if (succeeded || !failures.isSecondAtAccount(hash, client.hash, scene.nowS)) return;
         accounts.set(account, full.add('account', account, scene.nowMs, scene.nowMs));
         return; // what made it an actor is no evidence against it
       }

@@ -26,7 +26,7 @@ export function createTables(config: ActorsCoreConfig, seed: number, { subjects 
   /** Places in the full tier, by key. */
   const networks = new Map<string, number>();
   const accounts = new Map<string, number>();
-  const full = createFullTier(config.maxFull, onEvict);
+  const full = createFullTier(config, onEvict);
   const rates = createBaseRates(config.budgetPerDay);
   const lanes = new Uint32Array(2);
 

@@ -90,7 +90,7 @@ function fillUp(actor: FullActor, n: number): void {
 
 async function full(): Promise<void> {
   const long = 'ü'.repeat(100);
-  const tier = createFullTier(count, () => {});
+  const tier = createFullTier({ ...ACTORS_DEFAULTS, maxFull: count }, () => {});
   const before = await used();
   for (let n = 0; n < count; n++)
     fillUp(
@@ -116,7 +116,7 @@ async function usual(): Promise<void> {
   }
   // these alone, from a snapshot
   const parts = [...actors.snapshot()].filter(({ name }) => name === 'meta' || name.startsWith('full/'));
-  const tier = createFullTier(ACTORS_DEFAULTS.maxFull, () => {});
+  const tier = createFullTier(ACTORS_DEFAULTS, () => {});
   const before = await used();
   for (const { name, bytes } of parts) {
     if (name !== 'meta') tier.parts.restore(name, bytes!);
