@@ -3,28 +3,25 @@
  * services, and no client (docs/attribution.md).
  */
 import type { StructureModel } from '../../baseline/model.ts';
-import type { ClientRecord, Verdict } from '../../schemas/log/verdict.ts';
+import type { Verdict } from '../../schemas/log/verdict.ts';
+import { isSure } from '../../traces/attribution/client.ts';
 import type { Segment } from '../../traces/segment.ts';
 
-const REASON = 'entry-missing';
-
-/** The headers of a proxy of ours name him, or he is the peer: whoever is so sure asked by himself, whatever parent he sent. */
-const isSure = ({ confidence, reason }: ClientRecord): boolean =>
-  confidence === 'high' || reason === 'headers-disagree';
+/** Of whom nothing is known but by whom he was passed on. */
+const UNKNOWN = { address: null, source: 'none', confidence: 'none', reason: 'entry-missing' } as const;
 
 /**
  * The same verdict, of nobody where the segment begins inside: its first span has a parent that is not there, and requests
- * do not enter with its operation. Where they do, the parent is one that an outsider sent. Users and sessions stand, as our
- * services named them; the peer stands as a hop of ours.
+ * do not enter with its operation; where they do, the parent is one that an outsider sent. Whoever is known for sure asked
+ * by himself, whatever parent he sent. Users and sessions stand, as our services named them; peer and hops stand as ours.
  */
 export function withEntry(verdict: Verdict, segment: Segment, structure: Pick<StructureModel, 'mayEnter'>): Verdict {
-  const { entryReason } = segment;
-  if (entryReason === 'root' || verdict.asynchronous || verdict.originState !== 'none') return verdict;
-  const { client } = verdict;
+  const { client, asynchronous, originState } = verdict;
+  if (segment.entryReason === 'root' || asynchronous || originState !== 'none') return verdict;
   if (isSure(client) || structure.mayEnter(segment.label[0]!)) return verdict;
-  return { ...verdict, client: { ...client, address: null, source: 'none', confidence: 'none', reason: REASON } };
+  return { ...verdict, client: { ...client, ...UNKNOWN } };
 }
 
 /** Its entry may still come: then the segment is part of another, which says who it was. */
 export const isEntryMissing = ({ client, originState }: Verdict): boolean =>
-  originState === 'none' && client.reason === REASON;
+  originState === 'none' && client.reason === UNKNOWN.reason;

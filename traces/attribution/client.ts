@@ -43,6 +43,13 @@ export interface Attribution {
   readonly remembered: number;
 }
 
+/**
+ * Nothing that he sent decided who is named. Headers that disagree are no doubt here: whoever adds one of his own would hide by it, under
+ * somebody else's request or as nobody.
+ */
+export const isSure = ({ confidence, reason }: Pick<ClientRecord, 'confidence' | 'reason'>): boolean =>
+  confidence === 'high' || reason === 'headers-disagree';
+
 interface Trust {
   readonly proxies: AddressRanges;
   readonly hops: number;

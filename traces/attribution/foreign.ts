@@ -6,7 +6,7 @@
  */
 import type { EdgeTest, ForeignTest, SpanPlace } from '../assembly/contract.ts';
 import type { Reader } from '../reading/reader.ts';
-import type { ResolvedClient } from './client.ts';
+import { isSure } from './client.ts';
 
 /** What a version knows of where requests enter; `appendMs` says which version. */
 export interface Edges {
@@ -32,7 +32,3 @@ export const createForeignTest = (clientAt: Reader['clientAt'], edges: Edges = N
     return above.service === own.service || edges.isEdge(span, appendMs);
   };
 };
-
-/** Headers that disagree are no doubt here: whoever adds one of his own would go under somebody else's request by it. */
-const isSure = ({ confidence, reason }: ResolvedClient): boolean =>
-  confidence === 'high' || reason === 'headers-disagree';

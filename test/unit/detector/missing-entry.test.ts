@@ -1,9 +1,10 @@
 /** Spans of the edge that come late, or never: nobody is named for whom an inner service talked to; what comes late amends. */
 import { describe, expect, it } from 'vitest';
 import { VerdictStage } from '../../../schemas/log/verdict.ts';
-import type { PlainValue, WireSpan } from '../traces/otlp.ts';
+import { EPOCH_MS, type PlainValue, type WireSpan } from '../traces/otlp.ts';
 import { createDetectors } from './detectors.ts';
 import { jobTrace, loadedBaseline, orderTrace, searchTrace, spanIdOf, traceIdOf } from './traffic.ts';
+import { createWorld } from './world.ts';
 
 const { entries } = loadedBaseline();
 const CLIENT = '203.0.113.66';
@@ -238,4 +239,26 @@ describe('the spans of the edge come late', () => {
       expect(detectors.verdictOf(traceIdOf(3))).toMatchObject({ originState: 'known', client: { address: CLIENT } });
     },
   );
+
+  it('when an incident names nobody yet: it is the same one, and then names the client', async () => {
+    const world = await createWorld({ versions: new Map([['v1', entries]]) });
+    await world.start();
+    await world.announce('v1');
+    await world.pass(6_000);
+    const at = world.now() - EPOCH_MS;
+    const [edge, inner] = splitAt(searchTrace(1, at, CLIENT, 'statement'));
+    await world.send(inner);
+    await world.pass(6_000);
+    const [before, ...others] = [...world.rows.incidents.values()];
+    expect(others).toEqual([]);
+    expect(before).toMatchObject({ state: 'open', clients: [], client: { address: null, reason: 'entry-missing' } });
+    await world.send(edge);
+    await world.pass(6_000);
+    expect([...world.rows.incidents.values()]).toMatchObject([
+      { id: before!.id, state: 'open', clients: [CLIENT], client: { address: CLIENT, confidence: 'high' } },
+    ]);
+    const addresses = (await world.events()).map(({ client }) => client.address);
+    expect(addresses).toContain(CLIENT);
+    expect(addresses).not.toContain('127.0.0.1');
+  });
 });
