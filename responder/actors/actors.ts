@@ -88,22 +88,22 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
   /** True when a user is new behind it. */
   function countClient(hasFailed: boolean): boolean {
     const { service, login } = scene.event;
-    const { block, i } = client;
+    const { block, b } = client;
     let usersGrew = false;
     if (user.present) {
-      block.flags[i] = block.flags[i]! | Flag.hasUsers;
+      block.flags[b] = block.flags[b]! | Flag.hasUsers;
       usersGrew = subjects.noteUser(user.hash);
     } else if (login?.succeeded && login.account !== '' && !tables.usersNamed.isNamed(service))
       usersGrew = subjects.noteUser(hash32(keyOf(login.account), seed)); // the only ones who are named there
     subjects.count(client);
     if (client.weight > 0 && !hasFailed) tables.usersNamed.request(service, user.present);
-    client.peers = (block.flags[i]! & Flag.hasUsers) !== 0 ? PeerClass.client : PeerClass.anonymousClient;
+    client.peers = (block.flags[b]! & Flag.hasUsers) !== 0 ? PeerClass.client : PeerClass.anonymousClient;
     return usersGrew;
   }
 
   function countUser(): void {
     subjects.count(user);
-    user.peers = (user.block.flags[user.i]! & Flag.member) !== 0 ? PeerClass.restricted : PeerClass.user;
+    user.peers = (user.block.flags[user.b]! & Flag.member) !== 0 ? PeerClass.restricted : PeerClass.user;
   }
 
   /** What a request is asked. */

@@ -52,7 +52,7 @@ export function createAttribution(config: ActorsCoreConfig, seed: number, scene:
     request() {
       const notice = tables.notices.request(
         client.present ? client.key : null,
-        client.present ? rangeOfFlags(client.block.flags[client.i]!) : '',
+        client.present ? rangeOfFlags(client.block.flags[client.b]!) : '',
         scene.nowMs,
         user.present && isEstablished(user) ? user.hash : 0,
         ask,
@@ -60,6 +60,6 @@ export function createAttribution(config: ActorsCoreConfig, seed: number, scene:
       if (notice !== null) tell(scene, noticeRecord(notice));
     },
     isMisattributed: () =>
-      client.present && tables.notices.isMisattributed(client.key, rangeOfFlags(client.block.flags[client.i]!)),
+      client.present && tables.notices.isMisattributed(client.key, rangeOfFlags(client.block.flags[client.b]!)),
   };
 }

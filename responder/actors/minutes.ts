@@ -16,43 +16,43 @@ export function createMinuteTest(scene: Scene, { volumes }: Tables, judging: Jud
   const peopleBehind = (s: Subject): number => (s.kind === 'client' ? Math.max(1, usersBehind(s)) : 1);
 
   function end(s: Subject): void {
-    const { block, i } = s;
-    if ((block.flags[i]! & Flag.minuteHit) === 0) judging.test(s, Test.volume, 0, false);
+    const { block, i, h, b } = s;
+    if ((block.flags[b]! & Flag.minuteHit) === 0) judging.test(s, Test.volume, 0, false);
     if (s.weight === 0) return;
     const people = peopleBehind(s);
     volumes.add(
       s.peers,
-      block.minuteRequests[i]! / people,
-      block.minuteObjects[i]! / people,
+      block.minuteRequests[h]! / people,
+      block.minuteObjects[h]! / people,
       block.minuteKilobytes[i]! / people,
     );
   }
 
   return (s) => {
-    const { block, i } = s;
+    const { block, i, h, b } = s;
     const { event } = scene;
     const minute = Math.floor(scene.nowS / 60);
     if (block.minute[i] !== minute) {
       if (block.minute[i] !== 0) end(s);
       block.minute[i] = minute;
-      block.minuteRequests[i] = 0;
-      block.minuteObjects[i] = 0;
+      block.minuteRequests[h] = 0;
+      block.minuteObjects[h] = 0;
       block.minuteKilobytes[i] = 0;
-      block.flags[i] = block.flags[i]! & ~Flag.minuteHit;
+      block.flags[b] = block.flags[b]! & ~Flag.minuteHit;
     }
     const weight = Math.min(MOST_WEIGHT, event.sampleWeight);
-    block.minuteRequests[i] = Math.min(MOST_COUNTED, block.minuteRequests[i]! + weight);
-    block.minuteObjects[i] = Math.min(MOST_COUNTED, block.minuteObjects[i]! + event.objects.length * weight);
+    block.minuteRequests[h] = Math.min(MOST_COUNTED, block.minuteRequests[h]! + weight);
+    block.minuteObjects[h] = Math.min(MOST_COUNTED, block.minuteObjects[h]! + event.objects.length * weight);
     if (event.responseBytes > 0)
       block.minuteKilobytes[i] = block.minuteKilobytes[i]! + (event.responseBytes / 1024) * weight;
-    if ((block.flags[i]! & Flag.minuteHit) !== 0) return;
-    const requests = block.minuteRequests[i]!;
-    const named = block.minuteObjects[i]!;
+    if ((block.flags[b]! & Flag.minuteHit) !== 0) return;
+    const requests = block.minuteRequests[h]!;
+    const named = block.minuteObjects[h]!;
     const kilobytes = block.minuteKilobytes[i]!;
     if (!volumes.isLarge(s.peers, requests, named, kilobytes)) return;
     const people = peopleBehind(s);
     if (!volumes.isLarge(s.peers, requests / people, named / people, kilobytes / people)) return;
-    block.flags[i] = block.flags[i]! | Flag.minuteHit;
+    block.flags[b] = block.flags[b]! | Flag.minuteHit;
     judging.test(s, Test.volume, 0, true);
   };
 }

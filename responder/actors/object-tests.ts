@@ -158,12 +158,12 @@ export function createObjectTests(
 
   /** Whether numbers go on by equal small steps; those of objects that are one's own, or of somebody known, may. */
   function runTest(s: Subject, kind: number, number: number, isFamiliar: boolean): void {
-    const { block, i } = s;
+    const { block, i, h } = s;
     const low = number >>> 0;
-    const same = block.lastKind[i] === kind + 1;
+    const same = block.lastKind[h] === kind + 1;
     const step = same ? (low - block.lastNumber[i]!) | 0 : 0;
     if (same && step === 0) return;
-    block.lastKind[i] = kind + 1;
+    block.lastKind[h] = kind + 1;
     block.lastNumber[i] = low;
     if (!same) {
       block.lastStep[i] = 0;

@@ -1,5 +1,5 @@
 /**
- * Everybody without signals: some 80 bytes each, in columns of blocks, found by the hash of the key alone (the key comes with every
+ * Everybody without signals: 84 bytes each, in columns of blocks, found by the hash of the key alone (the key comes with every
  * event, and is kept only for those with signals). Without signals there is no evidence, so that no test needs state here.
  */
 import type { PartSource } from './parts.ts';
@@ -14,14 +14,17 @@ export const USER_WORDS = 4;
 /** Habits kept: one a test. */
 export const HABITS = 9;
 
-/** Bytes a row by width of the columns. */
-const U32 = 8 + USER_WORDS;
-const F32 = 2;
-const U16 = 9;
-const U8 = 2 + HABITS;
-export const ROW_BYTES = 4 * (U32 + F32) + 2 * U16 + U8;
+/** Columns of a row, wide ones first so that each is aligned, by number of elements. */
+const WORDS = 10 + USER_WORDS;
+const HALVES = 8;
+const BYTES = 3 + HABITS;
+export const ROW_BYTES = 4 * WORDS + 2 * HALVES + BYTES;
+const ROW_WORDS = ROW_BYTES / 4;
 
-/** Columns of `BLOCK_ROWS` rows over one buffer. */
+/**
+ * `BLOCK_ROWS` rows over one buffer. All of a row lies together, since what an event asks of it is most of it: each column is a view of
+ * the whole buffer from its place in the first row on. A row is at i in columns of words, 2 i of half words and 4 i of bytes.
+ */
 export class QuietBlock {
   readonly bytes: Uint8Array;
   readonly keyA: Uint32Array;
@@ -53,7 +56,7 @@ export class QuietBlock {
   readonly dayRequests: Uint16Array;
   /** Users of the weeks before. */
   readonly usersPeak: Uint16Array;
-  readonly flags: Uint16Array;
+  readonly flags: Uint8Array;
   /** Distinct days it was seen on, and used restricted operations on; 255 at most. */
   readonly days: Uint8Array;
   readonly memberDays: Uint8Array;
@@ -66,36 +69,31 @@ export class QuietBlock {
 
   constructor(bytes: Uint8Array = new Uint8Array(BLOCK_ROWS * ROW_BYTES)) {
     this.bytes = bytes;
-    const { buffer } = bytes;
-    let at = bytes.byteOffset;
-    const u32 = (rows = BLOCK_ROWS): Uint32Array => {
-      at += rows * 4;
-      return new Uint32Array(buffer, at - rows * 4, rows);
-    };
-    const f32 = (): Float32Array => {
-      at += BLOCK_ROWS * 4;
-      return new Float32Array(buffer, at - BLOCK_ROWS * 4, BLOCK_ROWS);
+    const { buffer, byteOffset } = bytes;
+    let at = 0;
+    const u32 = (count = 1): Uint32Array => {
+      at += 4 * count;
+      return new Uint32Array(buffer, byteOffset + at - 4 * count);
     };
     const u16 = (): Uint16Array => {
-      at += BLOCK_ROWS * 2;
-      return new Uint16Array(buffer, at - BLOCK_ROWS * 2, BLOCK_ROWS);
+      at += 2;
+      return new Uint16Array(buffer, byteOffset + at - 2);
     };
-    const u8 = (rows = BLOCK_ROWS): Uint8Array => {
-      at += rows;
-      return new Uint8Array(buffer, at - rows, rows);
+    const u8 = (count = 1): Uint8Array => {
+      at += count;
+      return new Uint8Array(buffer, byteOffset + at - count);
     };
     this.keyA = u32();
     this.keyB = u32();
+    this.full = u32();
     this.firstS = u32();
     this.lastS = u32();
-    this.full = u32();
     this.minute = u32();
     this.lastNumber = u32();
-    const steps = u32();
-    this.lastStep = new Int32Array(buffer, steps.byteOffset, BLOCK_ROWS);
-    this.users = u32(BLOCK_ROWS * USER_WORDS);
-    this.requests = f32();
-    this.minuteKilobytes = f32();
+    this.lastStep = new Int32Array(buffer, u32().byteOffset);
+    this.users = u32(USER_WORDS);
+    this.requests = new Float32Array(buffer, u32().byteOffset);
+    this.minuteKilobytes = new Float32Array(buffer, u32().byteOffset);
     this.minuteRequests = u16();
     this.minuteObjects = u16();
     this.before1 = u16();
@@ -104,10 +102,10 @@ export class QuietBlock {
     this.day = u16();
     this.dayRequests = u16();
     this.usersPeak = u16();
-    this.flags = u16();
+    this.flags = u8();
     this.days = u8();
     this.memberDays = u8();
-    this.habits = u8(BLOCK_ROWS * HABITS);
+    this.habits = u8(HABITS);
   }
 }
 
@@ -125,7 +123,8 @@ export interface QuietTier {
   readonly parts: PartSource;
 }
 
-export const indexIn = (row: number): number => row & ROW_MASK;
+/** Where a row is in columns of words. */
+export const indexIn = (row: number): number => (row & ROW_MASK) * ROW_WORDS;
 
 /** Of so many rows the one unseen for longest is given up. */
 const EVICTION_LOOKS = 32;
@@ -140,8 +139,8 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
   let copies: { name: string; bytes: Uint8Array }[] = [];
 
   const index = createRowIndex(maxRows, {
-    keyA: (row) => blocks[row >>> LOG2_ROWS]!.keyA[row & ROW_MASK]!,
-    keyB: (row) => blocks[row >>> LOG2_ROWS]!.keyB[row & ROW_MASK]!,
+    keyA: (row) => blocks[row >>> LOG2_ROWS]!.keyA[indexIn(row)]!,
+    keyB: (row) => blocks[row >>> LOG2_ROWS]!.keyB[indexIn(row)]!,
   });
 
   function copy(at: number): void {
@@ -171,7 +170,7 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
       const row = hand;
       hand = hand + 1 === maxRows ? 0 : hand + 1;
       const block = blocks[row >>> LOG2_ROWS]!;
-      const i = row & ROW_MASK;
+      const i = indexIn(row);
       if (block.full[i] !== 0 && looked < maxRows) continue;
       if (block.lastS[i]! < oldestS) {
         oldestS = block.lastS[i]!;
@@ -179,9 +178,9 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
       }
     }
     const block = writable(oldest);
-    const i = oldest & ROW_MASK;
+    const i = indexIn(oldest);
     index.remove(block.keyB[i]!, oldest);
-    clear(block, i);
+    block.bytes.fill(0, 4 * i, 4 * i + ROW_BYTES);
     evicted++;
     return oldest;
   }
@@ -226,7 +225,7 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
       blocks[at] = block;
       for (let i = 0; i < BLOCK_ROWS; i++) {
         const row = at * BLOCK_ROWS + i;
-        if (row < size) index.insert(block.keyA[i]!, block.keyB[i]!, row);
+        if (row < size) index.insert(block.keyA[indexIn(row)]!, block.keyB[indexIn(row)]!, row);
       }
     },
   };
@@ -248,7 +247,7 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
       if (known >= 0) return known;
       const row = free();
       const block = writable(row);
-      const i = row & ROW_MASK;
+      const i = indexIn(row);
       block.keyA[i] = keyA;
       block.keyB[i] = keyB;
       block.firstS[i] = nowS;
@@ -259,15 +258,4 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
     block: writable,
     parts,
   };
-}
-
-function clear(block: QuietBlock, i: number): void {
-  block.full[i] = block.minute[i] = block.lastNumber[i] = 0;
-  block.lastStep[i] = 0;
-  block.users.fill(0, i * USER_WORDS, (i + 1) * USER_WORDS);
-  block.requests[i] = block.minuteKilobytes[i] = 0;
-  block.minuteRequests[i] = block.minuteObjects[i] = block.before1[i] = block.before2[i] = 0;
-  block.lastKind[i] = block.day[i] = block.dayRequests[i] = block.usersPeak[i] = block.flags[i] = 0;
-  block.days[i] = block.memberDays[i] = 0;
-  block.habits.fill(0, i * HABITS, (i + 1) * HABITS);
 }

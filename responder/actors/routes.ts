@@ -20,28 +20,28 @@ export function createRouteTests(scene: Scene, { operations, steps, full }: Tabl
   return {
     privileged(s, operation) {
       if (!succeeded(scene.event)) return;
-      const { block, i } = s;
+      const { block, b } = s;
       const restricted = operations.isRestricted(operation);
       const known = operations.knows(operation, s.hash);
       if (!known) operations.used(operation, s.hash);
       else operations.usedAgain(operation);
       if (restricted) {
-        if ((block.flags[i]! & Flag.usedToday) === 0) {
-          block.flags[i] = block.flags[i]! | Flag.usedToday;
-          if (block.memberDays[i]! < 255) block.memberDays[i] = block.memberDays[i]! + 1;
+        if ((block.flags[b]! & Flag.usedToday) === 0) {
+          block.flags[b] = block.flags[b]! | Flag.usedToday;
+          if (block.memberDays[b]! < 255) block.memberDays[b] = block.memberDays[b]! + 1;
         }
-        if (scene.learning || block.memberDays[i]! >= ESTABLISHED_DAYS) block.flags[i] = block.flags[i]! | Flag.member;
+        if (scene.learning || block.memberDays[b]! >= ESTABLISHED_DAYS) block.flags[b] = block.flags[b]! | Flag.member;
       }
-      if ((block.flags[i]! & Flag.member) !== 0) return;
+      if ((block.flags[b]! & Flag.member) !== 0) return;
       judging.test(s, Test.privileged, operations.isDeclared(operation) ? DECLARED : 0, restricted && !known);
     },
     order(s, operation) {
-      const { block, i } = s;
+      const { block, i, h } = s;
       const gap = scene.nowS - block.lastS[i]! > SESSION_GAP_S;
-      const b1 = gap ? 0 : block.before1[i]!;
-      const b2 = gap ? 0 : block.before2[i]!;
-      block.before2[i] = b1;
-      block.before1[i] = operation + 1;
+      const b1 = gap ? 0 : block.before1[h]!;
+      const b2 = gap ? 0 : block.before2[h]!;
+      block.before2[h] = b1;
+      block.before1[h] = operation + 1;
       if (b1 === 0 || b1 === operation + 1) return;
       const judged = steps.judge(s.peers, b2, b1, operation);
       // of what is known well one step in four is enough

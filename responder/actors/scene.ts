@@ -24,9 +24,11 @@ export interface Subject extends Party {
   present: boolean;
   key: string;
   hash: number;
-  /** Its columns in the quiet tier, and where in them it is. */
+  /** Its block of the quiet tier, and where its row is in columns of words, half words and bytes. */
   block: QuietBlock;
   i: number;
+  h: number;
+  b: number;
   /** Place in the full tier; −1 = it has no signals. */
   place: number;
 }
@@ -64,6 +66,8 @@ const newSubject = (kind: 'client' | 'user'): Subject => ({
   hash: 0,
   block: {} as QuietBlock,
   i: 0,
+  h: 0,
+  b: 0,
   place: -1,
 });
 

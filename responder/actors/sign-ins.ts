@@ -38,7 +38,7 @@ export function createSignInTests(
       spread.account(account, hash, succeeded);
     }
     // behind an address of many somebody always tries again and again: their accounts tell more
-    if (client.block.usersPeak[client.i]! < MANY_USERS && usersBehind(client) < MANY_USERS)
+    if (client.block.usersPeak[client.h]! < MANY_USERS && usersBehind(client) < MANY_USERS)
       judging.test(client, Test.failedLogin, 0, !succeeded);
     if (client.place < 0) return;
     const actor = full.at(client.place);

@@ -1,4 +1,5 @@
 /** What is remembered, as a snapshot in parts and read back from one. */
+import { SpanwardenError } from '../../runtime/errors.ts';
 import type { Held, HeldAlarms } from './held-alarms.ts';
 import { createNoticeWatch, type NoticeState, newNoticeState } from './notice.ts';
 import type { ObjectKindsState } from './object-kinds.ts';
@@ -8,7 +9,8 @@ import type { StandingAlarms, StandingState } from './standing-alarms.ts';
 import type { Tables } from './tables.ts';
 import { createUsersNamed, type UsersNamed } from './users-named.ts';
 
-const FORMAT = 1;
+/** Another one is learned again. */
+const FORMAT = 2;
 
 export interface State {
   /** Begins a snapshot of this moment; the parts are taken one after the other, events may come in between. */
@@ -66,6 +68,8 @@ export function createState(
   }
 
   function restoreMeta(meta: Meta): void {
+    if (meta.format !== FORMAT)
+      throw new SpanwardenError('SCHEMA_MISMATCH', `a state of actors of format ${meta.format} cannot be read`);
     scene.nowMs = meta.nowMs;
     scene.nowS = Math.floor(meta.nowMs / 1000);
     scene.firstMs = meta.firstMs;

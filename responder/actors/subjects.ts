@@ -8,7 +8,7 @@ import type { ActorsCoreConfig } from './config.ts';
 import { endDay, habitOf, isAtLeast, pastHitsOf, SUSPECT_DECADES } from './evidence.ts';
 import type { FullActor } from './full-actor.ts';
 import { hashInto } from './hash.ts';
-import { HABITS, indexIn, type QuietBlock, USER_WORDS } from './quiet-tier.ts';
+import { indexIn, type QuietBlock, USER_WORDS } from './quiet-tier.ts';
 import { riskOf } from './risk.ts';
 import type { Scene, Subject } from './scene.ts';
 import type { Tables } from './tables.ts';
@@ -41,24 +41,24 @@ const FREE_INFLUENCE = 64;
 const SUSPECT_RISK = 40;
 
 /** Has a history of its own. */
-export const isEstablished = ({ block, i }: Subject): boolean =>
-  block.days[i]! > ESTABLISHED_DAYS || (block.flags[i]! & Flag.learned) !== 0;
+export const isEstablished = ({ block, b }: Subject): boolean =>
+  block.days[b]! > ESTABLISHED_DAYS || (block.flags[b]! & Flag.learned) !== 0;
 
 export const usersOfRow = (block: QuietBlock, i: number): number =>
-  Math.max(linearCount(block.users, i * USER_WORDS, USER_WORDS), block.usersPeak[i]!);
+  Math.max(linearCount(block.users, i, USER_WORDS), block.usersPeak[2 * i]!);
 
 export const usersBehind = ({ block, i }: Subject): number => usersOfRow(block, i);
 
 /** Whether a newcomer, by all but the lowest bit of their hash, was seen behind the client. */
 export function isBehind({ block, i }: Subject, newcomer: number): boolean {
-  const at = i * USER_WORDS;
+  const at = i;
   return hasBit(block.users, at, 2, newcomer) || hasBit(block.users, at, 2, (newcomer ^ 1) >>> 0);
 }
 
 /** What is usual of this request: with its user or with its address, whichever has it more often. */
 export function habitOfRequest({ client, user }: Scene, t: number): number {
-  const ofUser = user.present ? user.block.habits[user.i * HABITS + t]! : 0;
-  const ofClient = client.present ? client.block.habits[client.i * HABITS + t]! : 0;
+  const ofUser = user.present ? user.block.habits[user.b + t]! : 0;
+  const ofClient = client.present ? client.block.habits[client.b + t]! : 0;
   const most = Math.max(ofUser, ofClient);
   return most === 0 ? 1 : 2 ** (most / 8);
 }
@@ -82,42 +82,41 @@ export function createSubjects(config: ActorsCoreConfig, seed: number, scene: Sc
   const lanes = new Uint32Array(2);
 
   function newDay(s: Subject, day: number): void {
-    const { block, i, place } = s;
-    const passed = day - block.day[i]!;
-    const first = block.day[i] === 0;
+    const { block, i, h, b, place } = s;
+    const passed = day - block.day[h]!;
+    const first = block.day[h] === 0;
     const week = (d: number): number => Math.floor(d / 7);
     if (!first) {
       block.requests[i] = block.requests[i]! * 2 ** -Math.min(60, Math.max(0, passed));
-      if (week(day) !== week(block.day[i]!)) {
-        const seen = linearCount(block.users, i * USER_WORDS, USER_WORDS);
-        block.usersPeak[i] = Math.max(seen, block.usersPeak[i]! >> 1);
-        block.users.fill(0, i * USER_WORDS, (i + 1) * USER_WORDS);
+      if (week(day) !== week(block.day[h]!)) {
+        const seen = linearCount(block.users, i, USER_WORDS);
+        block.usersPeak[h] = Math.max(seen, block.usersPeak[h]! >> 1);
+        block.users.fill(0, i, i + USER_WORDS);
       }
     }
-    block.day[i] = day;
-    block.dayRequests[i] = 0;
-    block.flags[i] = block.flags[i]! & ~Flag.usedToday;
-    if (block.days[i]! < 255) block.days[i] = block.days[i]! + 1;
+    block.day[h] = day;
+    block.dayRequests[h] = 0;
+    block.flags[b] = block.flags[b]! & ~Flag.usedToday;
+    if (block.days[b]! < 255) block.days[b] = block.days[b]! + 1;
     if (place < 0 || first) return;
     const { cells } = full.at(place);
     for (let t = 0; t < TESTS; t++) endDay(cells, t);
-    if (!scene.learning && isEstablished(s)) writeHabits(block, i, cells);
+    if (!scene.learning && isEstablished(s)) writeHabits(block, b, cells);
   }
 
   /** Learning is over: what it did meanwhile is usual with it. */
-  function setHabits({ block, i, place, hash }: Subject): void {
-    block.flags[i] = block.flags[i]! | Flag.habitSet;
+  function setHabits({ block, b, place, hash }: Subject): void {
+    block.flags[b] = block.flags[b]! | Flag.habitSet;
     const { cells } = full.at(place);
     for (let t = 0; t < TESTS; t++) endDay(cells, t);
-    writeHabits(block, i, cells);
+    writeHabits(block, b, cells);
     // who looks at everybody's by trade owns nothing of it
     if (habitOf(cells, Test.foreign) > OWN_WAYS && pastHitsOf(cells, Test.foreign) >= TRADE_HITS)
       tables.objects.release(hash, () => false);
   }
 
-  function writeHabits(block: QuietBlock, i: number, cells: Float64Array): void {
-    for (let t = 0; t < TESTS; t++)
-      block.habits[i * HABITS + t] = Math.min(255, Math.round(8 * Math.log2(habitOf(cells, t))));
+  function writeHabits(block: QuietBlock, b: number, cells: Float64Array): void {
+    for (let t = 0; t < TESTS; t++) block.habits[b + t] = Math.min(255, Math.round(8 * Math.log2(habitOf(cells, t))));
   }
 
   function isSuspected(actor: FullActor): boolean {
@@ -132,28 +131,32 @@ export function createSubjects(config: ActorsCoreConfig, seed: number, scene: Sc
       const row = tier.row(lanes[0]!, lanes[1]!, scene.nowS);
       const block = tier.block(row);
       const i = indexIn(row);
+      const h = 2 * i;
+      const b = 4 * i;
       s.present = true;
       s.key = key;
       s.block = block;
       s.i = i;
+      s.h = h;
+      s.b = b;
       s.hash = lanes[0]!;
       if (tier.added && s.kind === 'client') {
         const range = config.isClientRange(baseOf(key)) ? '' : rangeOf(key);
-        block.flags[i] = range === 'private' ? Flag.private : range === 'CDN' ? Flag.cdn : 0;
+        block.flags[b] = range === 'private' ? Flag.private : range === 'CDN' ? Flag.cdn : 0;
       }
       s.place = block.full[i]! - 1;
-      if (scene.learning) block.flags[i] = block.flags[i]! | Flag.learned;
+      if (scene.learning) block.flags[b] = block.flags[b]! | Flag.learned;
       const day = Math.floor(scene.nowS / DAY_S) & 0xffff;
-      if (block.day[i] !== day) newDay(s, day);
-      else if (!scene.learning && s.place >= 0 && (block.flags[i]! & (Flag.learned | Flag.habitSet)) === Flag.learned)
+      if (block.day[h] !== day) newDay(s, day);
+      else if (!scene.learning && s.place >= 0 && (block.flags[b]! & (Flag.learned | Flag.habitSet)) === Flag.learned)
         setHabits(s);
     },
     count(s) {
-      const { block, i } = s;
+      const { block, i, h } = s;
       const weight = Math.min(1e6, scene.event.sampleWeight);
       block.requests[i] = block.requests[i]! + weight;
-      const today = block.dayRequests[i]!;
-      if (today < 65_535) block.dayRequests[i] = today + 1;
+      const today = block.dayRequests[h]!;
+      if (today < 65_535) block.dayRequests[h] = today + 1;
       // one actor moves its class by its first requests of a day, and by the logarithm of the others
       const counts = today < FREE_INFLUENCE || today % (today >> 6) === 0;
       // and a new account, of which anybody can have many, not at all
@@ -169,13 +172,13 @@ export function createSubjects(config: ActorsCoreConfig, seed: number, scene: Sc
     },
     noteUser(hash) {
       const { block, i, place } = client;
-      const isNew = !hasBit(block.users, i * USER_WORDS, 2, hash);
+      const isNew = !hasBit(block.users, i, 2, hash);
       if (place >= 0) {
         const actor = full.at(place);
         if (actor.usersBefore >= 0 && !isSuspected(actor)) actor.usersBefore = -1;
         else if (isNew && actor.usersBefore < 0 && isSuspected(actor)) actor.usersBefore = usersBehind(client);
       }
-      return isNew && setBit(block.users, i * USER_WORDS, 2, hash);
+      return isNew && setBit(block.users, i, 2, hash);
     },
     usersBefore(s) {
       const before = s.place < 0 ? -1 : full.at(s.place).usersBefore;
