@@ -141,6 +141,7 @@ export function createLifecycle(
     const usersBefore = state.users.length;
     const noveltiesBefore = state.noveltyKeys.length;
     const another = isNew && isAnother(state, hit);
+    const strange = isNew && isOfStrangers(state, verdict);
     absorb(state, verdict, findings, appendMs);
     if (victim && lead.endMs < state.clientEvidenceEndMs) {
       state.principals = state.principals.filter((address) => address !== state.client.address);
@@ -151,6 +152,7 @@ export function createLifecycle(
     tell(state, hit, isNew);
     if (clientsBefore > 0 && state.clients.length > clientsBefore && !victim) tellClient(state, hit);
     else if (isAnotherUser(state, usersBefore, hit) && !victim) tellClient(state, hit, 'user');
+    if (strange) tellStrangers(state, hit);
     for (const other of others) mergeInto(state, other, appendMs);
     const event = graver(state, hit);
     addPrincipal(state);
@@ -166,6 +168,7 @@ export function createLifecycle(
       isBeside ||
       others.length > 0 ||
       another ||
+      (strange && (state.strangers & (state.strangers - 1)) === 0 && !victim) || // as clients: the 1st, 2nd, 4th, …
       (isNew && isUnsure(verdict) && lead.hard && state.noveltyKeys.length > noveltiesBefore && !victim) ||
       (users > state.toldUsers && isAnotherUser(state, usersBefore, hit) && isNew && !victim) ||
       (told > state.toldClients && isNew && namedBefore && !victim) ||
@@ -211,6 +214,17 @@ export function createLifecycle(
     const { traceId, client } = verdict;
     const text = `another ${what}: ${lead.kind} in ${lead.service}`;
     const of = { traceId, client: client.address, key: verdict.id };
+    tellEvent(state.story, entryOf('client', lead.startMs, text, of), limits());
+  }
+
+  /** A batch of others' work showed it too: one of them did it. */
+  function tellStrangers(state: IncidentState, { verdict, lead }: Hit): void {
+    state.strangers++;
+    const behind: string[] = [];
+    for (const { address } of verdict.origins) addDistinct(behind, address, MAX_CLIENTS);
+    for (const address of behind) addDistinct(state.suspects, address, MAX_CLIENTS);
+    const text = `another client, one of ${behind.slice(0, 3).join(', ')}${behind.length > 3 ? ', …' : ''}: ${lead.kind} in ${lead.service}`;
+    const of = { traceId: verdict.traceId, key: verdict.id };
     tellEvent(state.story, entryOf('client', lead.startMs, text, of), limits());
   }
 
@@ -383,6 +397,14 @@ const isMereSlowness = ({ kind, hard }: Finding): boolean => !hard && (kind === 
 /** Overlapping slow nodes of one key wait for the same cause: the one that ended first. No update is sent for victims. */
 const isVictim = (state: IncidentState, lead: Finding): boolean =>
   lead.kind === 'self-time' && state.kind === 'self-time' && lead.startMs <= state.endMs;
+
+/** Of several clients' work, none of whom is known here, while somebody is. */
+const isOfStrangers = ({ client, clients }: IncidentState, verdict: Verdict): boolean =>
+  client.address !== null &&
+  verdict.client.address === null &&
+  verdict.originState === 'known' &&
+  verdict.origins.some(({ address }) => address !== null) &&
+  !verdict.origins.some(({ address }) => address !== null && clients.includes(address));
 
 /** A private peer, or a proxy of ours where headers tell nothing: anybody may be behind it, so that people hear of each novelty. */
 const isUnsure = ({ client }: Verdict): boolean => client.confidence === 'low' && client.address !== null;

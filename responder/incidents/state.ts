@@ -37,8 +37,13 @@ export interface IncidentState {
   clients: string[];
   /** Those of them that did what it is about, and not only one of its novelties as well: found by them, it takes what else they do. */
   principals: string[];
-  /** While nobody is named: clients of whom each may have been it, as they are behind every batch that showed it so far. */
+  /**
+   * While nobody is named: clients of whom each may have been it, as they are behind every batch that showed it so far. Beside one
+   * who is named: those behind batches that none of the known ones is behind.
+   */
   suspects: string[];
+  /** How many such batches there were beside one who is named. */
+  strangers: number;
   /** Clients that people were told of, as a power of two. */
   toldClients: number;
   /** Users likewise. */
@@ -90,6 +95,7 @@ export function newIncident(id: string, verdict: Verdict, lead: Finding, appendM
     clients: [],
     principals: [],
     suspects: [],
+    strangers: 0,
     toldClients: 0,
     toldUsers: 0,
     toldStage: -1,
@@ -119,6 +125,7 @@ export function newIncident(id: string, verdict: Verdict, lead: Finding, appendM
 export const readState = (state: IncidentState): IncidentState => ({
   ...state,
   suspects: state.suspects ?? [],
+  strangers: state.strangers ?? 0,
   principals: state.principals ?? [...state.clients],
   toldStage: state.toldStage ?? -1,
   toldUsers: state.toldUsers ?? state.users.length,

@@ -40,6 +40,28 @@ describe('a second attacker in an open incident', () => {
     expect(only()).toMatchObject({ occurrences: 3, client: { address: null, reason: 'no-peer' } });
   });
 
+  it('whose work is one of a batch is told of, with all who may have been it', () => {
+    const { feed, alerts, only } = keeperOf();
+    const batch = (addresses: readonly string[], i: number) => ({
+      ...verdictOf({ client: null, findings: [egress], appendMs: DAY + i }),
+      origins: addresses.map((address) => clientOf(address)),
+      originState: 'known' as const,
+    });
+    feed(verdictOf({ client: FIRST, findings: [egress], appendMs: DAY }));
+    feed(batch([FIRST, SECOND], 1)); // may well have been the first again
+    feed(batch(['192.0.2.1', '192.0.2.2'], 2));
+    feed(batch(['192.0.2.1', '192.0.2.3'], 3));
+    feed(batch(['192.0.2.1', '192.0.2.4'], 4)); // the 3rd: told with the 4th
+    expect(alerts.map(({ event, incident }) => [event, incident.client.address, incident.clients])).toEqual([
+      ['opened', FIRST, [FIRST]],
+      ['updated', FIRST, [FIRST, '192.0.2.1', '192.0.2.2']],
+      ['updated', FIRST, [FIRST, '192.0.2.1', '192.0.2.2', '192.0.2.3']],
+    ]);
+    expect(only().story.timeline.map(({ text }) => text)).toContain(
+      'another client, one of 192.0.2.1, 192.0.2.2: egress in worker',
+    );
+  });
+
   it('behind an address that is a guess is not swallowed: each certain novelty is told, once', () => {
     const { feed, events, keeper } = keeperOf();
     const guess = { ...clientOf('10.0.0.1'), confidence: 'low', reason: 'no-header-capture' } as const;
