@@ -40,6 +40,7 @@ export const insertActors = (clickhouse: ClickHouse, records: readonly ActorReco
       trace_ids: record.traceIds,
       start: dateTime(record.startMs),
       end: dateTime(record.endMs),
+      ended: dateTime(record.endedMs ?? 0),
       told: dateTime(record.atMs),
     })),
   );

@@ -71,6 +71,21 @@ describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
     expect(await readActors(server.clickhouse, { minRisk: 100, limit: 10 })).toEqual([]);
   });
 
+  it('are over a bound no longer once their alarm ended', async () => {
+    const { actors, records } = take();
+    const last = NOW + 4_200_000;
+    for (const event of crowd(5, 10, NOW + 30_000, 460_000)) records.push(...actors.take(event, event.atMs));
+    const ended = records.filter(({ endedMs }) => endedMs !== undefined);
+    expect(ended.map(({ subject }) => subject.key)).toContain('mallory');
+    expect(ended[0]!.endedMs).toBeLessThanOrEqual(last);
+    await insertActors(server.clickhouse, records);
+    const [row] = await server.rows<{ abuses: string[]; abuses_ended: string[]; seen: string[] }>(
+      "SELECT abuses, abuses_ended, seen FROM spanwarden.actors_latest WHERE key = 'mallory'",
+    );
+    expect(row).toMatchObject({ abuses: [], abuses_ended: ['object-enumeration'] });
+    expect(row!.seen.length).toBeGreaterThan(0);
+  });
+
   it('keep their state in parts; a save that ended half-way leaves the one before, damage is noticed', async () => {
     const { clickhouse } = server;
     let failing = false;
