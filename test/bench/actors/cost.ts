@@ -7,21 +7,37 @@ import { MIN_SAMPLES, type Spread, spread } from '../bench.ts';
 import { pop, push } from './heap.ts';
 import { act, createWorld, HOUR_MS, newEvent, type Session, START_MS, sessionsOf } from './people.ts';
 
+export interface Quiet {
+  readonly clients: number;
+  readonly bytes: number;
+  readonly fixed: number;
+  readonly resident: number;
+}
+
+export interface Full {
+  readonly full: number;
+  readonly bytes: number;
+}
+
 export interface Cost {
   readonly microseconds: Spread;
-  readonly quiet: {
-    readonly clients: number;
-    readonly bytes: number;
-    readonly fixed: number;
-    readonly resident: number;
-  };
-  readonly full: { readonly full: number; readonly users: number; readonly bytes: number };
+  /** Runs, by what they held. */
+  readonly quiet: readonly Quiet[];
+  /** With everything at its most, and as ordinary days leave them. */
+  readonly full: Full;
+  readonly usual: Full;
 }
 
 const ROUND = 20_000;
+const QUIET_RUNS = 5;
 
 export function measureCost(samples: number): Cost {
-  return { microseconds: microseconds(samples), quiet: child('quiet', 1_000_000), full: child('full', 2_000) };
+  return {
+    microseconds: microseconds(samples),
+    quiet: Array.from({ length: QUIET_RUNS }, () => child<Quiet>('quiet', 1_000_000)).sort((a, b) => a.bytes - b.bytes),
+    full: child('full', ACTORS_DEFAULTS.maxFull),
+    usual: child('usual', 20_000),
+  };
 }
 
 const child = <T>(what: string, count: number): T =>

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { readOptions, wrongUsage } from '../../usage.ts';
 import type { Attack } from './attacks.ts';
-import { measureCost } from './cost.ts';
+import { type Full, measureCost } from './cost.ts';
 import { CLIENTS, type Simulation, simulate } from './simulation.ts';
 
 const PARTS = ['simulation', 'cost'];
@@ -47,7 +47,7 @@ const say = (what: string, target: string, measured: string, met?: boolean): voi
   );
 };
 
-const median = (sorted: readonly number[]): number => sorted[sorted.length >> 1]!;
+const median = <T>(sorted: readonly T[]): T => sorted[sorted.length >> 1]!;
 
 /** Requests to the alarm: median, middle eighty percent, missed. */
 function found(attacks: readonly Attack[]): { median: number; text: string; missed: number } {
@@ -111,7 +111,7 @@ function tellSimulations(all: readonly Simulation[]): void {
 const losing: string[] = [];
 
 function tellCost(): void {
-  const { microseconds, quiet, full } = measureCost(21);
+  const { microseconds, quiet, full, usual } = measureCost(21);
   const shown = (value: number): string => value.toFixed(2);
   say(
     'scoring a segment, CPU time',
@@ -119,18 +119,21 @@ function tellCost(): void {
     `${shown(microseconds.value)} µs (10–90 %: ${shown(microseconds.low)}–${shown(microseconds.high)}, ${microseconds.samples} samples of 20,000)`,
     microseconds.value <= 2,
   );
+  const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+  const middle = median(quiet);
+  const most = quiet.at(-1)!;
   say(
-    `${quiet.clients.toLocaleString('en')} quiet clients`,
+    `${middle.clients.toLocaleString('en')} quiet clients`,
     '≤ 120 MB',
-    `${(quiet.bytes / 1e6).toFixed(1)} MB held, ${(quiet.fixed / 1e6).toFixed(1)} of them tables of fixed size`,
-    quiet.bytes <= 120e6,
+    `${megabytes(middle.bytes)} MB held, ${megabytes(middle.fixed)} of them tables of fixed size (${quiet.length} runs: ${megabytes(quiet[0]!.bytes)}–${megabytes(most.bytes)})`,
+    most.bytes <= 120e6,
   );
-  const each = full.bytes / full.full;
+  const each = ({ bytes, full: count }: Full): number => Math.round(bytes / count);
   say(
     'an actor in full, with all it can have',
     '≤ 4,096 bytes',
-    `${Math.round(each).toLocaleString('en')} bytes`,
-    each <= 4_096,
+    `${each(full).toLocaleString('en')} bytes; ${each(usual).toLocaleString('en')} as ordinary days leave it`,
+    each(full) <= 4_096,
   );
 }
 
