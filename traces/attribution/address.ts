@@ -21,6 +21,7 @@ const BRACKETED = new RegExp(`^\\[([^\\]]+)\\]${PORT}$`);
 const OBFUSCATED_NODE = new RegExp(`^(?:unknown|_[\\w.-]+)${PORT}$`, 'i');
 /** RFC 6874 §2: a zone of unreserved characters; `%25` in place of `%` where it stands in a URI. */
 const V6_ZONE = /^([0-9a-fA-F:.]+)(?:%(?:25)?[\w.~-]+)?$/;
+const COMPATIBLE = /^::\d+(?:\.\d+){3}$/;
 const MAX_LENGTH = 80;
 
 /** Without the blanks and tabs that a list may have around its elements (RFC 9110 §5.6.3); no other white space is any. */
@@ -45,7 +46,9 @@ export function parseAddress(given: string): Parsed {
   if (v6 === undefined || !v6.includes(':')) return MALFORMED;
   if (v6.includes('.') && !IPV4.test(v6.slice(v6.lastIndexOf(':') + 1))) return MALFORMED;
   if (!ipaddr.IPv6.isValid(v6)) return MALFORMED;
-  const value = ipaddr.IPv6.parse(v6);
+  // ipaddr.js takes ::1.2.3.4 (deprecated, RFC 4291 §2.5.5.1) for ::ffff:1.2.3.4, and ::102:304, which is the same, for itself
+  const compatible = COMPATIBLE.exec(v6);
+  const value = compatible === null ? ipaddr.IPv6.parse(v6) : ipaddr.IPv6.parse(`::0:${v6.slice(2)}`);
   if (value.isIPv4MappedAddress()) {
     const mapped = value.toIPv4Address();
     return { kind: 'address', text: mapped.toString(), value: mapped };
@@ -97,8 +100,11 @@ export function addressClass(value: Address): AddressClass {
     case 'rfc6145':
     case '6to4':
       return addressClass(new ipaddr.IPv4(value.toByteArray().slice(...(range === '6to4' ? [2, 6] : [12, 16]))));
-    default:
-      return 'public';
+    default: {
+      const bytes = value.toByteArray();
+      const isCompatible = bytes.length === 16 && bytes.every((byte, i) => i >= 12 || byte === 0);
+      return isCompatible ? addressClass(new ipaddr.IPv4(bytes.slice(12))) : 'public';
+    }
   }
 }
 

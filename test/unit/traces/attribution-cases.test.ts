@@ -292,6 +292,14 @@ const WALKS: readonly Case[] = [
     VIA,
     LB,
   ]),
+  xff('IPv4-compatible IPv6 reaches what its IPv4 does', 'RFC 4291 §2.5.5.1: a kernel may tunnel it', '::7f00:1', [
+    '::7f00:1',
+    'x-forwarded-for',
+    'medium',
+    'private-address',
+    VIA,
+    LB,
+  ]),
   xff('64 KiB of forged addresses', 'a header longer than any row of proxies', `${'6.6.6.6, '.repeat(7_282)}1.1.1.1`, [
     '1.1.1.1',
     'x-forwarded-for',
@@ -416,6 +424,12 @@ const ELEMENTS: readonly Case[] = [
   reads('IPv6 with a zone', 'RFC 4007 §11: the zone is of the proxy, not part of the name', '2600::7%eth0', '2600::7'),
   reads('IPv6 with a zone as in a URI', 'RFC 6874 §2', '[2600::7%25en0]:80', '2600::7'),
   reads('IPv4-mapped IPv6', 'two names of one address evade bans', '::ffff:203.0.113.7', '203.0.113.7'),
+  reads(
+    'IPv4-compatible IPv6, which is not mapped',
+    'RFC 4291 §2.5.5.1: ipaddr.js takes one for the other',
+    '::8.8.4.4',
+    '::808:404',
+  ),
   reads('IPv4-mapped in hexadecimal', 'two names of one address evade bans', '::ffff:cb00:7107', '203.0.113.7'),
   stops('an empty element', 'skipping it would name what the client wrote', ''),
   stops('"1"', 'inet_aton(3)', '1'),
