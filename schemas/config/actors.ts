@@ -123,14 +123,14 @@ export const actorsSection = z
     addressHalfLifeMs: ms('Risk of an address is halved in so long', 60_000, 30 * DAY_MS).default(6 * HOUR_MS),
     userHalfLifeMs: ms('Risk of a user is halved in so long', 60_000, 90 * DAY_MS).default(3 * DAY_MS),
     maxClients: most(
-      'Clients known, 93 bytes each; those unseen for longest give way',
+      'Clients known, some 90 bytes each; those unseen for longest give way',
       1_000_000,
       1_000,
       20_000_000,
     ).meta({ unit: 'clients' }),
-    maxUsers: most('Users known, 93 bytes each', 1_000_000, 1_000, 20_000_000).meta({ unit: 'users' }),
+    maxUsers: most('Users known, some 90 bytes each', 1_000_000, 1_000, 20_000_000).meta({ unit: 'users' }),
     maxFull: most(
-      'Actors with signals, some 3 KB each, 6 KB with all an actor can have; the weakest give way',
+      'Actors with signals, some 3 KB each, 4 KB with all an actor can have; the weakest give way',
       20_000,
       100,
       1_000_000,
@@ -141,7 +141,7 @@ export const actorsSection = z
       unit: 'objects',
     }),
     maxRecent: most(
-      'Parts of events remembered, so that each counts once however often a replay says it; 26 bytes each',
+      'Parts of events remembered, so that each counts once however often a replay says it; 12 bytes each',
       262_144,
       1_024,
       67_108_864,
