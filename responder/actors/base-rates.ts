@@ -35,7 +35,7 @@ const START_SHAPE = 5;
 const DAY_MS = 86_400_000;
 const PUBLISH_MS = 300_000;
 /** Counts are forgotten by half in so long. */
-const HALF_LIFE_MS = 14 * DAY_MS;
+const HALF_LIFE_MS = 7 * DAY_MS;
 /** A learned shape moves by one step in so long, so that no attack makes the next one look usual. */
 const SHAPE_MS = 12 * 3_600_000;
 /** Share of what was counted while learning that is kept where it is much. */
@@ -106,12 +106,18 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
 
   function backedOff(peers: number, test: number, kind: number): number {
     const at = cell(peers, test, kind);
-    if (n[at]! >= KNOWN) return at;
+    return isKnown(at) ? at : standIn(peers, test, kind);
+  }
+
+  /** After learning a class that becomes known is so from when its rate is published: nobody but an attack may have taught it. */
+  const isKnown = (at: number): boolean => n[at]! >= KNOWN && (published[at] !== 0 || times[4] === 0);
+
+  function standIn(peers: number, test: number, kind: number): number {
     for (const stand of STAND_INS[peers] ?? []) {
       const other = cell(stand, test, kind);
-      if (n[other]! >= KNOWN) return other;
+      if (isKnown(other)) return other;
     }
-    return at;
+    return cell(peers, test, kind);
   }
 
   /** As for rates: how much the actors of a hardly known class differ is what it is with those that stand in, or in the middle. */
@@ -165,7 +171,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
       k[at] = k[at]! * keep;
       const now = upper(at);
       const before = published[at]!;
-      published[at] = learning || n[at]! < MATURE ? 0 : before === 0 ? now : Math.min(now, before * rise);
+      published[at] = learning || n[at]! < KNOWN ? 0 : before === 0 ? startOf(at, now) : Math.min(now, before * rise);
     }
     const moves = learning || sinceShapesMs >= SHAPE_MS;
     if (moves) times[3] = nowMs;
@@ -190,6 +196,14 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
     }
   }
 
+  /** A class that others stood in for begins where they are, and rises no faster than any; 0 = it follows its counts still. */
+  function startOf(at: number, now: number): number {
+    const pair = Math.floor(at / MAX_KINDS);
+    const other = standIn(Math.floor(pair / TESTS), pair % TESTS, at % MAX_KINDS);
+    if (other !== at) return Math.min(now, published[other] || upper(other));
+    return n[at]! < MATURE ? 0 : now;
+  }
+
   const toward = (from: number, to: number): number => from + Math.sign(to - from);
 
   /**
@@ -201,6 +215,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
       const keep = Math.min(1, Math.max(SETTLED, MATURE / Math.max(1, n[at]!)));
       n[at] = n[at]! * keep;
       k[at] = k[at]! * keep;
+      if (n[at]! >= KNOWN) published[at] = upper(at);
     }
     differing.fill(0);
     losses.fill(0); // how much actors differ too is asked anew of those that are left

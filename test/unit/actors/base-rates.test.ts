@@ -68,6 +68,24 @@ describe('a class that is hardly known', () => {
     expect(rates.rate(PeerClass.everyone, Test.foreign, 3)).toBeCloseTo(0.11, 2);
   });
 
+  it('does not learn all at once what it did not know: who teaches it may be an attack', () => {
+    const rates = createBaseRates(1);
+    rates.advance(1, true);
+    for (let n = 0; n < 20_000; n++) rates.add(PeerClass.user, Test.foreign, 3, n % 100 === 0, 1);
+    rates.advance(HOUR, false);
+    for (let minute = 0; minute < 60; minute++) {
+      for (let n = 0; n < 200; n++) rates.add(PeerClass.anonymousClient, Test.foreign, 3, true, 1);
+      rates.advance(HOUR + minute * 60_000, false);
+    }
+    expect(rates.rate(PeerClass.anonymousClient, Test.foreign, 3)).toBeLessThan(0.02);
+    // what goes on for days is what is usual
+    for (let hour = 2; hour < 80; hour++) {
+      for (let n = 0; n < 200; n++) rates.add(PeerClass.anonymousClient, Test.foreign, 3, true, 1);
+      rates.advance(hour * HOUR, false);
+    }
+    expect(rates.rate(PeerClass.anonymousClient, Test.foreign, 3)).toBeGreaterThan(0.9);
+  });
+
   it('does not pay with its bound for what it only learns from', () => {
     const rates = createBaseRates(1);
     rates.advance(1, true);
