@@ -116,7 +116,8 @@ export function createKnown(snapshot?: KnownSnapshot): Known {
       const { facts, risk, atMs } = record;
       if (facts.misattributed === true) touched.push(...known.notice([key], atMs));
       const stages = STAGES.filter((stage) => record.stages.some((mark) => mark.stage === stage));
-      const confidence = facts.confidence ?? 'none';
+      // of many it is the least sure that counts; a client that is a /64 is as sure as the address it came by
+      const confidence = facts.confidence ?? (kind === 'client' ? record.client.confidence : 'none');
       const { users: behind, requests, usersNamed = false } = facts;
       const actor = {
         users: behind,

@@ -71,6 +71,24 @@ it('a user who counts up the orders of others loses rights, whatever address he 
   expect(rows.filter(({ scope, state }) => scope === 'ip' && state !== 'refused')).toEqual([]);
 });
 
+it('a /64 whose addresses change with every try is decided about as one: by the range, or by the address it came by', () => {
+  for (const [scope, value] of [
+    ['range', 'range 2a02:8070:1:2::/64'],
+    ['ip', 'ip 2a02:8070:1:2::'],
+  ] as const) {
+    const { feed, rows, findings, fromMs } = worldOf({
+      rules: [{ name: 'stuffing', kinds: ['actor'], scope, target: 'everything', type: 'captcha' }],
+    });
+    feed(
+      Array.from({ length: 60 }, (_, n) =>
+        loginOf(`leak${n}@mail.example`, false, { atMs: fromMs + n * 4_000, client: `2a02:8070:1:2::${n + 1}` }),
+      ),
+    );
+    findings.advance(fromMs + 600_000);
+    expect(told(rows).some((text) => text.startsWith(`enforced ${value}`))).toBe(true);
+  }
+});
+
 it('an address that many users share is left alone, however grave what came from it', () => {
   const { feed, rows, findings, fromMs } = worldOf({ rules: [{ name: 'ban', target: 'everything', hard: false }] });
   const client = '198.18.55.9';
