@@ -59,12 +59,12 @@ describe('the examples', () => {
 });
 
 test('the reasons are all that code gives', () => {
-  const sources = ['traces/attribution', 'traces/reading', 'detector/core']
+  const sources = ['traces/attribution', 'traces/reading', 'detector/core', 'responder/incidents', 'responder/actors']
     .flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(root, folder, name)))
     .filter((file) => file.endsWith('.ts'))
     .map((file) => readFileSync(file, 'utf8'))
     .join('\n');
-  const written = /(?:reason: |const reason =[^\n?]*\? )'([a-z-]+)'(?: : '([a-z-]+)')?/g;
+  const written = /(?:reason: |MISCONFIGURED = |const reason =[^\n?]*\? )'([a-z-]+)'(?: : '([a-z-]+)')?/g;
   const given = new Set([...sources.matchAll(written)].flatMap(([, ...reasons]) => reasons.filter(Boolean)));
   for (const reason of ['malformed', 'obfuscated', 'no-header-capture', 'only-trusted-hops']) given.add(reason);
   expect(given.size).toBeGreaterThan(12);
