@@ -4,7 +4,7 @@ import { createFileCounts, type FileCounts } from '../../runtime/files/trace-rec
 import type { AssemblyConfig } from '../../schemas/config/assembly.ts';
 import type { Assembler, AssemblerSink } from '../../traces/assembly/contract.ts';
 import { createRandom } from './mutations/random.ts';
-import { nothingCovered, type RecentTraffic } from './recent.ts';
+import { givenOf, nothingCovered, type RecentTraffic } from './recent.ts';
 import { createSegmentSample } from './sample.ts';
 
 export interface RecentFilesDeps {
@@ -51,12 +51,7 @@ export function createRecentFiles(inputs: readonly string[], deps: RecentFilesDe
         }
       }
       assembler.end();
-      const given = sample.take();
-      covered.segments = sample.seen;
-      covered.given = given.length;
-      covered.fromMs = given[0]?.appendMs ?? Number.NaN;
-      covered.toMs = given.at(-1)?.appendMs ?? Number.NaN;
-      yield* given;
+      yield* givenOf(sample, covered);
     },
   };
 }

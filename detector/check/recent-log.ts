@@ -10,7 +10,7 @@ import { RecordKind } from '../../schemas/log/topics.ts';
 import type { AssemblerSink } from '../../traces/assembly/contract.ts';
 import type { SegmentSpans } from '../../traces/segment.ts';
 import { createRandom, type Random } from './mutations/random.ts';
-import { nothingCovered, type RecentCovered, type RecentOptions, type RecentTraffic } from './recent.ts';
+import { givenOf, nothingCovered, type RecentCovered, type RecentOptions, type RecentTraffic } from './recent.ts';
 import { createSegmentSample } from './sample.ts';
 
 export interface RecentLogDeps {
@@ -58,12 +58,7 @@ export function createRecentLog({ log, assembly, createAssembler, now }: RecentL
       await readStretch(stretch, (spans) => sample.add(spans), options.signal);
       options.progress?.(sample.seen);
     }
-    const given = sample.take();
-    covered.segments = sample.seen;
-    covered.given = given.length;
-    covered.fromMs = given[0]?.appendMs ?? Number.NaN;
-    covered.toMs = given.at(-1)?.appendMs ?? Number.NaN;
-    yield* given;
+    yield* givenOf(sample, covered);
   }
 
   async function plan(options: RecentOptions, random: Random, into: RecentCovered): Promise<Stretch[]> {

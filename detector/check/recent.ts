@@ -6,6 +6,7 @@ import type { Baseline } from '../../baseline/baseline.ts';
 import { type Judgement, JudgementStage } from '../../baseline/model.ts';
 import type { PathTemplates } from '../../traces/operations/learned-templates.ts';
 import type { Segment, SegmentSpans } from '../../traces/segment.ts';
+import type { SegmentSample } from './sample.ts';
 
 export interface RecentOptions {
   /** Segments at most: a uniform sample of those there are. */
@@ -49,6 +50,16 @@ export const nothingCovered = (): RecentCovered => ({
   unfinished: 0,
   whole: true,
 });
+
+/** What the sample kept, and so given, as `covered` says. */
+export function givenOf(sample: SegmentSample, covered: RecentCovered): readonly SegmentSpans[] {
+  const given = sample.take();
+  covered.segments = sample.seen;
+  covered.given = given.length;
+  covered.fromMs = given[0]?.appendMs ?? Number.NaN;
+  covered.toMs = given.at(-1)?.appendMs ?? Number.NaN;
+  return given;
+}
 
 export interface SideBySideDeps {
   readonly segment: Segment;

@@ -9,6 +9,7 @@ import { createClosing } from './closing.ts';
 import type { AssemblerDeps, SegmentAssembler } from './contract.ts';
 import { createDeadlines } from './deadlines.ts';
 import { createEntries } from './entries.ts';
+import { createForms } from './forms.ts';
 import { createJoining } from './joining.ts';
 import { createRecordWalk, createSpanAt } from './record-walk.ts';
 import { createSegmentList } from './segment-pool.ts';
@@ -21,15 +22,16 @@ export function createAssembler(config: AssemblyConfig, deps: AssemblerDeps): Se
   const { sink, isEdge, isForeign } = deps;
   const { graceMs, absenceGraceMs, maxAgeMs, lateMs, maxOpenBytes } = config;
   const store = createStore();
+  const forms = createForms(store);
   const { spans, segments, traces } = store;
   const stats = createAssemblyStats();
   const partitions = new Map<number, PartitionState>();
   const deadlines = createDeadlines(config, segments, isEdge !== undefined);
-  const telling = createTelling(store, sink, stats);
-  const entries = createEntries(config, store, stats, telling, isEdge);
+  const telling = createTelling(store, forms, sink, stats);
+  const entries = createEntries(config, store, forms, stats, telling, isEdge);
   const closing = createClosing(config, { store, stats, deadlines, telling, entries });
   const at = createSpanAt();
-  const joining = createJoining(config, { at, store, stats, deadlines, telling, entries, isForeign });
+  const joining = createJoining(config, { at, store, forms, stats, deadlines, telling, entries, isForeign });
   const readRecord = createRecordWalk(at, joining.take, () => {
     stats.invalidSpans++;
   });

@@ -7,6 +7,7 @@ import { isPlausible } from '../reading/times.ts';
 import type { ForeignTest, SpanPlace } from './contract.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Entries } from './entries.ts';
+import type { Forms } from './forms.ts';
 import type { SpanAt } from './record-walk.ts';
 import { SegmentBits } from './segment-pool.ts';
 import { SpanBits } from './span-pool.ts';
@@ -27,6 +28,7 @@ export interface Joining {
 export interface JoiningDeps {
   readonly at: SpanAt;
   readonly store: Store;
+  readonly forms: Forms;
   readonly stats: AssemblyStats;
   readonly deadlines: Deadlines;
   readonly telling: Telling;
@@ -38,7 +40,7 @@ export interface JoiningDeps {
 const IN_HEAD = -1;
 
 export function createJoining(config: AssemblyConfig, deps: JoiningDeps): Joining {
-  const { at, store, stats, telling, entries, isForeign } = deps;
+  const { at, store, forms, stats, telling, entries, isForeign } = deps;
   const { schedule } = deps.deadlines;
   const { maxSpansPerSegment, maxSegmentsPerTrace } = config;
   const { spans, segments, records, traces } = store;
@@ -196,8 +198,8 @@ export function createJoining(config: AssemblyConfig, deps: JoiningDeps): Joinin
     if ((bits & (SpanBits.remoteKnown | SpanBits.remote)) === SpanBits.remoteKnown) return false;
     const above = spans.bits[parent]! & SpanBits.kind;
     if (above !== SpanKind.server && above !== SpanKind.client) return false;
-    const place = span === IN_HEAD ? placeInHead() : store.placeOf(span);
-    return isForeign(place, store.placeOf(parent), above === SpanKind.client, appendMs);
+    const place = span === IN_HEAD ? placeInHead() : forms.placeOf(span);
+    return isForeign(place, forms.placeOf(parent), above === SpanKind.client, appendMs);
   }
 
   const placeInHead = (): SpanPlace => ({

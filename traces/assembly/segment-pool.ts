@@ -155,8 +155,17 @@ export function takePlace(
   segment: number,
   place: number,
 ): void {
-  const left = before[place]!;
-  const right = after[place]!;
+  putBetween(list, before, after, segment, before[place]!, after[place]!);
+}
+
+function putBetween(
+  list: SegmentList,
+  before: Int32Array,
+  after: Int32Array,
+  segment: number,
+  left: number,
+  right: number,
+): void {
   before[segment] = left;
   after[segment] = right;
   if (left >= 0) after[left] = segment;
@@ -176,11 +185,5 @@ export function insertSorted(
 ): void {
   let left = from;
   while (left >= 0 && firstOffset[left]! > firstOffset[segment]!) left = before[left]!;
-  const right = left >= 0 ? after[left]! : list.head;
-  before[segment] = left;
-  after[segment] = right;
-  if (left >= 0) after[left] = segment;
-  else list.head = segment;
-  if (right >= 0) before[right] = segment;
-  else list.tail = segment;
+  putBetween(list, before, after, segment, left, left >= 0 ? after[left]! : list.head);
 }

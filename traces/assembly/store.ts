@@ -1,10 +1,4 @@
-/** The held state of assembly, and the operations on it that know nothing of time: members, merging, freeing, closed forms. */
-
-import { SpanKind } from '../../schemas/otlp/fields.ts';
-import { createSpanHead, readSpanHead } from '../../schemas/otlp/read-span.ts';
-import { hexOfPair } from '../../schemas/otlp/text.ts';
-import { type EntryReason, PLACE_STRIDE, type SegmentSpans } from '../segment.ts';
-import type { SpanPlace } from './contract.ts';
+/** The held state of assembly, and the operations on it that know nothing of time: members, merging, freeing. */
 import { createRecordPool, type RecordPool } from './record-pool.ts';
 import {
   appendTo,
@@ -17,7 +11,7 @@ import {
   type SegmentPool,
   takePlace,
 } from './segment-pool.ts';
-import { createSpanPool, SPAN_ROW_BYTES, SpanBits, type SpanPool } from './span-pool.ts';
+import { createSpanPool, SPAN_ROW_BYTES, type SpanPool } from './span-pool.ts';
 import type { Timers } from './timers.ts';
 import { createTraceTable, type TraceTable } from './trace-table.ts';
 
@@ -48,24 +42,13 @@ export interface Store {
   merge(state: PartitionState, parent: number, child: number): number;
   /** Frees the segment and its spans. */
   free(state: PartitionState, segment: number): void;
-  reasonOf(segment: number): EntryReason;
-  placeOf(span: number): SpanPlace;
-  /** In a ring of parents: makes the earliest member of the ring the top. */
-  chooseTop(segment: number): void;
-  toSpans(segment: number, partition: number): SegmentSpans;
-  /** The top of each held segment of the trace, the oldest first, by itself; at most 1,024. */
-  topsOf(state: PartitionState, trace: number): SegmentSpans[];
 }
-
-const MAX_TOPS = 1_024;
 
 export function createStore(): Store {
   const spans = createSpanPool();
   const segments = createSegmentPool();
   const records = createRecordPool();
   const traces = createTraceTable();
-  const head = createSpanHead();
-  let stamp = 0;
 
   function appendMembers(into: number, from: number): void {
     for (let span = segments.first[from]!; span >= 0; span = spans.nextMember[span]!) spans.segment[span] = into;
@@ -112,34 +95,7 @@ export function createStore(): Store {
     }
   }
 
-  function isAsynchronous(segment: number): boolean {
-    const bits = spans.bits[segments.top[segment]!]!;
-    const kind = bits & SpanBits.kind;
-    if (kind === SpanKind.consumer) return true;
-    if ((bits & SpanBits.root) === 0 || kind === SpanKind.server) return false;
-    if ((bits & SpanBits.links) !== 0) return true;
-    // A batch: the root receives, and its CONSUMER children link to where each message came from.
-    for (let span = segments.first[segment]!; span >= 0; span = spans.nextMember[span]!) {
-      if ((spans.bits[span]! & SpanBits.kind) === SpanKind.consumer) return true;
-    }
-    return false;
-  }
-
-  function startsBefore(a: number, b: number): boolean {
-    const time = (span: number): [number, number] => {
-      readSpanHead(records.bytes[spans.record[span]!]!, spans.spanStart[span]!, spans.spanEnd[span]!, head);
-      return [head.startHigh, head.startLow];
-    };
-    const [aHigh, aLow] = time(a);
-    const [bHigh, bLow] = time(b);
-    if (aHigh !== bHigh) return aHigh < bHigh;
-    if (aLow !== bLow) return aLow < bLow;
-    return spans.idHigh[a] === spans.idHigh[b]
-      ? spans.idLow[a]! < spans.idLow[b]!
-      : spans.idHigh[a]! < spans.idHigh[b]!;
-  }
-
-  const store: Store = {
+  return {
     spans,
     segments,
     records,
@@ -230,101 +186,5 @@ export function createStore(): Store {
       if (--traces.held[trace]! === 0) traces.give(trace);
       segments.give(segment);
     },
-    placeOf: (span) => ({
-      bytes: records.bytes[spans.record[span]!]!,
-      resourceStart: spans.resourceStart[span]!,
-      resourceEnd: spans.resourceEnd[span]!,
-      spanStart: spans.spanStart[span]!,
-      spanEnd: spans.spanEnd[span]!,
-    }),
-    reasonOf(segment) {
-      const bits = spans.bits[segments.top[segment]!]!;
-      const kind = bits & SpanBits.kind;
-      if ((bits & SpanBits.root) !== 0) return 'root';
-      const local = (bits & SpanBits.remoteKnown) !== 0 && (bits & SpanBits.remote) === 0;
-      if (kind === SpanKind.consumer && !local) return 'consumer';
-      if ((segments.bits[segment]! & SegmentBits.cyclic) !== 0) return 'orphan';
-      if ((bits & SpanBits.remote) !== 0) return 'remote';
-      if (!local && (kind === SpanKind.server || kind === SpanKind.unspecified)) return 'parent-missing';
-      return 'orphan';
-    },
-    chooseTop(segment) {
-      const trace = segments.trace[segment]!;
-      const start = segments.top[segment]!;
-      let best = start;
-      const parentOf = (span: number): number => spans.find(trace, spans.parentHigh[span]!, spans.parentLow[span]!);
-      for (let span = parentOf(start); span >= 0 && span !== start; span = parentOf(span)) {
-        if (startsBefore(span, best)) best = span;
-      }
-      segments.top[segment] = best;
-    },
-    toSpans(segment, partition) {
-      const count = segments.count[segment]!;
-      const places = new Int32Array(count * PLACE_STRIDE);
-      const own: Uint8Array[] = [];
-      stamp++;
-      const top = segments.top[segment]!;
-      let at = PLACE_STRIDE;
-      for (let span = segments.first[segment]!; span >= 0; span = spans.nextMember[span]!) {
-        const record = spans.record[span]!;
-        if (records.stamp[record] !== stamp) {
-          records.stamp[record] = stamp;
-          records.index[record] = own.length;
-          own.push(records.bytes[record]!);
-        }
-        const to = span === top ? 0 : at;
-        places[to] = records.index[record]!;
-        places[to + 1] = spans.resourceStart[span]!;
-        places[to + 2] = spans.resourceEnd[span]!;
-        places[to + 3] = spans.scopeStart[span]!;
-        places[to + 4] = spans.scopeEnd[span]!;
-        places[to + 5] = spans.spanStart[span]!;
-        places[to + 6] = spans.spanEnd[span]!;
-        if (span !== top) at += PLACE_STRIDE;
-      }
-      return {
-        traceId: traces.hex(segments.trace[segment]!),
-        entrySpanId: hexOfPair(spans.idHigh[top]!, spans.idLow[top]!),
-        entryReason: store.reasonOf(segment),
-        asynchronous: isAsynchronous(segment),
-        partition,
-        firstOffset: segments.firstOffset[segment]!,
-        appendMs: segments.firstMs[segment]!,
-        records: own,
-        spanCount: count,
-        places,
-        truncated: (segments.bits[segment]! & SegmentBits.truncated) !== 0,
-      };
-    },
-    topsOf(state, trace) {
-      const tops: SegmentSpans[] = [];
-      for (let segment = state.held.head; segment >= 0 && tops.length < MAX_TOPS; segment = segments.after[segment]!) {
-        if (segments.trace[segment] !== trace) continue;
-        const top = segments.top[segment]!;
-        tops.push({
-          traceId: traces.hex(trace),
-          entrySpanId: hexOfPair(spans.idHigh[top]!, spans.idLow[top]!),
-          entryReason: store.reasonOf(segment),
-          asynchronous: isAsynchronous(segment),
-          partition: state.partition,
-          firstOffset: segments.firstOffset[segment]!,
-          appendMs: segments.firstMs[segment]!,
-          records: [records.bytes[spans.record[top]!]!],
-          spanCount: 1,
-          places: Int32Array.of(
-            0,
-            spans.resourceStart[top]!,
-            spans.resourceEnd[top]!,
-            spans.scopeStart[top]!,
-            spans.scopeEnd[top]!,
-            spans.spanStart[top]!,
-            spans.spanEnd[top]!,
-          ),
-          truncated: true,
-        });
-      }
-      return tops;
-    },
   };
-  return store;
 }

@@ -1,6 +1,7 @@
 /** What is said to the sink, and counted: of segments that an earlier owner of the partition judged, nothing. */
 import type { SegmentSpans } from '../segment.ts';
 import type { AssemblerSink, CloseStage } from './contract.ts';
+import type { Forms } from './forms.ts';
 import { removeFrom, SegmentBits } from './segment-pool.ts';
 import type { AssemblyStats } from './stats.ts';
 import type { PartitionState, Store } from './store.ts';
@@ -23,7 +24,7 @@ export interface Telling {
   overflow(state: PartitionState, segment: number): void;
 }
 
-export function createTelling(store: Store, sink: AssemblerSink, stats: AssemblyStats): Telling {
+export function createTelling(store: Store, forms: Forms, sink: AssemblerSink, stats: AssemblyStats): Telling {
   const { segments, traces } = store;
 
   const isSettledBefore = (state: PartitionState, segment: number): boolean =>
@@ -36,7 +37,7 @@ export function createTelling(store: Store, sink: AssemblerSink, stats: Assembly
     closed(state, segment, stage, absent) {
       let closed = segments.lastClosed[segment]!;
       if (closed === null || (segments.bits[segment]! & SegmentBits.dirty) !== 0) {
-        closed = store.toSpans(segment, state.partition);
+        closed = forms.toSpans(segment, state.partition);
         segments.lastClosed[segment] = closed;
         segments.bits[segment]! &= ~SegmentBits.dirty;
       }
@@ -68,7 +69,7 @@ export function createTelling(store: Store, sink: AssemblerSink, stats: Assembly
       traces.flags[trace]! |= TraceFlags.reused;
       stats.reusedTraces++;
       if (offset >= state.silentBelow)
-        sink.reused(state.partition, offset, appendMs, traces.hex(trace), store.topsOf(state, trace));
+        sink.reused(state.partition, offset, appendMs, traces.hex(trace), forms.topsOf(state, trace));
     },
     alone(alone) {
       sink.closed(alone, 'closed', false);
@@ -79,7 +80,7 @@ export function createTelling(store: Store, sink: AssemblerSink, stats: Assembly
       stats.spans -= segments.count[segment]!;
       segments.bits[segment]! |= SegmentBits.truncated;
       telling.reused(state, segments.trace[segment]!, segments.firstOffset[segment]!, segments.firstMs[segment]!);
-      if (!isSilent(state, segment)) telling.alone(store.toSpans(segment, state.partition));
+      if (!isSilent(state, segment)) telling.alone(forms.toSpans(segment, state.partition));
       store.free(state, segment);
     },
   };
