@@ -104,6 +104,14 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
   const cell = (peers: number, test: number, kind: number): number =>
     (peers * TESTS + test) * MAX_KINDS + (byKind(test) ? Math.min(kind, MAX_KINDS - 1) : 0);
 
+  /** Of each pair, the cells that are in use: those of kinds only where it differs by them. */
+  function eachCell(visit: (at: number) => void): void {
+    for (let pair = 0; pair < PAIRS; pair++) {
+      const end = pair * MAX_KINDS + (byKind(pair % TESTS) ? MAX_KINDS : 1);
+      for (let at = pair * MAX_KINDS; at < end; at++) if (n[at] !== 0) visit(at);
+    }
+  }
+
   function backedOff(peers: number, test: number, kind: number): number {
     const at = cell(peers, test, kind);
     return isKnown(at) ? at : standIn(peers, test, kind);
@@ -165,14 +173,13 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
     times[1] = nowMs;
     const keep = 2 ** (-sinceMs / HALF_LIFE_MS);
     const rise = RISE_AN_HOUR ** Math.min(24, sinceMs / 3_600_000);
-    for (let at = 0; at < n.length; at++) {
-      if (n[at] === 0) continue;
+    eachCell((at) => {
       n[at] = n[at]! * keep;
       k[at] = k[at]! * keep;
       const now = upper(at);
       const before = published[at]!;
       published[at] = learning || n[at]! < KNOWN ? 0 : before === 0 ? startOf(at, now) : Math.min(now, before * rise);
-    }
+    });
     const moves = learning || sinceShapesMs >= SHAPE_MS;
     if (moves) times[3] = nowMs;
     const keepLoss = 2 ** (-sinceMs / LOSS_HALF_LIFE_MS);
@@ -211,12 +218,12 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
    * against these from now on.
    */
   function settle(): void {
-    for (let at = 0; at < n.length; at++) {
+    eachCell((at) => {
       const keep = Math.min(1, Math.max(SETTLED, MATURE / Math.max(1, n[at]!)));
       n[at] = n[at]! * keep;
       k[at] = k[at]! * keep;
       if (n[at]! >= KNOWN) published[at] = upper(at);
-    }
+    });
     differing.fill(0);
     losses.fill(0); // how much actors differ too is asked anew of those that are left
   }

@@ -78,8 +78,10 @@ export function observe(
     const keep = 2 ** (-sinceMs / halfLifeMs);
     cells[at + F.hits]! *= keep;
     cells[at + F.expected]! *= keep;
-    const keepEvidence = 2 ** (-sinceMs / EVIDENCE_HALF_LIFE_MS);
-    for (let j = 0; j < ALTERNATIVES.length; j++) cells[at + F.ratios + j]! *= keepEvidence;
+    if (hasEvidence(cells, at)) {
+      const keepEvidence = 2 ** (-sinceMs / EVIDENCE_HALF_LIFE_MS);
+      for (let j = 0; j < ALTERNATIVES.length; j++) cells[at + F.ratios + j]! *= keepEvidence;
+    }
     cells[at + F.lastMs] = nowMs;
   }
   const expected = Math.min(HIGHEST_RATE, rate * habit);
@@ -120,6 +122,12 @@ export function observe(
   if (usual < 0) return;
   cells[at + F.dayExpected]! += usual;
   if (hit) cells[at + F.dayHits]! += 1;
+}
+
+/** Most have none, and are spared the exponential. */
+function hasEvidence(cells: Float64Array, at: number): boolean {
+  for (let j = 0; j < ALTERNATIVES.length; j++) if (cells[at + F.ratios + j] !== 0) return true;
+  return false;
 }
 
 const LOGS = [...ALTERNATIVES.map((p) => Math.log10(p)), ...ALTERNATIVES.map((p) => Math.log10(1 - p))];

@@ -11,7 +11,8 @@ import { pointsNow } from './risk.ts';
 import { TESTS } from './tests.ts';
 
 /** Places whose columns are one buffer, and that are copied together in a snapshot. */
-const GROUP = 64;
+const LOG2_GROUP = 6;
+const GROUP = 1 << LOG2_GROUP;
 /** Of so many the weakest gives way; where all of these are accused, of up to so many. */
 const EVICTION_LOOKS = 24;
 const MOST_LOOKS = 512;
@@ -56,19 +57,19 @@ export function createFullTier(
   }
 
   function touch(place: number): void {
-    const group = Math.floor(place / GROUP);
+    const group = place >>> LOG2_GROUP;
     if (pending[group] === true) copy(group);
     dirty[group] = true;
   }
 
   function cellsOf(place: number): Float64Array {
-    columns[Math.floor(place / GROUP)] ??= new ArrayBuffer(GROUP * ROW_BYTES);
-    return new Float64Array(columns[Math.floor(place / GROUP)]!, (place % GROUP) * 8 * DOUBLES, DOUBLES);
+    columns[place >>> LOG2_GROUP] ??= new ArrayBuffer(GROUP * ROW_BYTES);
+    return new Float64Array(columns[place >>> LOG2_GROUP]!, (place % GROUP) * 8 * DOUBLES, DOUBLES);
   }
 
   /** After the doubles of all. */
   const setsOf = (place: number): Uint32Array =>
-    new Uint32Array(columns[Math.floor(place / GROUP)]!, GROUP * 8 * DOUBLES + (place % GROUP) * 4 * WORDS, WORDS);
+    new Uint32Array(columns[place >>> LOG2_GROUP]!, GROUP * 8 * DOUBLES + (place % GROUP) * 4 * WORDS, WORDS);
 
   /**
    * Evidence in decades, and what risk says, as much as is left of them by now: who was accused and never came back is not kept for that.

@@ -31,7 +31,7 @@ export function createMinuteTest(scene: Scene, { volumes }: Tables, judging: Jud
   return (s) => {
     const { block, i, h, b } = s;
     const { event } = scene;
-    const minute = Math.floor(scene.nowS / 60);
+    const { minute } = scene;
     if (block.minute[i] !== minute) {
       if (block.minute[i] !== 0) end(s);
       block.minute[i] = minute;

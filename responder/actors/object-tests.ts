@@ -12,7 +12,6 @@ import { habitOfRequest, isEstablished, OWN_WAYS } from './subjects.ts';
 import type { Tables } from './tables.ts';
 import { PeerClass, Test } from './tests.ts';
 
-const DAY_S = 86_400;
 /** Objects of a kind that are foreign more often than this are public. */
 const PUBLIC_RATE = 0.3;
 /** Numbers that go on by more than so much are no run. */
@@ -85,8 +84,8 @@ export function createObjectTests(
   function noteMissed(thing: number): void {
     for (const s of subjects) if (s.present) everybody.missed(thing, s.hash, isEstablished(s), scene.nowS);
     if (!client.present || tables.networks.size === 0) return;
-    const network = networkOf(client.key);
-    if (tables.networks.has(network)) everybody.missed(thing, hash32(network, seed), false, scene.nowS);
+    if (tables.networks.find(client.key) < 0) return;
+    everybody.missed(thing, hash32(networkOf(client.key), seed), false, scene.nowS);
   }
 
   /** What most name that others named first is no evidence, but it may turn out to be somebody's. */
@@ -103,7 +102,7 @@ export function createObjectTests(
     const { objects } = scene.event;
     const userHash = user.present ? user.hash : client.hash;
     const clientHash = client.present ? client.hash : userHash;
-    const day = Math.floor(scene.nowS / DAY_S);
+    const { day } = scene;
     // whoever looks at everybody's, by trade or by guessing, makes nothing shared and owns nothing; nor does who is refused
     const isTrade = habitOfRequest(scene, Test.foreign) > OWN_WAYS;
     const honest = succeeded(scene.event) && !isTrade && !isSuspect();

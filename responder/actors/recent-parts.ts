@@ -19,13 +19,16 @@ const lanes = new Uint32Array(2);
 /** Remembers at least `most` parts, at most twice as many. */
 export function createRecentParts(most: number, seed: number): RecentParts {
   const size = Math.ceil(most / FULLEST);
-  const generations = [new Uint32Array(size), new Uint32Array(size)] as const;
+  /** Both generations of a place side by side: what is new is looked for in both. */
+  const table = new Uint32Array(2 * size);
   const counts = new Uint32Array(2); // in use: which generation, how many
   /** Its place, or −1 − the place it would have. */
-  const placeOf = (table: Uint32Array, a: number, b: number): number => {
-    for (let at = Math.floor((b * size) / 0x1_0000_0000); ; at = at + 1 === size ? 0 : at + 1) {
+  const placeOf = (generation: number, a: number, b: number): number => {
+    for (let at = 2 * Math.floor((b * size) / 0x1_0000_0000) + generation; ; ) {
       if (table[at] === 0) return -1 - at;
       if (table[at] === a) return at;
+      at += 2;
+      if (at >= table.length) at = generation;
     }
   };
   return {
@@ -33,19 +36,18 @@ export function createRecentParts(most: number, seed: number): RecentParts {
       hashInto(id, seed ^ Math.imul(tag + 1, 0x9e3779b1), lanes);
       const a = lanes[0]!;
       const b = lanes[1]!;
-      const newer = generations[counts[0]! as 0 | 1];
+      const newer = counts[0]!;
       const place = placeOf(newer, a, b);
-      if (place >= 0) return false;
-      if (placeOf(generations[(1 - counts[0]!) as 0 | 1], a, b) >= 0) return false;
-      newer[-1 - place] = a;
+      if (place >= 0 || placeOf(1 - newer, a, b) >= 0) return false;
+      table[-1 - place] = a;
       counts[1] = counts[1]! + 1;
       if (counts[1]! >= most) {
-        counts[0] = 1 - counts[0]!;
+        counts[0] = 1 - newer;
         counts[1] = 0;
-        generations[counts[0]! as 0 | 1].fill(0);
+        for (let at = 1 - newer; at < table.length; at += 2) table[at] = 0;
       }
       return true;
     },
-    parts: arraySource('recent', { first: generations[0], second: generations[1], counts }),
+    parts: arraySource('recent', { table, counts }),
   };
 }

@@ -38,6 +38,9 @@ export interface Scene {
   /** The clock is the log's, and never goes back. */
   nowMs: number;
   nowS: number;
+  /** Days and minutes since the epoch. */
+  day: number;
+  minute: number;
   firstMs: number;
   /** Nothing is held against anybody yet. */
   learning: boolean;
@@ -81,6 +84,8 @@ export function createScene(): Scene {
     event: {} as ActorEvent,
     nowMs: 0,
     nowS: 0,
+    day: 0,
+    minute: 0,
     firstMs: 0,
     learning: true,
     client,
@@ -95,11 +100,19 @@ export function createScene(): Scene {
 /** The clock goes on with an event; one that goes backwards or is absurd moves nothing. */
 export function moveClock(scene: Scene, eventMs: number, appendMs: number, learnMs: number): void {
   const atMs = Math.min(eventMs, appendMs);
-  if (Number.isFinite(atMs) && atMs > scene.nowMs) scene.nowMs = atMs;
-  else if (scene.nowMs === 0) scene.nowMs = appendMs;
-  scene.nowS = Math.floor(scene.nowMs / 1000);
+  if (Number.isFinite(atMs) && atMs > scene.nowMs) setClock(scene, atMs);
+  else if (scene.nowMs === 0) setClock(scene, appendMs);
   if (scene.firstMs === 0) scene.firstMs = scene.nowMs;
   if (scene.learning && scene.nowMs - scene.firstMs >= learnMs) scene.learning = false;
+}
+
+export function setClock(scene: Scene, nowMs: number): void {
+  const nowS = Math.floor(nowMs / 1000);
+  scene.nowMs = nowMs;
+  if (nowS === scene.nowS) return;
+  scene.nowS = nowS;
+  scene.day = Math.floor(nowS / 86_400);
+  scene.minute = Math.floor(nowS / 60);
 }
 
 export function clearSubjects({ client, user }: Scene): void {

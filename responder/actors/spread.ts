@@ -44,15 +44,16 @@ export function createSpread(
       rates.add(PeerClass.network, t, kind, false, client.weight);
       return null;
     }
-    const key = networkOf(client.key);
-    const place = networks.get(key) ?? -1;
+    const place = networks.find(client.key);
     if (place >= 0) {
       const actor = full.at(place);
       observeNetwork(actor, t, kind, hit, thing);
       return actor;
     }
     rates.add(PeerClass.network, t, kind, hit, client.weight);
-    if (!hit || key === '' || !failures.isSecondInNetwork(hash32(key, seed), client.hash, scene.nowS)) return null;
+    if (!hit) return null;
+    const key = networkOf(client.key);
+    if (key === '' || !failures.isSecondInNetwork(hash32(key, seed), client.hash, scene.nowS)) return null;
     networks.set(key, full.add('network', key, scene.nowMs, scene.nowMs));
     return null; // what made it an actor is no evidence against it
   }

@@ -4,7 +4,7 @@ import type { Held, HeldAlarms } from './held-alarms.ts';
 import { createNoticeWatch, type NoticeState, newNoticeState } from './notice.ts';
 import type { ObjectKindsState } from './object-kinds.ts';
 import { fromJsonBytes, jsonBytes, type Part, type PartSource } from './parts.ts';
-import type { Scene } from './scene.ts';
+import { type Scene, setClock } from './scene.ts';
 import type { StandingAlarms, StandingState } from './standing-alarms.ts';
 import type { Tables } from './tables.ts';
 import { createUsersNamed, type UsersNamed } from './users-named.ts';
@@ -70,8 +70,7 @@ export function createState(
   function restoreMeta(meta: Meta): void {
     if (meta.format !== FORMAT)
       throw new SpanwardenError('SCHEMA_MISMATCH', `a state of actors of format ${meta.format} cannot be read`);
-    scene.nowMs = meta.nowMs;
-    scene.nowS = Math.floor(meta.nowMs / 1000);
+    setClock(scene, meta.nowMs);
     scene.firstMs = meta.firstMs;
     scene.learning = meta.learning;
     Object.assign(scene.counts, meta.counts);

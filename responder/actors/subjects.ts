@@ -28,7 +28,6 @@ export const Flag = {
   minuteHit: 128,
 } as const;
 
-const DAY_S = 86_400;
 /** Established from so many days on: what an actor does is usual with it. */
 export const ESTABLISHED_DAYS = 3;
 /** So many objects of others while it was learned, beyond what peers name, are somebody's trade. */
@@ -146,7 +145,7 @@ export function createSubjects(config: ActorsCoreConfig, seed: number, scene: Sc
       }
       s.place = block.full[i]! - 1;
       if (scene.learning) block.flags[b] = block.flags[b]! | Flag.learned;
-      const day = Math.floor(scene.nowS / DAY_S) & 0xffff;
+      const day = scene.day & 0xffff;
       if (block.day[h] !== day) newDay(s, day);
       else if (!scene.learning && s.place >= 0 && (block.flags[b]! & (Flag.learned | Flag.habitSet)) === Flag.learned)
         setHabits(s);

@@ -6,6 +6,7 @@ import { createFailures } from './failures.ts';
 import type { FullActor } from './full-actor.ts';
 import { createFullTier } from './full-tier.ts';
 import { hashInto } from './hash.ts';
+import { createNetworks } from './networks.ts';
 import { createNoticeWatch } from './notice.ts';
 import { createObjectKinds } from './object-kinds.ts';
 import { createObjectOwners } from './object-owners.ts';
@@ -24,7 +25,7 @@ export function createTables(config: ActorsCoreConfig, seed: number, { subjects 
   const clients = createQuietTier('clients', config.maxClients);
   const users = createQuietTier('users', config.maxUsers);
   /** Places in the full tier, by key. */
-  const networks = new Map<string, number>();
+  const networks = createNetworks();
   const accounts = new Map<string, number>();
   const full = createFullTier(config, onEvict);
   const rates = createBaseRates(config.budgetPerDay);
