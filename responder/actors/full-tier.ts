@@ -15,7 +15,7 @@ const LOG2_GROUP = 6;
 const GROUP = 1 << LOG2_GROUP;
 /** Of so many the weakest gives way; where all of these are accused, of up to so many. */
 const EVICTION_LOOKS = 24;
-const MOST_LOOKS = 512;
+const MOST_LOOKS = 96;
 const ACCUSED = 1_000;
 
 export interface FullTier {

@@ -64,12 +64,12 @@ describe('of more than are kept in full', () => {
   });
 
   it('one wave of attackers does not fill all places for good', () => {
-    const maxFull = 300;
+    const maxFull = 150;
     const actors = createActors({ ...ACTORS_DEFAULTS, learnMs: 2 * HOUR, maxFull }, 5);
     const take = (event: ReturnType<typeof eventOf>) => actors.take(event, event.atMs);
-    for (const event of crowd(3, 40_000, DAY)) take(event);
+    for (const event of crowd(3, 18_000, DAY)) take(event);
     const attackMs = DAY + 6 * HOUR;
-    for (let n = 0; n < 700; n++)
+    for (let n = 0; n < 350; n++)
       for (let k = 0; k < 7; k++)
         take(
           loginOf(`victim${n}-${k}@x`, false, { client: `203.${n >> 7}.${n & 127}.9`, atMs: attackMs + n * 2_000 + k }),
@@ -85,9 +85,9 @@ describe('of more than are kept in full', () => {
       ).length;
     };
     expect(attackers()).toBeGreaterThan(0.8 * maxFull);
-    for (const event of crowd(4, 25_000, attackMs + 8 * 24 * HOUR)) take(event);
+    for (const event of crowd(4, 12_000, attackMs + 8 * 24 * HOUR)) take(event);
     expect(actors.status().full).toBe(maxFull);
-    expect(attackers()).toBeLessThan(0.25 * maxFull);
+    expect(attackers()).toBeLessThan(0.1 * maxFull);
   });
 });
 
