@@ -23,7 +23,8 @@ usage: spanwarden incidents list [--class CLASS] [--open] [--most N] [--json] [-
 
 list   newest first: id, state, class, when, client, how far it got, risk, traces, title; a client with a ? is not to be relied on
 show   the story of one: the client and how it is known, stages, risk and why, what was expected and seen, the calls side by side
-       (− missing, + extra, ~ another count), what happened when, requests that show it, what they reached, similar ones before
+       (− missing, + extra, ~ another count, or where calls are the same what else deviates), what happened when, requests that
+       show it, what they reached, similar ones before
 expect --once: it was expected, and what is still to come of it is not told. --always: an edit of the baseline keeps it from
        coming again: the smallest one, for its own novelties at their operation, with what it would have changed over the last day
 bad    it was an attack: it counts as a true alert, and cannot be expected before it is reopened

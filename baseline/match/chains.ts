@@ -1,6 +1,6 @@
 /**
  * Expected and seen calls side by side: the tree of the best match and that of the segment as lines, with what is missing, extra
- * or of another count marked, cut to what stands around it.
+ * or of another count marked (where nothing is, what findings are about), cut to what stands around it.
  */
 import type { ChainLine } from '../../schemas/log/verdict.ts';
 import type { Segment } from '../../traces/segment.ts';
@@ -51,10 +51,18 @@ export function chainsOf(tables: Tables, tree: Tree, compared: Compared, about: 
   if (expected !== null && counted !== null && signature !== null && edits !== null)
     markEdits(seen, counted, expected, signature, edits, absence);
   const focus = new Set([...about].map((id) => ownLabel(tables, segment, id)));
+  if (expected !== null) markFocus(seen, expected, focus);
   return {
     expected: expected === null ? [] : linesOf(expected, focus, wordsOf),
     seen: linesOf(seen, focus, wordsOf),
   };
+}
+
+/** Where all calls are the same, those that deviate in something else: what they carry, how long they took, where they went. */
+function markFocus(seen: Side, expected: Side, focus: ReadonlySet<number>): void {
+  if ([...seen.mark, ...expected.mark].some((mark) => mark !== '')) return;
+  for (const { size, label, mark } of [seen, expected])
+    for (let i = 0; i < size; i++) if (focus.has(label[i]!)) mark[i] = 'changed';
 }
 
 const ownLabel = (tables: Tables, segment: Segment, id: number): number => {

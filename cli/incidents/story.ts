@@ -189,7 +189,7 @@ function table(name: string, rows: readonly (readonly string[])[]): string[] {
 const MARKS: Readonly<Record<ChainLine['mark'], string>> = { '': ' ', missing: '−', extra: '+', changed: '~' };
 const MAX_CALL = 60;
 
-/** Expected and seen call chain side by side; − missing, + extra, ~ another count. */
+/** Expected and seen call chain side by side; − missing, + extra, ~ another count, or where all calls are the same what else deviates. */
 function chains(row: IncidentRow): string[] {
   const expected = chain(row['expected.call'], row['expected.depth'], row['expected.count'], row['expected.mark']);
   const seen = chain(row['seen.call'], row['seen.depth'], row['seen.count'], row['seen.mark']);

@@ -187,7 +187,7 @@ export interface ChainLine {
   readonly call: string;
   /** How often, under that parent. */
   readonly count: number;
-  /** `missing`: expected, not there. `extra`: there, not expected. `changed`: another count. */
+  /** `missing`: expected, not there. `extra`: there, not expected. `changed`: another count, or, where all calls are the same, what else deviates. */
   readonly mark: '' | 'missing' | 'extra' | 'changed';
 }
 

@@ -94,6 +94,15 @@ describe('expected and seen calls, side by side', () => {
     expect(chart(seen).at(-1)).toBe('      51 × catalog SELECT items (postgresql) [changed]');
   });
 
+  test('the same calls, of which one carries what was never seen', () => {
+    const { expected, seen } = storyFor(searchTrace(1, 0, '203.0.113.7', 'statement'));
+    const marked = [...LEARNED.slice(0, 3), `${LEARNED[3]} [changed]`];
+    expect(chart(expected)).toEqual(marked);
+    expect(chart(seen)).toEqual(marked);
+    const ordinary = storyFor(searchTrace(1, 0, '203.0.113.7'));
+    expect([chart(ordinary.expected), chart(ordinary.seen)]).toEqual([LEARNED, LEARNED]);
+  });
+
   test('a request of a kind that was never learned: what was seen is shown, nothing was expected', () => {
     const { expected, seen } = storyFor([
       extraSpan(3, 1, 0, {
