@@ -1,11 +1,25 @@
 /** Which operations are told apart, whatever paths are made up. */
 import { describe, expect, test } from 'vitest';
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
+import { hash32 } from '../../../responder/actors/hash.ts';
 import { createOperations, MAX_OPERATIONS } from '../../../responder/actors/operations.ts';
 import { fromJsonBytes, jsonBytes } from '../../../responder/actors/parts.ts';
 import { crowd, DAY, eventOf } from './events.ts';
 
 const MADE_UP = MAX_OPERATIONS + 500;
+
+describe('who used an operation', () => {
+  test('is told from strangers, of whom hardly one seems to have, where dozens did', () => {
+    const operations = createOperations([]);
+    const id = operations.idOf('shop', 'GET /backoffice');
+    const of = (n: number): number => hash32(`actor ${n}`, 5);
+    for (let n = 0; n < 50; n++) operations.used(id, of(n));
+    for (let n = 0; n < 50; n++) expect(operations.knows(id, of(n))).toBe(true);
+    let taken = 0;
+    for (let n = 50; n < 2_050; n++) if (operations.knows(id, of(n))) taken++;
+    expect(taken).toBeLessThan(30);
+  });
+});
 
 describe('operations', () => {
   test('that are declared stay so after any number of made-up paths, and an actor who used one is told from others', () => {
