@@ -170,11 +170,27 @@ export function spraying(world: World, n: number, fromMs: number): Attack {
   };
 }
 
-/** One address without a user, request after request. `write` makes of each what it asks for. */
-function fromOneAddress(
+interface What {
+  readonly name: string;
+  readonly abuse: AbuseKind;
+  readonly requests: number;
+}
+
+/** Without a user, request after request from one address. `write` makes of each what it asks for. */
+const fromOneAddress = (
   at: string,
   fromMs: number,
-  { name, abuse, requests }: { readonly name: string; readonly abuse: AbuseKind; readonly requests: number },
+  what: What,
+  everyMs: () => number,
+  write: (event: Event, request: number) => void,
+): Attack => fromAddresses(() => at, at, fromMs, what, everyMs, write);
+
+/** The same from ever other addresses; `key`: whom it is to be told of. */
+function fromAddresses(
+  addressOf: (request: number) => string,
+  key: string,
+  fromMs: number,
+  { name, abuse, requests }: What,
   everyMs: () => number,
   write: (event: Event, request: number) => void,
 ): Attack {
@@ -183,12 +199,12 @@ function fromOneAddress(
     name,
     atMs: fromMs,
     step(event) {
-      address2(event, at, null, attack.atMs);
+      address2(event, addressOf(attack.requests), null, attack.atMs);
       attack.atMs += everyMs();
       write(event, attack.requests);
       return attack.requests < requests;
     },
-    isIt: (record) => record.subject.key === at && record.abuse === abuse,
+    isIt: (record) => record.subject.key === key && record.abuse === abuse,
   };
   return attack;
 }
@@ -201,6 +217,37 @@ export const scanning = ({ random }: World, n: number, fromMs: number): Attack =
     () => 300 + random.below(900),
     (event) => {
       event.operation = 'GET';
+      event.httpStatus = 404;
+      event.outcome = 2;
+    },
+  );
+
+/** Another address of a network each request: a /64 that anybody has, a /48, or a /24. */
+export const enumerationIn = (world: World, n: number, fromMs: number, bits: 64 | 48): Attack => {
+  const hex = (k: number): string => (k + 1).toString(16);
+  const base48 = `2a00:${bits}:${hex(n)}`;
+  return fromAddresses(
+    (request) => (bits === 64 ? `${base48}:1::${hex(request)}` : `${base48}:${hex(request)}::1`),
+    bits === 64 ? `${base48}:1::/64` : `${base48}::/48`,
+    fromMs,
+    { name: `enumeration, another address of a /${bits} each`, abuse: 'object-enumeration', requests: 300 },
+    () => 700 + world.random.below(4_000),
+    (event) => {
+      event.operation = 'GET /orders/{id}';
+      event.objects = order(world.seen[world.random.below(world.seen.length)]!);
+    },
+  );
+};
+
+export const scanningIn = ({ random }: World, n: number, fromMs: number): Attack =>
+  fromAddresses(
+    (request) => `5.196.${n}.${1 + (request % 250)}`,
+    `5.196.${n}.0/24`,
+    fromMs,
+    { name: 'scanning for paths, another address of a /24 each', abuse: 'scanning', requests: 200 },
+    () => 300 + random.below(900),
+    (event, request) => {
+      event.operation = `GET /backup-${request}`;
       event.httpStatus = 404;
       event.outcome = 2;
     },
@@ -260,7 +307,13 @@ export function attacksOf(world: World, fromMs: number, seeds: number): Attack[]
     );
     all.push(slowMixed(world, n, at + 14 * HOUR_MS, true));
     all.push(oneClientStuffing(world, n, at), networkStuffing(world, n, at + 300_000), spraying(world, n, at));
-    all.push(scanning(world, n, at), scraping(world, n, at + 40_000), privileged(world, n, at));
+    all.push(enumerationIn(world, n, at + 200_000, 64), enumerationIn(world, n, at + 400_000, 48));
+    all.push(
+      scanningIn(world, n, at + 500_000),
+      scanning(world, n, at),
+      scraping(world, n, at + 40_000),
+      privileged(world, n, at),
+    );
   }
   for (let n = 0; n < 4; n++) all.push(unrelatedStuffing(world, n, fromMs + (8 + 7 * n) * HOUR_MS));
   return all;

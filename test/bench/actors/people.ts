@@ -31,6 +31,18 @@ export interface Session {
   left: number;
   place: number;
   signedIn: boolean;
+  /** Whose folder was shared with them, and how many of its documents they have yet to open. */
+  folder: Person | null;
+  unopened: number;
+  /** Parts of the page that were fetched and are not there. */
+  lostParts: number;
+}
+
+/** What happens to everybody for a while. */
+export interface Scene {
+  readonly kind: 'sign-ins fail' | 'parts of pages are lost';
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 export const HOUR_MS = 3_600_000;
@@ -65,6 +77,7 @@ export interface World {
   orders: number;
   /** Orders that their owners looked at, newest last. */
   readonly seen: number[];
+  readonly scenes: Scene[];
   newOrder(person: Person): number;
 }
 
@@ -72,6 +85,10 @@ const address = (n: number): string =>
   n % 9 === 4
     ? `2001:db8:${(n >>> 8).toString(16)}:${(n & 255).toString(16)}::${(n % 97) + 1}`
     : `${20 + ((n >>> 16) % 60)}.${(n >>> 8) & 255}.${(n * 37) & 255}.${1 + ((n * 11) % 253)}`;
+
+/** Whether an address, a client, a network or a user is of these people: attacks come from elsewhere, by names of their own. */
+export const isOrdinary = (key: string): boolean =>
+  /^(u-\d|[2-7]\d\.|192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|2001:db8:)/.test(key);
 
 export interface Shares {
   readonly clients: number;
@@ -89,6 +106,7 @@ export function createWorld(seed: number, shares: Shares): World {
     random,
     orders: 0,
     seen: [],
+    scenes: [],
     newOrder(person) {
       world.orders++;
       person.orders.push(world.orders);
@@ -130,13 +148,22 @@ export function createWorld(seed: number, shares: Shares): World {
   return world;
 }
 
+/** Sessions in which a folder that somebody shared is opened, document by document. */
+const SHARES_A_FOLDER = 0.003;
+const DOCUMENTS = 16;
+const PARTS = 6;
+
+const isOn = (world: World, kind: Scene['kind'], atMs: number): boolean =>
+  world.scenes.some((scene) => scene.kind === kind && atMs >= scene.fromMs && atMs < scene.toMs);
+
 /** Sessions that begin in this hour, by the hour's and the person's habits. */
 export function sessionsOf(world: World, hourMs: number): Session[] {
   const { random } = world;
   const hour = Math.floor((hourMs % DAY_MS) / HOUR_MS);
   const weekend = Math.floor((hourMs - START_MS) / DAY_MS) % 7 > 4;
   const found: Session[] = [];
-  for (const person of world.people) {
+  const { people } = world;
+  for (const person of people) {
     const office = person.kind === 'agent' || person.kind === 'support';
     if (office && (weekend || hour < 7 || hour > 18)) continue;
     const away = Math.min(Math.abs(hour - person.peak), 24 - Math.abs(hour - person.peak));
@@ -153,6 +180,9 @@ export function sessionsOf(world: World, hourMs: number): Session[] {
       left: 3 + Math.floor(9 * random.gamma(0.9)),
       place: -1,
       signedIn: false,
+      folder: person.user !== null && random.next() < SHARES_A_FOLDER ? people[random.below(people.length)]! : null,
+      unopened: 4 + Math.floor(6 * random.gamma(0.6)),
+      lostParts: 0,
     });
   }
   return found;
@@ -223,6 +253,11 @@ const customer = (n: number): TouchedObject[] => [
   { kind: 'edge GET /backoffice/customers/{id} · 1', hash: objectHash(5, n), number: n },
 ];
 
+const documentOf = (owner: Person, n: number): TouchedObject[] => {
+  const number = owner.id * 1_000 + n;
+  return [{ kind: 'edge GET /documents/{id} · 1', hash: objectHash(7, number), number }];
+};
+
 /** The session's next request into `event`; moves the session on. */
 export function act(world: World, session: Session, event: Mutable): void {
   const { random } = world;
@@ -236,7 +271,7 @@ export function act(world: World, session: Session, event: Mutable): void {
     person.user !== null &&
     (session.place < 0 || person.kind !== 'shopper' || random.next() < 0.3)
   ) {
-    const right = random.next() >= person.mistypes;
+    const right = random.next() >= person.mistypes && !isOn(world, 'sign-ins fail', atMs);
     event.operation = 'POST /login';
     const wrongName = !right && random.next() < 0.15;
     event.login = { account: wrongName ? `${person.account}${random.below(30)}` : person.account, succeeded: right };
@@ -245,6 +280,23 @@ export function act(world: World, session: Session, event: Mutable): void {
     session.signedIn = right;
     if (!right && random.next() < 0.75) session.left++; // tries again
     session.place = 0;
+    return;
+  }
+  if (session.lostParts < PARTS && isOn(world, 'parts of pages are lost', atMs)) {
+    event.operation = `GET /static/part-${session.lostParts}.js`;
+    event.httpStatus = 404;
+    event.outcome = 2;
+    session.lostParts++;
+    session.atMs = atMs + 40;
+    session.left++;
+    return;
+  }
+  if (session.signedIn && session.folder !== null && session.unopened > 0) {
+    event.operation = 'GET /documents/{id}';
+    event.objects = documentOf(session.folder, session.unopened);
+    session.unopened--;
+    session.left++;
+    session.atMs = atMs + 2_000 + Math.floor(7_000 * random.next());
     return;
   }
   if (random.next() < person.lost) {
@@ -259,6 +311,11 @@ export function act(world: World, session: Session, event: Mutable): void {
     event.objects =
       person.kind === 'support' ? customer(random.below(world.people.length)) : order(1 + random.below(world.orders));
     if (person.kind === 'agent' && random.next() > person.shared * 2) ownOrder(world, person, event);
+    return;
+  }
+  if (session.signedIn && random.next() < 0.05) {
+    event.operation = 'GET /documents/{id}';
+    event.objects = documentOf(person, random.below(DOCUMENTS));
     return;
   }
   session.place = next(random, Math.max(0, session.place));

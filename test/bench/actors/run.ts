@@ -7,7 +7,7 @@ import { cpus, loadavg } from 'node:os';
 import { readOptions, wrongUsage } from '../../usage.ts';
 import type { Attack } from './attacks.ts';
 import { type Full, measureCost } from './cost.ts';
-import { CLIENTS, type Simulation, simulate } from './simulation.ts';
+import { ATTACK_DAYS, CLIENTS, type Simulation, simulate } from './simulation.ts';
 
 const PARTS = ['simulation', 'cost'];
 const USAGE = `
@@ -28,7 +28,7 @@ if (values.only !== undefined && !PARTS.includes(values.only)) wrongUsage(`no pa
 
 const BUDGET = 1;
 const days = values.quick ? 3 : 10;
-const SEEDS = values.quick ? [11] : [11, 29];
+const SEEDS = values.quick ? [11] : [11, 29, 47];
 const SEEDS_AN_ATTACK = 25;
 
 interface Line {
@@ -69,10 +69,18 @@ function tellSimulations(all: readonly Simulation[]): void {
   const budget = BUDGET * days;
   const most = Math.max(...all.map(({ falseAlarms }) => falseAlarms.length));
   say(
-    `false alarms in ${days} days of ${CLIENTS.toLocaleString('en')} clients, budget ${BUDGET} a day`,
+    `false alarms in ${days} days of ${CLIENTS.toLocaleString('en')} clients with an outage and lost pages, budget ${BUDGET} a day`,
     `≤ ${budget}`,
-    `${all.map(({ falseAlarms }) => falseAlarms.length).join(' and ')} (${all.map(({ ordinaryEvents }) => ordinaryEvents.toLocaleString('en')).join(' and ')} requests)`,
+    `${all.map(({ falseAlarms }) => falseAlarms.length).join(', ')} (${all.map(({ ordinaryEvents }) => ordinaryEvents.toLocaleString('en')).join(', ')} requests)`,
     most <= budget,
+  );
+  const amongAttacks = all.flatMap(({ accusedAmongAttacks }) => accusedAmongAttacks);
+  const mostAmongAttacks = Math.max(...all.map((one) => one.accusedAmongAttacks.length));
+  say(
+    `ordinary people, their addresses or networks accused in the ${ATTACK_DAYS} days with attacks`,
+    `≤ ${Math.ceil(BUDGET * ATTACK_DAYS)}`,
+    all.map((one) => one.accusedAmongAttacks.length).join(', '),
+    mostAmongAttacks <= Math.ceil(BUDGET * ATTACK_DAYS),
   );
   const staff = all.reduce((sum, one) => sum + one.staffAlarms, 0);
   say('support staff accused (14 people, six in ten objects foreign)', '0', `${staff}`, staff === 0);
@@ -84,6 +92,9 @@ function tellSimulations(all: readonly Simulation[]): void {
   const targets: Readonly<Record<string, readonly [number, number]>> = {
     // median at most, missed at most
     'enumeration, ids counted up': [10, 0],
+    'enumeration, another address of a /64 each': [10, 0],
+    'enumeration, another address of a /48 each': [15, 0],
+    'scanning for paths, another address of a /24 each': [40, 0],
     'mixed, one in five foreign, slow': [80, 6],
     'stuffing, one client': [40, 0],
     'stuffing, sixty addresses of a /24': [60, 0],
@@ -104,7 +115,7 @@ function tellSimulations(all: readonly Simulation[]): void {
     all.map((one) => `${one.fullActors.toLocaleString('en')}, ${one.evicted.toLocaleString('en')}`).join(' and '),
     all.every((one) => one.fullActors <= 20_000),
   );
-  for (const { day, subject, abuse, who, seen } of alarms)
+  for (const { day, subject, abuse, who, seen } of [...alarms, ...amongAttacks])
     losing.push(`Day ${day}: ${subject} (${who}) accused of ${abuse}: ${seen}.`);
 }
 
@@ -164,7 +175,7 @@ if (!values.quick && values.only === undefined) {
     values.out,
     `# Actors, measured
 
-Written by \`npm run bench:actors\` ([how](../test/bench/actors/README.md)); the models are in [actors.md](actors.md). Worlds of seeds ${SEEDS.join(' and ')};
+Written by \`npm run bench:actors\` ([how](../test/bench/actors/README.md)); the models are in [actors.md](actors.md). Worlds of seeds ${SEEDS.join(', ')};
 each attack ${SEEDS_AN_ATTACK} times a world, by others each time, all within a day and a half, so that each has to be found among the rest.
 ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}; ${((user + system) / 60e6).toFixed(1)} CPU minutes, at a load average of ${loadavg()[0]!.toFixed(0)} at its end.
 
@@ -179,10 +190,11 @@ ${table.join('\n')}
 - Scraping of what is public is told after three minutes above all but a few of its class's minutes, never by one.
 - A first use of an operation that few use is told at once only where \`actors.privilegedRoutes\` names it. What is merely learned to be
   used by few is a weak signal until more than two weeks are known: a rate of once in ten days cannot be told from never in ten.
-- *Mixed, one in five foreign* is near its target and sensitive to how much people of a class are found to differ: small changes of what is
-  counted have moved its median between 72 and 180 in one world.
-- Outages, lost pages and victims of enumeration are no part of this simulation; unit tests have them (test/unit/actors/victims.test.ts).
-- Accused without cause in the days without attacks:
+- *Mixed, one in five foreign* depends on how much people are found to differ: medians of single worlds of 25 such attackers lay between 42 and
+  72 (seeds 3, 5, 11, 29, 47).
+- The first strangers who meet the parts that a deployment lost are taken for scanners, before anybody with a history missed them too.
+- Scraping by hopping in a /24 or /48 is not seen as the network's: a minute is asked of clients and users.
+- Sales agents who name others' objects on some days more than they ever did are most of those accused without cause:
 
 ${losing.length === 0 ? 'nobody.' : losing.map((text) => `  - ${text}`).join('\n')}
 `,

@@ -1,4 +1,8 @@
-/** Ten ordinary days, then a day and a half with attacks among them: what was told, of whom, and after how many requests. */
+/**
+ * Ten ordinary days, one with sign-ins that fail for everybody for half an hour and one with parts of pages that are lost, then a day
+ * and a half with attacks and one more outage: what was told, of whom, and after how many requests.
+ */
+
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
 import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
 import { type Attack, attacksOf } from './attacks.ts';
@@ -8,6 +12,7 @@ import {
   createWorld,
   DAY_MS,
   HOUR_MS,
+  isOrdinary,
   type Kind,
   newEvent,
   type Session,
@@ -19,7 +24,7 @@ export interface FalseAlarm {
   readonly day: number;
   readonly subject: string;
   readonly abuse: string;
-  readonly who: Kind;
+  readonly who: Kind | 'nobody';
   readonly seen: string;
 }
 
@@ -30,6 +35,8 @@ export interface Simulation {
   readonly days: number;
   /** Alarms in the days without attacks, each counted once. */
   readonly falseAlarms: readonly FalseAlarm[];
+  /** Of ordinary people, their addresses and networks, while there are attacks. */
+  readonly accusedAmongAttacks: readonly FalseAlarm[];
   /** Of the support staff or the address of many users, over all days. */
   readonly staffAlarms: number;
   readonly sharedAddressAlarms: number;
@@ -47,6 +54,7 @@ export interface Plan {
 }
 
 export const CLIENTS = 20_000;
+export const ATTACK_DAYS = 1.6;
 export const SHARED_ADDRESS = '198.51.100.77';
 const STAFF_NETWORK = '192.0.2.';
 const PATTERNS = ['GET /backoffice/*'];
@@ -56,10 +64,20 @@ export function simulate({ seed, days, seedsAnAttack, budgetPerDay, progress }: 
   const actors = createActors({ ...ACTORS_DEFAULTS, budgetPerDay, privilegedRoutes: PATTERNS }, 1_000 + seed);
   const staff = new Set(world.people.filter(({ kind }) => kind === 'support').map(({ user }) => user));
   const behind = new Set(world.people.filter(({ address }) => address === SHARED_ADDRESS).map(({ user }) => user));
+  const endMs = START_MS + days * DAY_MS;
+  world.scenes.push(
+    { kind: 'sign-ins fail', fromMs: START_MS + DAY_MS + 14 * HOUR_MS, toMs: START_MS + DAY_MS + 14.5 * HOUR_MS },
+    { kind: 'sign-ins fail', fromMs: endMs + 36 * HOUR_MS, toMs: endMs + 36.5 * HOUR_MS },
+    {
+      kind: 'parts of pages are lost',
+      fromMs: START_MS + 2 * DAY_MS + 11 * HOUR_MS,
+      toMs: START_MS + 2 * DAY_MS + 12 * HOUR_MS,
+    },
+  );
   const heap: (Session | Attack)[] = [];
   const event = newEvent();
-  const endMs = START_MS + days * DAY_MS;
   const falseAlarms: FalseAlarm[] = [];
+  const accusedAmongAttacks: FalseAlarm[] = [];
   let attacks: Attack[] = [];
   let events = 0;
   let ordinaryEvents = 0;
@@ -74,14 +92,15 @@ export function simulate({ seed, days, seedsAnAttack, budgetPerDay, progress }: 
     const { kind, key } = record.subject;
     if ((kind === 'user' && staff.has(key)) || key.startsWith(STAFF_NETWORK)) staffAlarms++;
     if (key === SHARED_ADDRESS || (kind === 'user' && behind.has(key))) sharedAddressAlarms++;
-    if (atMs < endMs && who !== null)
-      falseAlarms.push({
-        day: Math.floor((atMs - START_MS) / DAY_MS) + 1,
-        subject: `${kind} ${key}`.trim(),
-        abuse: record.abuse,
-        who,
-        seen: record.seen,
-      });
+    const alarm = {
+      day: Math.floor((atMs - START_MS) / DAY_MS) + 1,
+      subject: `${kind} ${key}`.trim(),
+      abuse: record.abuse,
+      who: who ?? 'nobody',
+      seen: record.seen,
+    } as const;
+    if (atMs < endMs) falseAlarms.push(alarm);
+    else if (kind !== 'account' && isOrdinary(key)) accusedAmongAttacks.push(alarm);
     find(record);
   }
 
@@ -94,7 +113,7 @@ export function simulate({ seed, days, seedsAnAttack, budgetPerDay, progress }: 
     }
   }
 
-  for (let hourMs = START_MS; hourMs < endMs + (seedsAnAttack === 0 ? 0 : 1.6 * DAY_MS); hourMs += HOUR_MS) {
+  for (let hourMs = START_MS; hourMs < endMs + (seedsAnAttack === 0 ? 0 : ATTACK_DAYS * DAY_MS); hourMs += HOUR_MS) {
     if (hourMs === endMs && seedsAnAttack > 0) {
       ordinaryEvents = events;
       attacks = attacksOf(world, endMs, seedsAnAttack);
@@ -127,6 +146,7 @@ export function simulate({ seed, days, seedsAnAttack, budgetPerDay, progress }: 
     ordinaryEvents: ordinaryEvents || events,
     days,
     falseAlarms,
+    accusedAmongAttacks,
     staffAlarms,
     sharedAddressAlarms,
     attacks,
