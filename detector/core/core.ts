@@ -12,8 +12,8 @@ import { type ClientRecord, type Verdict, VerdictStage } from '../../schemas/log
 import type { AssemblerSink, CloseStage, SegmentAssembler } from '../../traces/assembly/contract.ts';
 import type { PathTemplates } from '../../traces/operations/learned-templates.ts';
 import { endMsOf, type Segment, type SegmentSpans, spanIdHex } from '../../traces/segment.ts';
-import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict, withOrigins } from './attributed.ts';
-import { createGathering, type Gathering, type Producer } from './gathering.ts';
+import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict } from './attributed.ts';
+import { createAwaiting, keyOf } from './awaiting.ts';
 import { createJudgedCounter } from './judged-counts.ts';
 import { isEntryMissing, withEntry } from './missing-entry.ts';
 import { createOriginAnswerer } from './origins.ts';
@@ -76,25 +76,6 @@ export interface Core {
   readonly unreadable: number;
 }
 
-/** An asynchronous segment whose origin is asked for, or may still be amended. */
-interface Waiting {
-  verdict: Verdict;
-  readonly segmentsPerDay: number;
-  readonly producers: readonly string[];
-  /** Clients answered so far; they amend the verdict at once when all have answered, or when the wait is over. */
-  readonly gathering: Gathering;
-  /** Stream time at which its findings are said whether or not the origin is known. */
-  readonly dueMs: number;
-  /** Stream time until which an answer may still come: the question stands at the end of the log. */
-  readonly keepMs: number;
-  /** Its findings were said, with or without an origin. */
-  told: boolean;
-  /** The assembler holds the segment no more: this ends with the wait. */
-  forgotten: boolean;
-}
-
-/** Segments that wait for their origin; beyond it, while a backlog is read, the oldest go without. */
-const MAX_WAITING = 20_000;
 /** Traces remembered of which a withdrawn segment's spans were stored. */
 const MAX_REPLACED = 100_000;
 /** An event further ahead of stream time is a wrong clock's: its window would hold the commit back until then. */
@@ -106,8 +87,6 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   const closedBefore = new Map<number, Map<string, boolean>>();
   /** Traces of which a withdrawn segment's spans were stored: the segment they joined must not store them again. */
   const replaced = new Set<string>();
-  const waiting = new Map<string, Waiting>();
-  const pending = new Set<Waiting>();
   const streams = new Map<number, number>();
   /** Offset committed when the partition was taken over: collective counts of what begins below were said. */
   const resumedAt = new Map<number, number>();
@@ -122,6 +101,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     { waitMs: config.originWaitMs, maxRemembered: config.maxRemembered },
     { answer: effects.answer, lookUp: effects.lookUp },
   );
+  const awaiting = createAwaiting(config.originWaitMs, effects, origins);
   const assembler = deps.createAssembler({ closed, withdrawn, settled: () => {}, reused, forgotten });
 
   function toldOf(partition: number): Map<string, boolean> {
@@ -132,8 +112,6 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     }
     return told;
   }
-
-  const keyOf = (traceId: string, entrySpanId: string): string => traceId + entrySpanId;
 
   function closed(spans: SegmentSpans, stage: CloseStage, absent: boolean): void {
     const baseline = deps.versionAt(spans.appendMs);
@@ -146,13 +124,10 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     const verdictStage = absent ? VerdictStage.absenceJudged : VerdictStage.closed;
     const asks = segment.producers.length > 0;
     const key = keyOf(spans.traceId, spans.entrySpanId);
-    const before = waiting.get(key);
-    const unasked = before?.gathering.add(segment.producers) ?? [];
-    const originState = asks ? (before?.verdict.originState ?? 'pending') : 'none';
+    const originState = asks ? awaiting.stateOf(key) : 'none';
     let verdict = toVerdict(spans, segment, judged, baseline?.version ?? '', verdictStage, originState);
     if (baseline !== null) verdict = withEntry(verdict, segment, baseline.models.structure);
-    if (before !== undefined && before.verdict.originState !== 'pending')
-      verdict = withOrigins(verdict, before.gathering.clients, before.gathering.complete);
+    verdict = awaiting.amended(key, verdict, segment.producers);
     const finding = isFinding(verdict);
     if (finding && baseline !== null)
       verdict = { ...verdict, story: storyOf(spans, segment, verdict, baseline, judgedAt, deps) };
@@ -177,8 +152,17 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
       effects.store(verdict, spans, overlaps ? 'some' : first ? 'new' : 'all');
     }
     remember(spans, verdict);
-    if (asks) question(spans, key, verdict, baseline, finding, unasked);
-    else if (finding || saidBefore === true) effects.finding(verdict, baseline?.manifest.segmentsPerDay ?? 0);
+    const segmentsPerDay = baseline?.manifest.segmentsPerDay ?? 0;
+    if (asks)
+      awaiting.question(verdict, {
+        segmentsPerDay,
+        finding,
+        producers: segment.producers,
+        producerSpans: producerSpans(),
+        streamMs: streams.get(spans.partition) ?? spans.appendMs,
+        logMs: logNowMs,
+      });
+    else if (finding || saidBefore === true) effects.finding(verdict, segmentsPerDay);
     told.set(key, finding || saidBefore === true);
   }
 
@@ -201,103 +185,11 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     });
   }
 
-  function question(
-    spans: SegmentSpans,
-    key: string,
-    verdict: Verdict,
-    baseline: Baseline | null,
-    finding: boolean,
-    unasked: readonly Producer[],
-  ): void {
-    const segmentsPerDay = baseline?.manifest.segmentsPerDay ?? 0;
-    const before = waiting.get(key);
-    if (before !== undefined) {
-      before.verdict = verdict;
-      askFor(spans, unasked);
-      if (before.told || (finding && verdict.originState !== 'pending')) {
-        before.told = true;
-        effects.finding(verdict, segmentsPerDay);
-      }
-      return;
-    }
-    const streamMs = streams.get(spans.partition) ?? spans.appendMs;
-    const entry: Waiting = {
-      verdict,
-      segmentsPerDay,
-      producers: producerSpans(),
-      gathering: createGathering(),
-      dueMs: streamMs + config.originWaitMs,
-      keepMs: Math.max(streamMs, logNowMs) + config.originWaitMs,
-      told: false,
-      forgotten: false,
-    };
-    waiting.set(key, entry);
-    pending.add(entry);
-    askFor(spans, entry.gathering.add(segment.producers));
-    if (pending.size > MAX_WAITING) leave(pending.values().next().value!);
-  }
-
-  function askFor({ traceId, entrySpanId }: SegmentSpans, producers: readonly Producer[]): void {
-    for (const { traceId: producerTraceId, spanId: producerSpanId } of producers)
-      effects.ask({ traceId, entrySpanId, depth: 1, producerTraceId, producerSpanId });
-  }
-
   /** Span ids of the PRODUCER spans of the segment just read. */
   function producerSpans(): string[] {
     const ids: string[] = [];
     for (let i = 0; i < segment.spanCount; i++) if (segment.kind[i] === PRODUCER) ids.push(spanIdHex(segment, i));
     return ids;
-  }
-
-  /** One amendment for all producers of a batch: its revision says that the origin is known, not how much of it. */
-  function answered(answer: OriginAnswer): void {
-    const entry = waiting.get(keyOf(answer.traceId, answer.entrySpanId));
-    if (entry === undefined) return;
-    const { gathering } = entry;
-    const fresh = gathering.take(answer);
-    if (gathering.clients.length === 0) return; // unknown so far: the wait says so
-    const { originState } = entry.verdict;
-    const answeredAll = gathering.awaited === 0 || originState !== 'pending';
-    if (answeredAll && (fresh || originState === 'pending')) amend(entry);
-    if (gathering.awaited === 0) leave(entry);
-  }
-
-  function amend(entry: Waiting): void {
-    entry.verdict = withOrigins(entry.verdict, entry.gathering.clients, entry.gathering.complete);
-    tellAmended(entry);
-    rememberOrigin(entry);
-  }
-
-  function rememberOrigin({ verdict, producers }: Waiting): void {
-    if (producers.length === 0) return;
-    origins.remember(verdict.partition, verdict.traceId, {
-      entrySpanId: verdict.entrySpanId,
-      producerSpans: producers,
-      clients: verdict.origins,
-      state: verdict.originState,
-    });
-  }
-
-  function tellAmended(entry: Waiting): void {
-    effects.store(entry.verdict, null, 'all');
-    if (!entry.told && !isFinding(entry.verdict)) return;
-    entry.told = true;
-    effects.finding(entry.verdict, entry.segmentsPerDay);
-  }
-
-  function giveUp(partition: number, streamMs: number): void {
-    for (const entry of pending) {
-      if (entry.verdict.partition !== partition || entry.dueMs > streamMs) continue;
-      if (entry.verdict.originState === 'pending') amend(entry);
-      if (entry.keepMs <= streamMs) leave(entry);
-    }
-  }
-
-  /** Nothing is awaited for it any more; an answer that comes nevertheless counts while the segment is held. */
-  function leave(entry: Waiting): void {
-    pending.delete(entry);
-    if (entry.verdict.originState === 'pending') amend(entry);
-    if (entry.forgotten) waiting.delete(keyOf(entry.verdict.traceId, entry.verdict.entrySpanId));
   }
 
   function withdrawn(spans: SegmentSpans): void {
@@ -307,18 +199,11 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     if (saidBefore === undefined) return;
     const verdict = withdrawnVerdict(spans, deps.versionAt(spans.appendMs)?.version ?? '');
     effects.store(verdict, null, 'all');
-    if (saidBefore || waiting.get(key)?.told === true) effects.finding(verdict, 0);
+    if (saidBefore || awaiting.wasTold(key)) effects.finding(verdict, 0);
     told.delete(key);
-    stopWaiting(key);
+    awaiting.drop(key);
     replaced.add(spans.traceId);
     if (replaced.size > MAX_REPLACED) replaced.delete(replaced.values().next().value!);
-  }
-
-  function stopWaiting(key: string): void {
-    const entry = waiting.get(key);
-    if (entry === undefined) return;
-    waiting.delete(key);
-    pending.delete(entry);
   }
 
   function reused(
@@ -338,19 +223,7 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
   function forgotten(partition: number, traceId: string, entrySpanId: string): void {
     const key = keyOf(traceId, entrySpanId);
     toldOf(partition).delete(key);
-    const entry = waiting.get(key);
-    if (entry === undefined) return;
-    if (pending.has(entry)) entry.forgotten = true;
-    else waiting.delete(key);
-  }
-
-  /** First offset of the partition's segments that still wait for their origin. */
-  function pendingFloor(partition: number): number {
-    let lowest = Number.POSITIVE_INFINITY;
-    for (const { verdict } of pending) {
-      if (verdict.partition === partition && verdict.firstOffset < lowest) lowest = verdict.firstOffset;
-    }
-    return lowest;
+    awaiting.forgotten(key);
   }
 
   return {
@@ -360,14 +233,14 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
     ask(partition, offset, appendMs, ask) {
       origins.ask(ask, partition, offset, appendMs, assembler.isOpen(ask.producerTraceId));
     },
-    answered,
+    answered: awaiting.answered,
     found: (ask, clients) => origins.found(ask, clients),
     advance(partition, streamMs, logMs = streamMs) {
       logNowMs = Math.max(logNowMs, logMs);
       streams.set(partition, streamMs);
       assembler.advance(partition, streamMs);
       origins.advance(partition, streamMs);
-      giveUp(partition, streamMs);
+      awaiting.advance(partition, streamMs);
       windows.advance(partition, streamMs);
       judgedCounts.advance(partition, streamMs);
     },
@@ -377,14 +250,14 @@ export function createCore(config: CoreConfig, deps: CoreDeps, effects: CoreEffe
         origins.floor(partition),
         windows.floor(partition),
         judgedCounts.floor(partition),
-        pendingFloor(partition),
+        awaiting.floor(partition),
       ),
     drop(partition) {
       assembler.drop(partition);
       origins.drop(partition);
       windows.drop(partition);
       judgedCounts.drop(partition);
-      for (const [key, { verdict }] of waiting) if (verdict.partition === partition) stopWaiting(key);
+      awaiting.dropAll(partition);
       closedBefore.delete(partition);
       streams.delete(partition);
       resumedAt.delete(partition);
