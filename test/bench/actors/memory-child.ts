@@ -31,9 +31,9 @@ const collect = (globalThis as { gc?: () => void }).gc!;
 /** What is really held: heap and typed arrays, collected until nothing more is freed. Buffers are freed behind a collection's back. */
 async function used(): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (let unchanged = 0; unchanged < 3; ) {
+  for (let unchanged = 0; unchanged < 5; ) {
     collect();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 50));
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     unchanged = heapUsed + arrayBuffers > least - 1_024 ? unchanged + 1 : 0;
     least = Math.min(least, heapUsed + arrayBuffers);
