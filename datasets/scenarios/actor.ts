@@ -57,8 +57,12 @@ export function createActor(options: ActorOptions): Actor {
   let firstMs = 0;
   let lastMs = 0;
   let requests = 0;
-  const send = (request: Request): Promise<ClientAnswer> =>
-    connection.send({ ...request, headers: { ...base, ...request.headers } });
+  async function send(request: Request): Promise<ClientAnswer> {
+    const answer = await connection.send({ ...request, headers: { ...base, ...request.headers } });
+    const session = request.path === '/login' ? sessionOf(answer) : null;
+    if (session !== null) options.onSignIn?.(session.account ?? 0);
+    return answer;
+  }
   async function act(request: Request): Promise<ClientAnswer> {
     if (firstMs === 0) firstMs = options.nowMs();
     requests++;
@@ -73,12 +77,10 @@ export function createActor(options: ActorOptions): Actor {
     base.authorization = `Bearer ${session}`;
   }
   /** Takes the session of an answer to a sign-in. */
-  function tookSession({ body }: ClientAnswer): boolean {
-    const session = body as { token?: string; account?: number } | null;
-    if (session?.token === undefined) return false;
-    adopt(session.token);
-    options.onSignIn?.(session.account ?? 0);
-    return true;
+  function tookSession(answer: ClientAnswer): boolean {
+    const session = sessionOf(answer);
+    if (session !== null) adopt(session.token);
+    return session !== null;
   }
   return {
     address: options.address,
@@ -107,4 +109,10 @@ export function createActor(options: ActorOptions): Actor {
     traceIds,
     close: () => connection.close(),
   };
+}
+
+/** What a sign-in that succeeded is answered with. */
+function sessionOf({ body }: ClientAnswer): { readonly token: string; readonly account?: number } | null {
+  const session = body as { token?: string; account?: number } | null;
+  return session?.token === undefined ? null : { ...session, token: session.token };
 }

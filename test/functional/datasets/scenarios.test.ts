@@ -108,7 +108,7 @@ describe('the scenarios', () => {
   });
 
   it('know who was in the batches', async () => {
-    const { companions, traceIds } = eventOf('batched-ssrf');
+    const { clients, companions, traceIds } = eventOf('batched-ssrf');
     expect(companions.length).toBeGreaterThanOrEqual(3);
     const batches = await Promise.all(
       traceIds.map((traceId) =>
@@ -116,6 +116,8 @@ describe('the scenarios', () => {
       ),
     );
     expect(Math.max(...batches.map(({ links }) => links.length))).toBeGreaterThan(1);
+    const behind = await Promise.all(batches.flatMap(({ links }) => links.map((link) => entryOf(link.traceId))));
+    expect([...clients, ...companions].sort()).toEqual([...new Set(behind.map(clientOf))].sort());
   });
 
   it('put sixty people behind one address', () => {
