@@ -17,6 +17,8 @@ export interface Book {
   newest(key: DecisionKey): Decision | undefined;
   /** Another incident's, in force, about the same. */
   standing(key: DecisionKey): Decision | undefined;
+  /** Whether one about the same ended by itself, whichever incident made it. */
+  hasExpired(key: DecisionKey): boolean;
   put(decision: Decision): void;
   /** A row of an earlier run; false where this book knows it or something newer under its key. */
   adopt(row: Decision): boolean;
@@ -37,6 +39,8 @@ export interface Book {
 export interface BookSnapshot {
   readonly decisions: readonly (readonly [key: string, occurrence: number, Decision])[];
   readonly made: readonly number[];
+  /** Absent in snapshots of before. */
+  readonly expired?: readonly (readonly [string, number])[];
 }
 
 const HOUR_MS = 3_600_000;
@@ -64,6 +68,8 @@ export function createBook(snapshot?: BookSnapshot): Book {
   const entries = new Map<string, Entry>();
   /** In force by subject: at most one, whichever incident made it. */
   const standing = new Map<string, Decision>();
+  /** When the last one ended by itself, by subject. */
+  const expired = new Map<string, number>(snapshot?.expired);
   const numbers = new Set<number>();
   /** Keys of those not in force, the newest last. */
   const over = { refused: new Set<string>(), ended: new Set<string>() };
@@ -90,6 +96,11 @@ export function createBook(snapshot?: BookSnapshot): Book {
     const [kind, most] = decision.state === 'refused' ? [over.refused, MOST_REFUSED] : [over.ended, MOST_ENDED];
     kind.add(key);
     if (kind.size > most) remove(kind.values().next().value!);
+    if (decision.state === 'expired') {
+      expired.delete(subject);
+      expired.set(subject, decision.expiresMs);
+      if (expired.size > MOST_ENDED) expired.delete(expired.keys().next().value!);
+    }
     if (standing.get(subject)?.id === decision.id) {
       standing.delete(subject);
       numbers.delete(decision.number);
@@ -106,6 +117,7 @@ export function createBook(snapshot?: BookSnapshot): Book {
   return {
     newest: (key) => entries.get(textOf(key))?.decision,
     standing: (key) => standing.get(subjectOf(key)),
+    hasExpired: (key) => expired.has(subjectOf(key)),
     put(decision) {
       const known = entries.get(textOf(decision));
       const same = known?.decision.id === decision.id;
@@ -143,6 +155,7 @@ export function createBook(snapshot?: BookSnapshot): Book {
     },
     occurrenceOf: (key) => entries.get(textOf(key))?.occurrence ?? 0,
     forget(nowMs) {
+      for (const [subject, endedMs] of expired) if (endedMs < nowMs - KEPT_MS) expired.delete(subject);
       for (const [key, { decision }] of entries) {
         if (isInForce(decision)) continue;
         const endedMs = Math.max(decision.undoneMs, Math.min(decision.expiresMs, nowMs));
@@ -152,6 +165,7 @@ export function createBook(snapshot?: BookSnapshot): Book {
     snapshot: () => ({
       decisions: [...entries].map(([key, { occurrence, decision }]) => [key, occurrence, decision] as const),
       made: [...made],
+      expired: [...expired],
     }),
   };
 }

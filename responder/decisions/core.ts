@@ -203,6 +203,8 @@ export function createDecisionCore(
     if (before !== undefined && (isInForce(before) || before.state === 'undone')) return;
     if (before?.state === 'expired' && one.hitMs <= before.expiresMs) return;
     if (book.standing(key) !== undefined) return;
+    // what another incident decided covered this hit: what is left of its own time, and no more, is still to come
+    if (book.hasExpired(key) && atMs >= one.hitMs + Math.min(rule.durationMs, response.maxDurationMs)) return;
     const what = JSON.stringify({
       case: one.key,
       scope: key.scope,
@@ -376,7 +378,8 @@ export function createDecisionCore(
         return;
       }
       const named = caseKey(incident.id, incident.client);
-      const isTheirs = client === undefined ? incident.clients.length <= 1 : caseKey(incident.id, client) === named;
+      const by = client === undefined ? incident.lastHitBy : client.address;
+      const isTheirs = by === undefined ? incident.clients.length <= 1 : by === incident.client.address;
       // others' hits are not theirs, nor the one that opened the incident again
       const hitMs = cases.get(named)?.hitMs ?? 0;
       tell(caseOf(incident, incident.client, isTheirs ? (incident.lastHitMs ?? atMs) : hitMs), atMs);

@@ -328,7 +328,7 @@ export function createIncidentKeeper(
       for (const trace of traceIds) if (addDistinct(state.traceIds, trace, MAX_TRACES)) state.traceCount++;
       state.startMs = Math.min(state.startMs, finding.startMs);
       state.endMs = Math.max(state.endMs, finding.endMs);
-      state.lastHitMs = Math.max(state.lastHitMs, appendMs);
+      if (appendMs > state.lastHitMs) Object.assign(state, { lastHitMs: appendMs, lastHitBy: null });
       state.severity = Math.max(state.severity, finding.severity);
       addFindings(state, [finding]);
       const told = { verdict: of, findings: [finding], lead: finding, isNew: known === undefined };

@@ -57,6 +57,8 @@ export interface IncidentState {
   openedMs: number;
   /** Log time of the last hit: quiet is counted from here. */
   lastHitMs: number;
+  /** Whose it was. */
+  lastHitBy: string | null;
   /** When an operator opened it again, which is no hit, but it is kept open for; 0 = not. */
   reopenedMs: number;
   closedMs: number;
@@ -105,6 +107,7 @@ export function newIncident(id: string, verdict: Verdict, lead: Finding, appendM
     endMs: lead.endMs,
     openedMs: appendMs,
     lastHitMs: appendMs,
+    lastHitBy: verdict.client.address,
     reopenedMs: 0,
     closedMs: 0,
     traceIds: [],
@@ -133,6 +136,7 @@ export const readState = (state: IncidentState): IncidentState => ({
   release: state.release ?? '',
   judged: state.judged ?? '',
   reopenedMs: state.reopenedMs ?? 0,
+  lastHitBy: state.lastHitBy ?? null,
   expecting: state.expecting ?? false,
 });
 
@@ -196,6 +200,7 @@ export const toIncident = (s: IncidentState): Incident => ({
   openedMs: s.openedMs,
   closedMs: s.closedMs,
   lastHitMs: s.lastHitMs,
+  lastHitBy: s.lastHitBy,
   traceCount: s.traceCount,
   traceIds: [...s.traceIds],
   occurrences: s.occurrences,
@@ -252,7 +257,7 @@ function name(state: IncidentState, client: ClientRecord): void {
 
 /** The evidence of one verdict. */
 export function absorb(state: IncidentState, verdict: Verdict, findings: readonly Finding[], appendMs: number): void {
-  state.lastHitMs = Math.max(state.lastHitMs, appendMs);
+  if (appendMs > state.lastHitMs) Object.assign(state, { lastHitMs: appendMs, lastHitBy: verdict.client.address });
   addDistinct(state.traceIds, verdict.traceId, MAX_TRACES);
   for (const finding of findings) {
     state.startMs = Math.min(state.startMs, finding.startMs);
@@ -325,7 +330,10 @@ export function takeIn(kept: IncidentState, other: IncidentState): void {
   kept.liveVerdicts += other.liveVerdicts;
   kept.startMs = Math.min(kept.startMs, other.startMs);
   kept.endMs = Math.max(kept.endMs, other.endMs);
-  kept.lastHitMs = Math.max(kept.lastHitMs, other.lastHitMs);
+  if (other.lastHitMs > kept.lastHitMs) {
+    kept.lastHitMs = other.lastHitMs;
+    kept.lastHitBy = other.lastHitBy;
+  }
   kept.reopenedMs = Math.max(kept.reopenedMs, other.reopenedMs);
   kept.p = Math.min(kept.p, other.p);
   kept.severity = Math.max(kept.severity, other.severity);

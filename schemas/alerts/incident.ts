@@ -58,6 +58,8 @@ export interface Incident {
   readonly closedMs: number;
   /** Log time of the last hit, while the incident is held. */
   readonly lastHitMs?: number;
+  /** Whose it was: an address; null = nobody known. */
+  readonly lastHitBy?: string | null;
   /** Distinct traces, and up to 20 ids of them. */
   readonly traceCount: number;
   readonly traceIds: readonly string[];

@@ -150,6 +150,36 @@ describe('a decision', () => {
     expect(states()).toEqual(['enforced', 'expired', 'enforced']);
   });
 
+  it('is not made again for what an unknown client did, whatever is then told of the incident', () => {
+    const { core, states } = decidingOf();
+    core.actor(actorOf(), DAY);
+    core.incident(incidentOf({ lastHitBy: ATTACKER }), DAY, { client: clientRecord(ATTACKER) });
+    const later = DAY + 2 * HOUR;
+    const incident = incidentOf({ revision: 2, lastHitMs: later, lastHitBy: null });
+    core.incident(incident, later, { client: clientRecord(null) });
+    core.incident({ ...incident, revision: 3 }, later + 1); // acknowledged
+    expect(states()).toEqual(['enforced', 'expired']);
+    core.incident({ ...incident, revision: 4, lastHitMs: later + 2, lastHitBy: ATTACKER }, later + 2); // judged after a wait
+    expect(states()).toEqual(['enforced', 'expired', 'enforced']);
+  });
+
+  it('is not made long after a hit that the decision of another incident covered', () => {
+    for (const restarted of [false, true]) {
+      const first = decidingOf();
+      first.core.actor(actorOf(), DAY);
+      first.core.incident(incidentOf(), DAY);
+      const hitMs = DAY + HOUR / 2;
+      first.core.incident(incidentOf({ id: 'incident-2', openedMs: hitMs, lastHitMs: hitMs }), hitMs);
+      first.core.advance(DAY + HOUR + 1);
+      const { core, rows } = restarted ? decidingOf({}, {}, first.snapshot()) : first;
+      const before = rows.length;
+      core.actor(actorOf({ revision: 2, atMs: hitMs + HOUR }), hitMs + HOUR); // more is known, and nobody did anything
+      expect(rows).toHaveLength(before);
+      core.incident(incidentOf({ id: 'incident-2', openedMs: hitMs, lastHitMs: DAY + 2 * HOUR }), DAY + 2 * HOUR);
+      expect(rows.at(-1)).toMatchObject({ state: 'enforced', incidentId: 'incident-2', createdMs: DAY + 2 * HOUR });
+    }
+  });
+
   it('is not made again when another client opens the incident again', () => {
     const { core, states, rows } = decidingOf();
     core.actor(actorOf(), DAY);

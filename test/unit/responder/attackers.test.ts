@@ -24,6 +24,14 @@ describe('a second attacker in an open incident', () => {
     expect(only().story.timeline).toContainEqual(expect.objectContaining({ what: 'client', client: SECOND }));
   });
 
+  it('is told apart from one who is not known, whose hit is nobody’s', () => {
+    const { feed, only } = keeperOf();
+    feed(verdictOf({ client: FIRST, appendMs: DAY }));
+    expect(only()).toMatchObject({ lastHitMs: DAY, lastHitBy: FIRST });
+    feed(verdictOf({ client: null, appendMs: DAY + 5 }));
+    expect(only()).toMatchObject({ lastHitMs: DAY + 5, lastHitBy: null, clients: [FIRST] });
+  });
+
   it('names whoever brought it back, not who was there before', () => {
     const { feed, keeper, alerts, only } = keeperOf();
     feed(verdictOf({ client: FIRST }), DAY);
