@@ -16,8 +16,8 @@ import { PeerClass, Test } from './tests.ts';
 const PUBLIC_RATE = 0.3;
 /** Numbers that go on by more than so much are no run. */
 const MOST_STEP = 8;
-/** What somebody does who goes through the objects of others. */
-const TESTS_OF_OBJECTS = [Test.foreign, Test.run, Test.missing] as const;
+/** What somebody does who goes through the objects of others, or through all there are. */
+const TESTS_OF_OBJECTS = [Test.foreign, Test.run, Test.missing, Test.volume] as const;
 
 export interface ObjectTests {
   /** Of a request that names objects. */

@@ -63,6 +63,20 @@ describe('owners of objects that somebody else walked through before', () => {
     expect(accused(feed(actors, visits(LEARNED_MS + HOUR, [200, 500], 800, 'recent')))).toEqual([]);
   });
 
+  it('are not accused, nor all together, of what was only scraped: in no order of numbers, nobody’s until then', () => {
+    const actors = createActors(config, 7);
+    const many = [0, 2_500, 5_000].flatMap((ms) => visits(DAY + ms, [0, 300], 800, 'recent'));
+    feed(actors, many);
+    const attack = feed(
+      actors,
+      Array.from({ length: 900 }, (_, n) =>
+        eventOf({ client: '203.0.113.66', atMs: LEARNED_MS + n * 1_000, orders: [40_900 + ((n * 341) % 900)] }),
+      ),
+    );
+    expect(attack.filter(({ revision }) => revision === 1).map(({ abuse }) => abuse)).toEqual(['scraping']);
+    expect(accused(feed(actors, visits(LEARNED_MS + HOUR, [300, 600], 800, 'old')))).toEqual([]);
+  });
+
   it('are told of whoever names their objects after them, newcomers too', () => {
     const actors = createActors(config, 7);
     feed(actors, visits(DAY, [0, 300], 800, 'recent'));
