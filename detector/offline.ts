@@ -4,7 +4,6 @@
  */
 import { type Baseline, createBaselineLoader } from '../baseline/baseline.ts';
 import type { GroupLearners } from '../baseline/learners.ts';
-import { hash53 } from '../baseline/learning/hash.ts';
 import { type BaselineEntry, JudgementStage } from '../baseline/model.ts';
 import { createCollectiveJudge } from '../baseline/timing/collective.ts';
 import { createCollectiveCounter } from '../baseline/timing/collective-counter.ts';
@@ -17,7 +16,7 @@ import { createFileCounts, type FileCounts } from '../runtime/files/trace-record
 import { createLineWriter, type LineWriter } from '../runtime/files/write-lines.ts';
 import { createVersionReader } from '../schemas/baselines/version.ts';
 import type { AssemblyConfig } from '../schemas/config/assembly.ts';
-import { type ClientRecord, type Verdict, VerdictStage } from '../schemas/log/verdict.ts';
+import { type Verdict, VerdictStage } from '../schemas/log/verdict.ts';
 import type { Assembler, AssemblerSink } from '../traces/assembly/contract.ts';
 import type { PathTemplates } from '../traces/operations/learned-templates.ts';
 import type { Segment, SegmentSpans, Symbols } from '../traces/segment.ts';
@@ -25,6 +24,7 @@ import { isFinding, reusedVerdict, toVerdict, withdrawnVerdict } from './core/at
 import { withEntry } from './core/missing-entry.ts';
 import type { OfflineIncidents } from './offline-incidents.ts';
 import { createOfflineOrigins } from './offline-origins.ts';
+import { createScoreLines, type ScoreLineFacts } from './score-lines.ts';
 
 export interface ScoreDeps {
   readonly learners: GroupLearners;
@@ -70,7 +70,6 @@ const WINDOW_LAG_MS = 900_000;
 /** A shift is judged over up to nine windows: what it tells lies so far before the last of them, at most. */
 const LONGEST_SHIFT_MS = 10 * COLLECTIVE_WINDOW_MS;
 const LOAD_MS = 1_000;
-const MOST_WRITTEN = 5_000_000;
 
 /** Baseline of a baseline file. Throws BASELINE_DAMAGED, BASELINE_SCHEMA, INPUT_UNREADABLE. */
 export async function readBaseline(path: string, symbols: Symbols, learners: GroupLearners): Promise<Baseline> {
@@ -133,20 +132,9 @@ export async function scoreFiles(
   }
 }
 
-type Interval = readonly [number, number];
-
-/** The verdicts of one trace that is not written yet. */
-interface OpenTrace {
-  readonly verdicts: Map<string, Verdict>;
-  /** 95 % interval of the p of each. */
-  readonly intervals: Map<string, Interval>;
-  /** Segments of it that can no longer change. */
-  forgotten: number;
-}
-
 interface Scorer {
   readonly sink: AssemblerSink;
-  readonly facts: { traces: number; segments: number; anomalous: number; unreadable: number; afterwards: number };
+  readonly facts: ScoreLineFacts & { segments: number; unreadable: number };
   advance(streamMs: number): void;
   end(): void;
   /** Lines that became ready. */
@@ -158,15 +146,12 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
   const { version, manifest, collective: rates } = baseline;
   const alpha = options.alpha ?? manifest.alpha;
   const facts = { traces: 0, segments: 0, anomalous: 0, unreadable: 0, afterwards: 0 };
-  const open = new Map<string, OpenTrace>();
-  /** Traces whose line is written, by hash, the oldest forgotten first. */
-  const written = new Set<number>();
+  const lines = createScoreLines(facts, deps.redact);
   const { lateMs, absenceGraceMs } = options.assembly;
   const origins = createOfflineOrigins(Math.max(absenceGraceMs, lateMs - absenceGraceMs), say);
   const shifts = createCollectiveCounter({ partition: PARTITION, windowMs: COLLECTIVE_WINDOW_MS, version, rates });
   const load = createCollectiveCounter({ partition: PARTITION, windowMs: LOAD_MS, version, rates, features: 'self' });
   const judge = createCollectiveJudge();
-  let ready: string[] = [];
   let streamMs = 0;
   let windowsTo = 0;
 
@@ -184,7 +169,7 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
       shifts.add(baseline.models.timing, segment, spans.firstOffset);
       load.add(baseline.models.timing, segment, spans.firstOffset);
     }
-    keep(verdict, baseline.interval());
+    lines.keep(verdict, baseline.interval());
     if (asks) origins.ask(segment, verdict);
     else {
       origins.remember(segment, [verdict.client]);
@@ -194,48 +179,8 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
 
   /** Whoever caused it is known, or will not be. */
   function say(verdict: Verdict): void {
-    if (verdict.originState !== 'none') keep(verdict);
+    if (verdict.originState !== 'none') lines.keep(verdict);
     if (isFinding(verdict)) incidents.verdict(verdict, manifest.segmentsPerDay, streamMs);
-  }
-
-  /** `interval`: where the verdict was judged just now; an amendment keeps the one it had. */
-  function keep(verdict: Verdict, interval?: Interval): void {
-    const { traceId } = verdict;
-    if (written.has(hash53(traceId, 0))) {
-      facts.afterwards++;
-      return;
-    }
-    let trace = open.get(traceId);
-    if (trace === undefined) {
-      trace = { verdicts: new Map(), intervals: new Map(), forgotten: 0 };
-      open.set(traceId, trace);
-      facts.traces++;
-    }
-    const known = trace.verdicts.get(verdict.id);
-    if (known !== undefined && known.revision > verdict.revision) return;
-    trace.verdicts.set(verdict.id, verdict);
-    if (interval !== undefined) trace.intervals.set(verdict.id, interval);
-  }
-
-  function write(traceId: string): void {
-    const trace = open.get(traceId);
-    if (trace === undefined) return;
-    open.delete(traceId);
-    written.add(hash53(traceId, 0));
-    if (written.size > MOST_WRITTEN) written.delete(written.values().next().value!);
-    const standing = [...trace.verdicts.values()].filter((verdict) => verdict.stage !== VerdictStage.withdrawn);
-    const worst = standing.reduce<Verdict | undefined>(
-      (a, b) => (a === undefined || b.score > a.score ? b : a),
-      undefined,
-    );
-    if (worst === undefined) {
-      facts.traces--;
-      written.delete(hash53(traceId, 0));
-      return;
-    }
-    if (worst.anomalous) facts.anomalous++;
-    const line = scoreLine(deps.redact?.(worst) ?? worst, trace.intervals.get(worst.id)!);
-    ready.push(`${JSON.stringify(line)}\n`);
   }
 
   function closeWindows(beforeMs: number): void {
@@ -252,9 +197,9 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
       settled: (spans) => judged(spans, true),
       withdrawn(spans) {
         const verdict = withdrawnVerdict(spans, version);
-        const known = open.get(spans.traceId)?.verdicts.get(verdict.id);
+        const known = lines.keptOf(verdict);
         if (known === undefined) return;
-        keep(verdict);
+        lines.keep(verdict);
         if (isFinding(known)) incidents.verdict(verdict, 0, streamMs);
       },
       reused(partition, offset, appendMs, traceId, entries) {
@@ -267,8 +212,7 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
       },
       forgotten(_partition, traceId, entrySpanId) {
         origins.forgotten(traceId, entrySpanId);
-        const trace = open.get(traceId);
-        if (trace !== undefined && ++trace.forgotten >= trace.verdicts.size) write(traceId);
+        lines.forgotten(traceId);
       },
     },
     facts,
@@ -284,45 +228,8 @@ function createScorer(baseline: Baseline, options: ScoreOptions, deps: ScoreDeps
     end() {
       origins.end();
       closeWindows(Number.POSITIVE_INFINITY);
-      for (const traceId of [...open.keys()]) write(traceId);
+      lines.end();
     },
-    lines() {
-      const lines = ready;
-      ready = [];
-      return lines;
-    },
+    lines: lines.take,
   };
 }
-
-/** One line of the scores file. */
-interface ScoreLine {
-  readonly traceId: string;
-  readonly score: number;
-  readonly p: number;
-  /** 95 % of p. */
-  readonly interval: Interval;
-  readonly anomalous: boolean;
-  /** Re-ranked p by group. */
-  readonly groups: Verdict['groups'];
-  readonly match: Verdict['match'];
-  readonly client: ClientRecord;
-  /** Of work for several clients at once (a batch): all of them. */
-  readonly origins?: Verdict['origins'];
-  readonly findings: Verdict['findings'];
-}
-
-const scoreLine = (
-  { traceId, score, p, anomalous, groups, match, client, origins, findings }: Verdict,
-  interval: Interval,
-): ScoreLine => ({
-  traceId,
-  score,
-  p,
-  interval,
-  anomalous,
-  groups,
-  match,
-  client,
-  ...(origins.length > 1 && { origins }),
-  findings,
-});
