@@ -1,9 +1,10 @@
 /** Attempts to sign in, as an actor kept in full has them: how many, at how many accounts, and one that was right after all. */
 import { SIGNED_IN_AFTER_ATTEMPTS, stageIndex } from '../kill-chain.ts';
+import { addAccount } from './adding.ts';
 import { hasAlarm } from './alarms.ts';
 import { filterAdd } from './bits.ts';
 import type { ActorsCoreConfig } from './config.ts';
-import { addAccount, type FullActor } from './full-actor.ts';
+import type { FullActor } from './full-actor.ts';
 import { Sets } from './full-row.ts';
 import { mark, noteEvent } from './noting.ts';
 import { addPoints, Points } from './risk.ts';

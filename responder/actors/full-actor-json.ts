@@ -3,9 +3,10 @@ import type { AbuseKind, SubjectKind } from '../../schemas/log/actor-record.ts';
 import type { StageMark } from '../../schemas/log/kill-chain.ts';
 import type { ClientRecord } from '../../schemas/log/verdict.ts';
 import { listOf } from './actor-texts.ts';
+import { addTrace, countsFinding } from './adding.ts';
 import { raiseAlarm } from './alarms.ts';
 import { EVIDENCE_LENGTH } from './evidence.ts';
-import { addTrace, countsFinding, FullActor, type Reason } from './full-actor.ts';
+import { FullActor, type Reason } from './full-actor.ts';
 import { MOST_COUNTED, SET_WORDS, W } from './full-row.ts';
 import { addMark, markDecadesOf } from './stage-marks.ts';
 

@@ -1,8 +1,9 @@
 /** What was found in a request, and that it was outside its baseline: risk and stages of whoever made it. */
 import type { EventFinding } from '../../schemas/log/actor-event.ts';
 import { speaksOfStage, stageIndex, stepOfFinding } from '../kill-chain.ts';
+import { countsFinding } from './adding.ts';
 import type { ActorsCoreConfig } from './config.ts';
-import { countsFinding, type FullActor } from './full-actor.ts';
+import type { FullActor } from './full-actor.ts';
 import { hash32 } from './hash.ts';
 import { mark, noteEvent } from './noting.ts';
 import { addPoints, decadesOfP, Points } from './risk.ts';

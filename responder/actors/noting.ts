@@ -1,6 +1,7 @@
 /** What an event shows of an actor that is kept in full: whom to name, where it goes, how far it got. */
 import type { KillChainStep } from '../kill-chain.ts';
-import { addClient, addTrace, addUser, CONFIDENCES, type FullActor, vote } from './full-actor.ts';
+import { addClient, addTrace, addUser, vote } from './adding.ts';
+import { CONFIDENCES, type FullActor } from './full-actor.ts';
 import { plausibleMs, type Scene } from './scene.ts';
 import { addMark } from './stage-marks.ts';
 

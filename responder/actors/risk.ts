@@ -2,7 +2,8 @@
  * Risk of an actor, 0 … 100: points for what was found of it, forgotten by half in hours (an address) or days (a user), more for each
  * stage of the kill chain that comes after an earlier one within a day; and its reasons in words.
  */
-import { addReason, type FullActor } from './full-actor.ts';
+import { addReason } from './adding.ts';
+import type { FullActor } from './full-actor.ts';
 import { markCountOf, markDecadesOf, markLastMsOf, markStageOf } from './stage-marks.ts';
 
 export interface RiskConfig {

@@ -3,11 +3,12 @@
  * account they were aimed at. The second client that fails makes a network or an account an actor.
  */
 
+import { addAccount } from './adding.ts';
 import { networkOf } from './addresses.ts';
 import type { Attempts } from './attempts.ts';
 import { filterAdd, filterHas } from './bits.ts';
 import { isAtLeast, observedOf, SUSPECT_DECADES } from './evidence.ts';
-import { addAccount, type FullActor } from './full-actor.ts';
+import type { FullActor } from './full-actor.ts';
 import { Sets } from './full-row.ts';
 import { hash32 } from './hash.ts';
 import type { Judging } from './judging.ts';

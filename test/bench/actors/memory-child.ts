@@ -4,8 +4,6 @@
  * `usual N`: actors that N ordinary people of a simulated shop leave in full after a day and a half.
  */
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
-import { raiseAlarm } from '../../../responder/actors/alarms.ts';
-import { observe } from '../../../responder/actors/evidence.ts';
 import {
   addAccount,
   addClient,
@@ -13,9 +11,11 @@ import {
   addTrace,
   addUser,
   countsFinding,
-  type FullActor,
   vote,
-} from '../../../responder/actors/full-actor.ts';
+} from '../../../responder/actors/adding.ts';
+import { raiseAlarm } from '../../../responder/actors/alarms.ts';
+import { observe } from '../../../responder/actors/evidence.ts';
+import type { FullActor } from '../../../responder/actors/full-actor.ts';
 import { createFullTier } from '../../../responder/actors/full-tier.ts';
 import { addMark } from '../../../responder/actors/stage-marks.ts';
 import { TESTS } from '../../../responder/actors/tests.ts';

@@ -2,19 +2,18 @@
 import { describe, expect, it } from 'vitest';
 import { plainText, textBytes } from '../../../responder/actors/actor-texts.ts';
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
-import { alarmsOf, raiseAlarm } from '../../../responder/actors/alarms.ts';
-import { observe } from '../../../responder/actors/evidence.ts';
 import {
   addAccount,
   addClient,
   addReason,
   addTrace,
   addUser,
-  clientCountOf,
   countsFinding,
-  type FullActor,
   vote,
-} from '../../../responder/actors/full-actor.ts';
+} from '../../../responder/actors/adding.ts';
+import { alarmsOf, raiseAlarm } from '../../../responder/actors/alarms.ts';
+import { observe } from '../../../responder/actors/evidence.ts';
+import { clientCountOf, type FullActor } from '../../../responder/actors/full-actor.ts';
 import { fullActorToJson } from '../../../responder/actors/full-actor-json.ts';
 import { ROW_BYTES } from '../../../responder/actors/full-row.ts';
 import { createFullTier } from '../../../responder/actors/full-tier.ts';
