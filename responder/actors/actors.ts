@@ -148,11 +148,11 @@ export function createActors(config: ActorsCoreConfig, seed: number): Actors {
       return takeTold(scene);
     },
     status: () => ({
-      clients: clients.size,
-      users: users.size,
-      full: full.size,
-      fullEvicted: full.evicted,
-      quietEvicted: clients.evicted + users.evicted,
+      clients: clients.size(),
+      users: users.size(),
+      full: full.size(),
+      fullEvicted: full.evicted(),
+      quietEvicted: clients.evicted() + users.evicted(),
       events: counts.events,
       repeated: counts.repeated,
       unknownClients: counts.unknown,

@@ -93,7 +93,8 @@ export function observe(
       losses[i] = Math.log(hit ? p : 1 - p);
     }
   }
-  if (counts) {
+  if (counts && !hit && !hasEvidence(cells, at)) startAnew(cells, at, nowMs);
+  else if (counts) {
     const p0 = Math.min(HIGHEST_RATE, expected * predictive(shape, k, lambda));
     const log0 = Math.log10(hit ? p0 : 1 - p0);
     let nothing = true;
@@ -107,11 +108,8 @@ export function observe(
       cells[at + F.ratios + j] = Math.min(MOST_DECADES, Math.max(0, ratio));
       if (ratio > 0) nothing = false;
     }
-    if (nothing) {
-      cells[at + F.startMs] = nowMs;
-      cells[at + F.observed] = 0;
-      cells[at + F.happened] = 0;
-    } else {
+    if (nothing) startAnew(cells, at, nowMs);
+    else {
       if (cells[at + F.observed] === 0) cells[at + F.startMs] = nowMs;
       cells[at + F.observed]! += 1;
       if (hit) cells[at + F.happened]! += 1;
@@ -124,7 +122,13 @@ export function observe(
   if (hit) cells[at + F.dayHits]! += 1;
 }
 
-/** Most have none, and are spared the exponential. */
+function startAnew(cells: Float64Array, at: number, nowMs: number): void {
+  cells[at + F.startMs] = nowMs;
+  cells[at + F.observed] = 0;
+  cells[at + F.happened] = 0;
+}
+
+/** Most have none: nothing of it has to be forgotten, and none comes of what did not happen. */
 function hasEvidence(cells: Float64Array, at: number): boolean {
   for (let j = 0; j < ALTERNATIVES.length; j++) if (cells[at + F.ratios + j] !== 0) return true;
   return false;

@@ -10,7 +10,7 @@ const LOG2_WORDS = 10;
 const GONE = 1_000;
 
 export interface Networks {
-  readonly size: number;
+  size(): number;
   /** Place of the network that a client is in; −1 = none. */
   find(client: string): number;
   get(key: string): number | undefined;
@@ -31,9 +31,7 @@ export function createNetworks(): Networks {
   }
 
   return {
-    get size() {
-      return places.size;
-    },
+    size: () => places.size,
     find(client) {
       const hash = networkHash(client);
       if ((filter[hash & (filter.length - 1)]! & (1 << (hash >>> 27))) === 0) return -1;

@@ -83,7 +83,7 @@ export function createObjectTests(
 
   function noteMissed(thing: number): void {
     for (const s of subjects) if (s.present) everybody.missed(thing, s.hash, isEstablished(s), scene.nowS);
-    if (!client.present || tables.networks.size === 0) return;
+    if (!client.present || tables.networks.size() === 0) return;
     if (tables.networks.find(client.key) < 0) return;
     everybody.missed(thing, hash32(networkOf(client.key), seed), false, scene.nowS);
   }

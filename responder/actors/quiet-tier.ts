@@ -109,17 +109,19 @@ export class QuietBlock {
   }
 }
 
+/** Methods all of it: an object with accessors of its own is looked up as a hash table with every call. */
 export interface QuietTier {
-  readonly size: number;
+  size(): number;
   /** Rows given up for newer ones. */
-  readonly evicted: number;
-  /** Row of this key, added when it is new (`QuietTier.added` tells). */
+  evicted(): number;
+  /** Row of this key, added when it is new (`isNew` tells). */
   row(keyA: number, keyB: number, nowS: number): number;
   /** −1 when not there. */
   find(keyA: number, keyB: number): number;
   /** The block of a row, to be written. */
   block(row: number): QuietBlock;
-  readonly added: boolean;
+  /** Whether the row that was asked for last was added. */
+  isNew(): boolean;
   readonly parts: PartSource;
 }
 
@@ -231,15 +233,9 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
   };
 
   return {
-    get size() {
-      return size;
-    },
-    get evicted() {
-      return evicted;
-    },
-    get added() {
-      return added;
-    },
+    size: () => size,
+    evicted: () => evicted,
+    isNew: () => added,
     find: index.find,
     row(keyA, keyB, nowS) {
       const known = index.find(keyA, keyB);

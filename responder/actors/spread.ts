@@ -41,7 +41,7 @@ export function createSpread(
   const ofEveryone = newParty(PeerClass.everyone, EVERYONE_HALF_LIFE_MS);
 
   function network(t: number, kind: number, hit: boolean, thing: number): FullActor | null {
-    if (!hit && networks.size === 0) {
+    if (!hit && networks.size() === 0) {
       rates.add(PeerClass.network, t, kind, false, client.weight);
       return null;
     }

@@ -139,7 +139,7 @@ export function createSubjects(config: ActorsCoreConfig, seed: number, scene: Sc
       s.h = h;
       s.b = b;
       s.hash = lanes[0]!;
-      if (tier.added && s.kind === 'client') {
+      if (tier.isNew() && s.kind === 'client') {
         const range = config.isClientRange(baseOf(key)) ? '' : rangeOf(key);
         block.flags[b] = range === 'private' ? Flag.private : range === 'CDN' ? Flag.cdn : 0;
       }

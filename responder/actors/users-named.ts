@@ -20,13 +20,21 @@ const MOST_COUNTED = 1_000_000;
 
 export function createUsersNamed(from: ReturnType<UsersNamed['state']> = []): UsersNamed {
   const services = new Map(from.map(([service, requests, named]) => [service, { requests, named }]));
+  /** Asked for again and again. */
+  let last: string | null = null;
+  let lastCounts: { requests: number; named: number } | undefined;
   return {
     request(service, named) {
-      let counts = services.get(service);
+      if (service !== last) {
+        last = service;
+        lastCounts = services.get(service);
+      }
+      let counts = lastCounts;
       if (counts === undefined) {
         if (services.size >= MOST_SERVICES) return;
         counts = { requests: 0, named: 0 };
         services.set(service.slice(0, 256), counts);
+        last = null;
       }
       counts.requests++;
       if (named) counts.named++;

@@ -50,7 +50,7 @@ test('a network is found for all clients in it, whoever comes and goes', () => {
       networks.delete(key);
       known.delete(key);
     }
-    expect(networks.size).toBe(known.size);
+    expect(networks.size()).toBe(known.size);
   }
   expect(inOne).toBeGreaterThan(1_000);
   networks.clear();
