@@ -29,7 +29,7 @@ export interface Book {
   /** Made within the hour before. */
   madeSince(nowMs: number): number;
   countMade(atMs: number): void;
-  id(key: DecisionKey, occurrence: number): string;
+  id(key: DecisionKey, occurrence: number, atMs: number): string;
   number(id: string): number;
   occurrenceOf(key: DecisionKey): number;
   forget(nowMs: number): void;
@@ -44,8 +44,9 @@ export interface BookSnapshot {
 }
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Ended ones are remembered so long, as closed incidents are. */
-const KEPT_MS = 7 * 86_400_000;
+const KEPT_MS = 7 * DAY_MS;
 const MOST_ENDED = 10_000;
 /** Refused ones are forgotten first: whoever makes many addresses must not push out what keeps a decision from being made again. */
 const MOST_REFUSED = 2_000;
@@ -108,9 +109,10 @@ export function createBook(snapshot?: BookSnapshot): Book {
   }
   for (const [, occurrence, decision] of snapshot?.decisions ?? []) put(decision, occurrence);
 
-  const idOf = (key: DecisionKey, occurrence: number): string =>
+  // with the day: what is made again after it was forgotten is another one, whose first row counts
+  const idOf = (key: DecisionKey, occurrence: number, atMs: number): string =>
     createHash('sha256')
-      .update(`${textOf(key)} ${occurrence}`)
+      .update(`${textOf(key)} ${occurrence} ${Math.floor(atMs / DAY_MS)}`)
       .digest('hex')
       .slice(0, 16);
 
@@ -128,7 +130,7 @@ export function createBook(snapshot?: BookSnapshot): Book {
       if (known !== undefined && (known.decision.id === row.id || isInForce(known.decision))) return false;
       const before = known?.occurrence ?? 0;
       for (let n = 1; n <= MOST_OCCURRENCES; n++)
-        if (idOf(row, n) === row.id) {
+        if (idOf(row, n, row.createdMs) === row.id) {
           if (n > before) put(row, n);
           return n > before;
         }

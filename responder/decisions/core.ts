@@ -264,7 +264,7 @@ export function createDecisionCore(
   function draft(rule: ResponseRule, key: DecisionKey, one: Case, atMs: number): Omit<Decision, 'state' | 'reason'> {
     const before = book.newest(key);
     const same = before?.state === 'refused' ? before : undefined;
-    const id = same?.id ?? book.id(key, book.occurrenceOf(key) + 1);
+    const id = same?.id ?? book.id(key, book.occurrenceOf(key) + 1, atMs);
     return {
       ...key,
       id,

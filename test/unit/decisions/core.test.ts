@@ -138,6 +138,22 @@ describe('a decision', () => {
     expect(rows.map(({ value }) => value)).toEqual([ATTACKER, '203.0.113.9', '203.0.113.8']);
   });
 
+  it('made again after all of it was forgotten is another one: its rows are not older than those', () => {
+    const { core, rows } = decidingOf();
+    core.actor(actorOf(), DAY);
+    core.incident(incidentOf(), DAY);
+    const later = DAY + 9 * 24 * HOUR;
+    core.advance(later - 1);
+    core.actor(actorOf({ revision: 2, atMs: later }), later);
+    core.incident(incidentOf({ revision: 2, lastHitMs: later }), later, { client: clientRecord(ATTACKER) });
+    expect(rows.map(({ state, revision }) => [state, revision])).toEqual([
+      ['enforced', 1],
+      ['expired', 2],
+      ['enforced', 1],
+    ]);
+    expect(rows[2]!.id).not.toBe(rows[0]!.id);
+  });
+
   it('is not made again for what another client does', () => {
     const { core, states } = decidingOf();
     core.actor(actorOf(), DAY);
