@@ -25,6 +25,8 @@ export interface DecisionDeskDeps {
   readonly store: Pick<ConsoleStore, 'decisions'>;
   readonly log: Pick<Log, 'produce'>;
   readonly now: () => number;
+  /** A user as decisions name it, which redaction may have changed; null = hidden. */
+  redactUser?(user: string): string | null;
 }
 
 /** Fewer characters are more likely a user's name, mistyped. */
@@ -34,11 +36,17 @@ const ID_START = /^[0-9a-f]{6,16}$/;
 const isNetwork = (text: string): boolean =>
   /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)(?:\/\d{1,3})?$/.test(text);
 
-export function createDecisionDesk({ store, log, now }: DecisionDeskDeps): DecisionDesk {
+export function createDecisionDesk({ store, log, now, redactUser }: DecisionDeskDeps): DecisionDesk {
+  const standing = (about: string): Promise<readonly Decision[]> =>
+    store.decisions({ about, states: ['simulated', 'enforced'], endingAfterMs: now() });
+
   return {
     list: (filter) => store.decisions(filter),
-    async undo(about, by, comment, dryRun) {
-      const like = await store.decisions({ about, states: ['simulated', 'enforced'], endingAfterMs: now() });
+    async undo(said, by, comment, dryRun) {
+      const shown = redactUser?.(said) ?? said;
+      const byName = shown === said ? [] : await standing(shown);
+      const about = byName.length > 0 ? shown : said;
+      const like = byName.length > 0 ? byName : await standing(said);
       // names of users are anything, also what an id begins with: whom it names comes first
       const named = like.filter(({ value }) => value === about);
       const byId = named.length > 0 || !ID_START.test(about) ? [] : like.filter(({ id }) => id.startsWith(about));

@@ -48,5 +48,6 @@ export function createConsoleRole(
     now: Date.now,
     newId: randomUUID,
     judgeAgain: deps.judgeAgain,
+    redactUser: deps.redaction.redactor.user,
   });
 }

@@ -33,6 +33,8 @@ export interface ConsoleDeps {
   readonly newId: () => string;
   /** Without it, previews tell what stored verdicts tell. */
   readonly judgeAgain?: JudgeAgain;
+  /** A user as decisions name it. */
+  readonly redactUser?: (user: string) => string | null;
 }
 
 export interface ConsoleStatus {
@@ -112,7 +114,10 @@ export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console
   addEditRoutes(app, edits);
   addIncidentRoutes(app, createIncidentDesk({ store, edits, log, now }));
   addAlertRoutes(app, createDeadLetterDesk({ store, log, now }));
-  addDecisionRoutes(app, createDecisionDesk({ store, log, now }));
+  addDecisionRoutes(
+    app,
+    createDecisionDesk({ store, log, now, ...(deps.redactUser && { redactUser: deps.redactUser }) }),
+  );
   addBaselineRoutes(app, { store, now, newId });
 
   let access: ConsoleAccess | undefined;

@@ -10,7 +10,7 @@ import { RecordKind } from '../../../schemas/log/topics.ts';
 import { decisionOf } from './decided.ts';
 import { DAY } from './deciding.ts';
 
-function deskOf(stored: readonly Decision[]) {
+function deskOf(stored: readonly Decision[], redactUser = (user: string): string => user) {
   const records: { kind: number; value: Uint8Array }[] = [];
   const desk = createDecisionDesk({
     store: {
@@ -24,6 +24,7 @@ function deskOf(stored: readonly Decision[]) {
       },
     },
     now: () => DAY,
+    redactUser,
   });
   return { desk, records, said: () => records.map(({ value }) => decodeDecisionAction(value)) };
 }
@@ -54,6 +55,13 @@ describe('undoing over the console', () => {
       expect(said()).toMatchObject([{ about: 'abc123' }]);
       expect([action.about, decisions]).toEqual(['abc123', [user]]);
     }
+  });
+
+  it('of a user who is decided about by a hash takes the name too', async () => {
+    const user = decisionOf({ id: 'ffff000000000000', scope: 'user', value: 'hmac:0123456789abcdef' });
+    const { desk, said } = deskOf([user, TWO], (name) => (name === 'ana' ? 'hmac:0123456789abcdef' : name));
+    for (const about of ['ana', 'hmac:0123456789abcdef', 'mallory']) await desk.undo(about, 'ben', '', false);
+    expect(said().map((action) => action?.about)).toEqual([user.value, user.value, 'mallory']);
   });
 
   it('of a user about whom nothing is decided lifts no decision whose id happens to begin so', async () => {
