@@ -228,7 +228,9 @@ export function addClients(state: IncidentState, verdict: Verdict): void {
  * message it was, whoever alone is behind all of them. `isNew`: not an amendment, which tells the same batch again.
  */
 export function nameClient(state: IncidentState, verdict: Verdict, isNew: boolean): void {
-  if (state.client.address !== null) return;
+  // a guess, which may be a proxy of ours, gives way to somebody who is known
+  const isGuess = isNew && state.client.confidence === 'low' && verdict.client.confidence === 'high';
+  if (state.client.address !== null && !isGuess) return;
   if (verdict.client.address !== null) {
     name(state, verdict.client);
     return;

@@ -87,6 +87,19 @@ describe('a second attacker in an open incident', () => {
     expect(sure.events()).toEqual(['opened']);
   });
 
+  it('who is known is named in place of a guess, which stays among the others', () => {
+    const { feed, alerts } = keeperOf();
+    const guess = { ...clientOf('10.0.0.1'), confidence: 'low', reason: 'malformed' } as const;
+    feed({ ...verdictOf({ appendMs: DAY }), client: guess });
+    feed(verdictOf({ client: SECOND, appendMs: DAY + 1 }));
+    feed(verdictOf({ client: FIRST, appendMs: DAY + 2 }));
+    feed({ ...verdictOf({ appendMs: DAY + 3 }), client: guess });
+    expect(alerts.map(({ event, incident }) => [event, incident.client.address, incident.clients])).toEqual([
+      ['opened', '10.0.0.1', ['10.0.0.1']],
+      ['updated', SECOND, ['10.0.0.1', SECOND]],
+    ]);
+  });
+
   it('is an incident of its own when it deviates by another kind', () => {
     const { feed, alerts, rows } = keeperOf();
     feed(verdictOf({ client: FIRST }), DAY);
