@@ -75,11 +75,13 @@ export function createRegistry(shared: Pick<SharedAddresses, 'has'>, snapshot?: 
   const byUser = createManyIndex();
   /** Of those whose client nobody knows. */
   const byService = createManyIndex();
-  const expected = new Map<string, string>();
+  const expected = createManyIndex();
   const retired = new Map<string, Retired>(snapshot?.retired.map((one) => [one[0], one]));
   const similar = createSimilar((id) => incidents.get(id));
   /** How much of each is found already: lists grow only. */
   const found = new Map<string, string>();
+  /** By which user each is found: who is named may be another by now. */
+  const foundBy = new Map<string, string>();
   let openCount = 0;
 
   const extent = ({ noveltyKeys, traceIds, clients, principals, services, client }: IncidentState): string =>
@@ -97,11 +99,14 @@ export function createRegistry(shared: Pick<SharedAddresses, 'has'>, snapshot?: 
     if (isApart(state)) return;
     for (const trace of state.traceIds) byTrace.add(trace, id);
     for (const client of state.clients) (state.principals.includes(client) ? byPrincipal : byMember).add(client, id);
-    if (state.client.user !== null && canBeBlamed(state.client)) byUser.add(state.client.user, id);
+    if (state.client.user !== null && canBeBlamed(state.client)) {
+      byUser.add(state.client.user, id);
+      foundBy.set(id, state.client.user);
+    }
     if (isUnattributed(state)) for (const service of state.services) byService.add(service, id);
   }
 
-  function unindex({ id, traceIds, noveltyKeys, clients, services, client }: IncidentState): void {
+  function unindex({ id, traceIds, noveltyKeys, clients, services }: IncidentState): void {
     found.delete(id);
     for (const key of noveltyKeys) byNovelty.remove(key, id);
     for (const trace of traceIds) byTrace.remove(trace, id);
@@ -109,7 +114,8 @@ export function createRegistry(shared: Pick<SharedAddresses, 'has'>, snapshot?: 
       byPrincipal.remove(address, id);
       byMember.remove(address, id);
     }
-    if (client.user !== null) byUser.remove(client.user, id);
+    byUser.remove(foundBy.get(id) ?? '', id);
+    foundBy.delete(id);
     for (const service of services) byService.remove(service, id);
   }
 
@@ -127,8 +133,10 @@ export function createRegistry(shared: Pick<SharedAddresses, 'has'>, snapshot?: 
   }
 
   const isOpen = (state: IncidentState | undefined): state is IncidentState => state?.state === 'open';
+  const keysExpectedOf = ({ noveltyKeys, clients, expectedOf: [novelties, most] }: IncidentState): string[] =>
+    expectationKeys({ noveltyKeys: noveltyKeys.slice(0, novelties), clients: clients.slice(0, most) });
   const expect = (state: IncidentState): void => {
-    for (const key of expectationKeys(state)) expected.set(key, state.id);
+    for (const key of keysExpectedOf(state)) expected.add(key, state.id);
   };
   const oldestFirst = (a: IncidentState, b: IncidentState): number => a.openedMs - b.openedMs || (a.id < b.id ? -1 : 1);
   const openOnes = (ids: Iterable<string>): IncidentState[] =>
@@ -136,10 +144,6 @@ export function createRegistry(shared: Pick<SharedAddresses, 'has'>, snapshot?: 
       .map((id) => incidents.get(id))
       .filter(isOpen)
       .sort(oldestFirst);
-
-  const without = (map: Map<string, string>, keys: readonly string[], id: string): void => {
-    for (const key of keys) if (map.get(key) === id) map.delete(key);
-  };
 
   for (const state of (snapshot?.incidents ?? []).map(readState)) {
     incidents.set(state.id, state);
@@ -152,7 +156,7 @@ export function createRegistry(shared: Pick<SharedAddresses, 'has'>, snapshot?: 
 
   function endExpecting(state: IncidentState): void {
     state.expecting = false;
-    without(expected, expectationKeys(state), state.id);
+    for (const key of keysExpectedOf(state)) expected.remove(key, state.id);
   }
 
   function drop(id: string): void {
@@ -195,8 +199,12 @@ export function createRegistry(shared: Pick<SharedAddresses, 'has'>, snapshot?: 
         unindex(state);
         openCount--;
       }
+      if (state.expecting) endExpecting(state);
       Object.assign(state, { state: as, closedMs: atMs, expecting: as === 'expected' });
-      if (state.expecting) expect(state);
+      if (state.expecting) {
+        state.expectedOf = [state.noveltyKeys.length, state.clients.length];
+        expect(state);
+      }
       if (as !== 'merged') similar.add(state);
       state.revision++;
     },
@@ -251,7 +259,12 @@ export function createRegistry(shared: Pick<SharedAddresses, 'has'>, snapshot?: 
       );
     },
     openOf: (novelty) => openOnes(byNovelty.of(novelty))[0],
-    expectedOf: (finding, verdict) => incidents.get(expected.get(expectationKey(finding, verdict)) ?? ''),
+    expectedOf(finding, verdict) {
+      const [latest] = [...expected.of(expectationKey(finding, verdict))]
+        .map((id) => incidents.get(id)!)
+        .sort((a, b) => b.closedMs - a.closedMs || (a.id < b.id ? -1 : 1));
+      return latest;
+    },
     endExpecting,
     get openCount() {
       return openCount;

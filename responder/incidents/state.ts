@@ -77,6 +77,8 @@ export interface IncidentState {
   judged: '' | 'benign' | 'true';
   /** Ended as expected: more of the same is counted, not told, until it is quiet. */
   expecting: boolean;
+  /** Of how many of its novelties and clients more is expected: those that it had when that was said, which stand first. */
+  expectedOf: readonly [novelties: number, clients: number];
   /** Verdicts that stand: when all are withdrawn there is no incident. */
   liveVerdicts: number;
   story: StoryState;
@@ -119,6 +121,7 @@ export function newIncident(id: string, verdict: Verdict, lead: Finding, appendM
     noveltyKeys: [noveltyKey(lead)],
     judged: '',
     expecting: false,
+    expectedOf: [0, 0],
     liveVerdicts: 0,
     story: newStory(),
   };
@@ -138,6 +141,7 @@ export const readState = (state: IncidentState): IncidentState => ({
   reopenedMs: state.reopenedMs ?? 0,
   lastHitBy: state.lastHitBy ?? null,
   expecting: state.expecting ?? false,
+  expectedOf: state.expectedOf ?? [state.noveltyKeys.length, state.clients.length],
 });
 
 /** As it is now, whatever becomes of it: for a snapshot that is made text of bit by bit. What a story lists is never changed in place. */

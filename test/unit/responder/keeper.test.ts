@@ -129,7 +129,16 @@ describe('incident keeper', () => {
       first.feed(verdictOf({ client: null }));
       const snapshot = JSON.parse(JSON.stringify(first.keeper.snapshot())) as KeeperSnapshot;
       for (const state of snapshot.incidents)
-        for (const added of ['suspects', 'strangers', 'reopenedMs', 'lastHitBy', 'release', 'judged', 'expecting'])
+        for (const added of [
+          'suspects',
+          'strangers',
+          'reopenedMs',
+          'lastHitBy',
+          'release',
+          'judged',
+          'expecting',
+          'expectedOf',
+        ])
           Reflect.deleteProperty(state, added);
       for (const added of ['absences', 'rates', 'budget', 'digest', 'words']) Reflect.deleteProperty(snapshot, added);
       const second = keeperOf({}, snapshot);

@@ -127,6 +127,42 @@ describe('an operator', () => {
     expect(new Set(ids).size).toBe(4);
   });
 
+  it('expects the same thing twice: when one of both is reopened, the other is expected still, after a restart too', () => {
+    const first = keeperOf();
+    const later = DAY + 24 * HOUR;
+    first.feed(verdictOf({ appendMs: DAY }));
+    first.say(first.only().id, 'resolve', DAY + 1);
+    first.feed(verdictOf({ appendMs: later }));
+    const [one, two] = [...first.rows.keys()];
+    first.say(one!, 'expect-once', later + 1);
+    first.say(two!, 'expect-once', later + 2);
+    first.say(two!, 'reopen', later + 3);
+    first.say(two!, 'resolve', later + 4);
+    const restarted = keeperOf({}, first.snapshot());
+    for (const { feed, alerts, keeper } of [first, restarted]) {
+      const before = alerts.length;
+      feed(verdictOf({ appendMs: later + 5 }));
+      expect(alerts.length).toBe(before);
+      expect(keeper.open()).toEqual([]);
+    }
+  });
+
+  it('expects what was there when that was said: what an amendment adds is not expected, after a restart either', () => {
+    const first = keeperOf();
+    const pattern = findingOf({ kind: 'attack-pattern', explanationKey: 'q · SQL injection' });
+    const verdict = verdictOf({ client: '203.0.113.7', findings: [pattern], appendMs: DAY });
+    first.feed(verdict);
+    first.say(first.only().id, 'expect-once', DAY + 1);
+    const amended = { ...verdict, revision: verdict.revision + 1, client: clientOf('198.51.100.8') };
+    first.feed(amended, DAY + 2);
+    const restarted = keeperOf({}, first.snapshot());
+    for (const keeper of [first, restarted]) {
+      const before = keeper.alerts.length;
+      keeper.feed(verdictOf({ client: '198.51.100.8', findings: [pattern], appendMs: DAY + 3 }));
+      expect(keeper.alerts.length).toBeGreaterThan(before);
+    }
+  });
+
   it('reopens it without a hit: nobody did anything', () => {
     const { feed, say, only } = keeperOf();
     feed(verdictOf({ client: '203.0.113.7' }), DAY);
