@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
 import type { ActorEvent } from '../../../schemas/log/actor-event.ts';
+import { decodeActorEvents, encodeActorEvents } from '../../../schemas/log/actor-events-codec.ts';
 import { MIN_SAMPLES, type Spread, spread } from '../bench.ts';
 import { pop, push } from './heap.ts';
 import { act, createWorld, HOUR_MS, newEvent, type Session, START_MS, sessionsOf } from './people.ts';
@@ -20,7 +21,9 @@ export interface Full {
 }
 
 export interface Cost {
+  /** CPU time of an event that was read, and of reading it. */
   readonly microseconds: Spread;
+  readonly reading: Spread;
   /** Runs, by what they held. */
   readonly quiet: readonly Quiet[];
   /** With everything at its most, and as ordinary days leave them. */
@@ -29,11 +32,14 @@ export interface Cost {
 }
 
 const ROUND = 20_000;
+/** Events of a record under load (detector/service.ts: 512 KB at most). */
+const RECORD = 500;
+const NOWHERE = { partition: 0, position: 0, step: 0 };
 const QUIET_RUNS = 5;
 
 export function measureCost(samples: number): Cost {
   return {
-    microseconds: microseconds(samples),
+    ...microseconds(samples),
     quiet: Array.from({ length: QUIET_RUNS }, () => child<Quiet>('quiet', 1_000_000)).sort((a, b) => a.bytes - b.bytes),
     full: child('full', ACTORS_DEFAULTS.maxFull),
     usual: child('usual', 20_000),
@@ -49,13 +55,17 @@ const child = <T>(what: string, count: number): T =>
     ).toString(),
   ) as T;
 
-/** Events of ordinary days, made before the clock runs; warm after the first hours. */
-function microseconds(samples: number): Spread {
+/**
+ * Events of ordinary days, read from records as they arrive: an event that the bench made itself has other strings, in other places, than
+ * one that was decoded a moment ago. Warm after the first hours.
+ */
+function microseconds(samples: number): Pick<Cost, 'microseconds' | 'reading'> {
   const world = createWorld(77, { clients: 20_000, support: 14, agents: 45, behindOne: 200 });
   const actors = createActors({ ...ACTORS_DEFAULTS, learnMs: 6 * HOUR_MS }, 3);
   const heap: Session[] = [];
   const event = newEvent();
   const found: number[] = [];
+  const read: number[] = [];
   const warmUp = 8;
   let waiting: ActorEvent[] = [];
   for (let hourMs = START_MS; found.length < Math.max(MIN_SAMPLES, samples) + warmUp; hourMs += HOUR_MS) {
@@ -66,12 +76,29 @@ function microseconds(samples: number): Spread {
       if (session.left > 0) push(heap, session);
       waiting.push({ ...event });
       if (waiting.length < ROUND) continue;
-      const before = process.cpuUsage();
-      for (let i = 0; i < waiting.length; i++) actors.take(waiting[i]!, waiting[i]!.atMs);
-      const { user, system } = process.cpuUsage(before);
-      found.push((user + system) / waiting.length);
+      let reading = 0;
+      let taking = 0;
+      for (let from = 0; from < ROUND; from += RECORD) {
+        const record = encodeActorEvents(NOWHERE, waiting.slice(from, from + RECORD));
+        let events: readonly ActorEvent[] = [];
+        reading += cpuOf(() => {
+          events = decodeActorEvents(record)!;
+        });
+        taking += cpuOf(() => {
+          for (let i = 0; i < events.length; i++) actors.take(events[i]!, events[i]!.atMs);
+        });
+      }
+      read.push(reading / ROUND);
+      found.push(taking / ROUND);
       waiting = [];
     }
   }
-  return spread(found.slice(warmUp));
+  return { microseconds: spread(found.slice(warmUp)), reading: spread(read.slice(warmUp)) };
+}
+
+function cpuOf(work: () => void): number {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
 }

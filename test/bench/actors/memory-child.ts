@@ -97,7 +97,7 @@ async function full(): Promise<void> {
       tier.at(tier.add('client', Buffer.from(`${n} ${n % 2 === 0 ? long : '名'}`).toString(), START_MS, START_MS)),
       n,
     );
-  print({ full: tier.size, bytes: (await used()) - before });
+  print({ full: tier.size(), bytes: (await used()) - before });
 }
 
 async function usual(): Promise<void> {
@@ -122,7 +122,7 @@ async function usual(): Promise<void> {
     if (name !== 'meta') tier.parts.restore(name, bytes!);
     else tier.parts.restoreMeta((JSON.parse(Buffer.from(bytes!).toString()) as Meta).sources.full);
   }
-  print({ full: tier.size, bytes: (await used()) - before });
+  print({ full: tier.size(), bytes: (await used()) - before });
 }
 
 interface Meta {

@@ -122,13 +122,18 @@ function tellSimulations(all: readonly Simulation[]): void {
 const losing: string[] = [];
 
 function tellCost(): void {
-  const { microseconds, quiet, full, usual } = measureCost(21);
+  const { microseconds, reading, quiet, full, usual } = measureCost(41);
   const shown = (value: number): string => value.toFixed(2);
   say(
     'scoring a segment, CPU time',
     '≤ 2 µs',
     `${shown(microseconds.value)} µs (10–90 %: ${shown(microseconds.low)}–${shown(microseconds.high)}, ${microseconds.samples} samples of 20,000)`,
     microseconds.value <= 2,
+  );
+  say(
+    'reading it from its record before, CPU time',
+    '',
+    `${shown(reading.value)} µs (10–90 %: ${shown(reading.low)}–${shown(reading.high)})`,
   );
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
   const middle = median(quiet);
