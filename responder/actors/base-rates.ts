@@ -2,29 +2,13 @@
  * How often it happens with the others: base rates by peer class, test and kind of object, learned online as upper bounds; how much
  * actors of a class differ; and how many observations a day there are, which the bound of each test comes from.
  */
+import { boundOf, mayAlarm } from './budget.ts';
 import { arraySource, type PartSource } from './parts.ts';
-import { ALARMING, byKind, CLASSES, PeerClass, STAND_INS, TESTS, Test } from './tests.ts';
+import { byKind, CLASSES, STAND_INS, TESTS, Test } from './tests.ts';
 
 /** Kinds of objects told apart, by class and test; further ones share the last. */
 export const MAX_KINDS = 512;
 const PAIRS = CLASSES * TESTS;
-/**
- * The budget is shared by the pairs of class and test that can alarm, so that all together do as often as it says: foreign objects of a
- * user, the test that is hardest to tell, get about two fifths of it, those of an address a tenth each, every other pair the same.
- */
-const SHARES: readonly number[] = ALARMING.flatMap((tests, peers) =>
-  Array.from({ length: TESTS }, (_, test): number => {
-    if (!tests.includes(test as Test)) return 0;
-    if (test !== Test.foreign || peers > PeerClass.user) return 1;
-    return peers === PeerClass.user ? 36 : 9;
-  }),
-);
-const ALL_SHARES = SHARES.reduce((sum, share) => sum + share, 0);
-/** The part of the budget that a class and test may use. */
-export const shareOf = (peers: number, test: number): number => SHARES[peers * TESTS + test]! / ALL_SHARES;
-/** No bound is lower: a test that is hardly ever asked must not alarm at a whim. */
-const FEWEST_A_DAY = 10_000;
-
 /**
  * Shapes of the gamma distribution of how often one actor's rate is its class's: the smaller, the more actors differ, and the more
  * an actor has to do before that can no longer be how it is (negative binomial, Greenwood & Yule 1920).
@@ -96,10 +80,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
   const differing = new Float64Array(PAIRS);
   const shapeKnown = new Uint8Array(PAIRS);
   const times = new Float64Array(5); // first, last published, now, shapes moved, learning ended
-  /** Infinite where it may never alarm. */
-  const boundOf = (pair: number, aDay: number): number =>
-    Math.log10((Math.max(FEWEST_A_DAY, aDay) * ALL_SHARES) / (SHARES[pair]! * budgetPerDay));
-  const bounds = Float64Array.from({ length: PAIRS }, (_, pair) => boundOf(pair, 0));
+  const bounds = Float64Array.from({ length: PAIRS }, (_, pair) => boundOf(pair, 0, budgetPerDay));
 
   const cell = (peers: number, test: number, kind: number): number =>
     (peers * TESTS + test) * MAX_KINDS + (byKind(test) ? Math.min(kind, MAX_KINDS - 1) : 0);
@@ -199,7 +180,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
         shapeKnown[pair] = 1;
       }
       daily[pair] = daily[pair]! * keepDaily;
-      bounds[pair] = boundOf(pair, daily[pair]! / days);
+      bounds[pair] = boundOf(pair, daily[pair]! / days, budgetPerDay);
     }
   }
 
@@ -267,7 +248,7 @@ export function createBaseRates(budgetPerDay: number): BaseRates {
         const test = pair % TESTS;
         const peers = Math.floor(pair / TESTS);
         // a first use of a privileged operation comes once, not thirty times
-        if (daily[pair]! < 1 || SHARES[pair] === 0 || test === Test.privileged) continue;
+        if (daily[pair]! < 1 || !mayAlarm(pair) || test === Test.privileged) continue;
         let least = 1;
         for (let kind = 0; kind < (byKind(test) ? MAX_KINDS : 1); kind++)
           if (n[cell(peers, test, kind)]! > 0) least = Math.min(least, rateOf(peers, test, kind));

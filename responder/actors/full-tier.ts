@@ -103,6 +103,7 @@ export function createFullTier(
       hand = (hand + 1) % actors.length;
     }
     const actor = actors[weakest]!;
+    touch(weakest); // a snapshot under way has it as it was
     onEvict(actor, weakest);
     remove(weakest);
     evicted++;
