@@ -190,6 +190,7 @@ ${table.join('\n')}
 
 ## Losing cases
 
+- What an event costs depends on what else uses the machine's memory; where it goes and what was tried: [048](adr/048-what-an-event-costs-actors.md).
 - *Ids at random* and *one in five a guess*: the attacker guesses among all orders ever made, most of which nobody has looked at since
   events are counted. What nobody looked at is nobody's, so that only a part of the guesses is evidence.
 - Scraping of what is public is told after three minutes above all but a few of its class's minutes, never by one.
