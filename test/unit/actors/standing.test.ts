@@ -90,4 +90,25 @@ describe('an alarm that is over', () => {
     expect(ended.size).toBeGreaterThan(10);
     for (const id of ended) expect(raised).toContain(id);
   });
+
+  it('is told so alike by whoever goes on from a snapshot that was under way', () => {
+    const config = { ...CONFIG, maxFull: 40, maxClients: 2_000, maxUsers: 2_000, maxObjects: 8_192, maxRecent: 2_048 };
+    const actors = knowing(config);
+    let ended = 0;
+    for (let n = 0; n < 70; n++) {
+      const next = stuffing(`203.0.${n}.66`, END + n * 70_000);
+      if (n < 50) {
+        feed(actors, next);
+        continue;
+      }
+      actors.forgetKept();
+      const moment = actors.snapshot();
+      const told = feed(actors, next);
+      const second = createActors(config, 7);
+      for (const { name, bytes } of moment) if (bytes !== null) second.restore({ name, bytes });
+      expect(feed(second, next)).toEqual(told);
+      ended += told.filter(({ endedMs }) => endedMs !== undefined).length;
+    }
+    expect(ended).toBeGreaterThan(0);
+  });
 });
