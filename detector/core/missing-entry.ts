@@ -3,12 +3,12 @@
  * services, and no client (docs/attribution.md).
  */
 import type { StructureModel } from '../../baseline/model.ts';
-import type { Verdict } from '../../schemas/log/verdict.ts';
+import { ENTRY_MISSING, type Verdict } from '../../schemas/log/verdict.ts';
 import { isSure } from '../../traces/attribution/client.ts';
 import type { Segment } from '../../traces/segment.ts';
 
 /** Of whom nothing is known but by whom he was passed on. */
-const UNKNOWN = { address: null, source: 'none', confidence: 'none', reason: 'entry-missing' } as const;
+const UNKNOWN = { address: null, source: 'none', confidence: 'none', reason: ENTRY_MISSING } as const;
 
 /**
  * The same verdict, of nobody where the segment begins inside: its first span has a parent that is not there, and requests
@@ -24,4 +24,4 @@ export function withEntry(verdict: Verdict, segment: Segment, structure: Pick<St
 
 /** Its entry may still come: then the segment is part of another, which says who it was. */
 export const isEntryMissing = ({ client, originState }: Verdict): boolean =>
-  originState === 'none' && client.reason === UNKNOWN.reason;
+  originState === 'none' && client.reason === ENTRY_MISSING;

@@ -1,4 +1,5 @@
 /** Whether the client of an event is somebody's own: what the watch for our own misconfiguration asks, and what it found. */
+import { ENTRY_MISSING } from '../../schemas/log/verdict.ts';
 import type { NobodysRange } from './addresses.ts';
 import { alarmsOf } from './alarms.ts';
 import type { ActorsCoreConfig } from './config.ts';
@@ -50,6 +51,7 @@ export function createAttribution(config: ActorsCoreConfig, seed: number, scene:
 
   return {
     request() {
+      if (scene.event.client.reason === ENTRY_MISSING) return; // a part of a request: who made it, its entry says
       const notice = tables.notices.request(
         client.present ? client.key : null,
         client.present ? rangeOfFlags(client.block.flags[client.b]!) : '',

@@ -11,6 +11,9 @@ export const COMPONENTS = ['structure', 'timing', 'parameters'] as const;
 /** The components of a match (DETECTION §0). */
 export type Component = (typeof COMPONENTS)[number];
 
+/** Reason of a client: only a part of the request came, of an inner service; its entry span is late or lost (docs/adr/046). */
+export const ENTRY_MISSING = 'entry-missing';
+
 export interface ClientRecord {
   /** Canonical IPv4 or IPv6 text, or null when nobody can tell. */
   readonly address: string | null;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ACTORS_DEFAULTS, type Actors, type ActorsCoreConfig, createActors } from '../../../responder/actors/actors.ts';
 import type { ActorEvent } from '../../../schemas/log/actor-event.ts';
 import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
+import { ENTRY_MISSING } from '../../../schemas/log/verdict.ts';
 import { crowd, DAY, eventOf, findingEvent, loginOf } from './events.ts';
 
 const HOUR = 3_600_000;
@@ -294,6 +295,20 @@ describe('clients that our own configuration names', () => {
       ),
     );
     expect(abuses(told)).toEqual(['everyone no-client attribution']);
+  });
+
+  it('most requests in parts, whose entry span is late or lost: no notice, as nothing is configured wrongly', () => {
+    const { actors, endMs } = knowing();
+    const events = flood(
+      3_000,
+      endMs,
+      (n) => (n % 3 === 0 ? `45.2.0.${n % 200}` : null),
+      () => null,
+    );
+    const parts = events.map((event) =>
+      event.client.address === null ? { ...event, client: { ...event.client, reason: ENTRY_MISSING } } : event,
+    );
+    expect(abuses(feed(actors, parts))).toEqual([]);
   });
 });
 
