@@ -5,26 +5,26 @@
  */
 import type { ActorEvent } from '../../schemas/log/actor-event.ts';
 import type { ActorRecord } from '../../schemas/log/actor-record.ts';
-import { createAttempts } from './attempts.ts';
-import { createAttribution } from './attribution.ts';
+import { createAttempts } from './asking/attempts.ts';
+import { createKnown } from './asking/known.ts';
+import { createMinuteTest } from './asking/minutes.ts';
+import { createObjectTests } from './asking/object-tests.ts';
+import { createRouteTests } from './asking/routes.ts';
+import { createSignInTests } from './asking/sign-ins.ts';
+import { createSpread } from './asking/spread.ts';
 import type { ActorsCoreConfig, ActorsStatus } from './config.ts';
+import { PeerClass } from './evidence/tests.ts';
 import { hash32 } from './hash.ts';
-import { createHeldAlarms } from './held-alarms.ts';
-import { createJudging } from './judging.ts';
-import { clientKeyOf, keyOf } from './keys.ts';
-import { createKnown } from './known.ts';
-import { createMinuteTest } from './minutes.ts';
-import { createObjectTests } from './object-tests.ts';
-import { createRouteTests } from './routes.ts';
-import { clearSubjects, createScene, moveClock, takeTold } from './scene.ts';
-import { createSignInTests } from './sign-ins.ts';
-import { createSpread } from './spread.ts';
-import { createStandingAlarms } from './standing-alarms.ts';
+import { createAttribution } from './judging/attribution.ts';
+import { createHeldAlarms } from './judging/held-alarms.ts';
+import { createJudging } from './judging/judging.ts';
+import { createStandingAlarms } from './judging/standing-alarms.ts';
+import { createTelling } from './judging/telling.ts';
+import { clientKeyOf, keyOf } from './scene/keys.ts';
+import { clearSubjects, createScene, moveClock, takeTold } from './scene/scene.ts';
+import { createSubjects, Flag } from './scene/subjects.ts';
+import { createTables } from './scene/tables.ts';
 import { createState, type State } from './state.ts';
-import { createSubjects, Flag } from './subjects.ts';
-import { createTables } from './tables.ts';
-import { createTelling } from './telling.ts';
-import { PeerClass } from './tests.ts';
 
 export { ACTORS_DEFAULTS, type ActorsCoreConfig, type ActorsStatus } from './config.ts';
 

@@ -1,13 +1,13 @@
 /** What is remembered, as a snapshot in parts and read back from one. */
 import { SpanwardenError } from '../../runtime/errors.ts';
-import type { Held, HeldAlarms } from './held-alarms.ts';
-import { createNoticeWatch, type NoticeState, newNoticeState } from './notice.ts';
-import type { ObjectKindsState } from './object-kinds.ts';
+import type { Held, HeldAlarms } from './judging/held-alarms.ts';
+import type { StandingAlarms, StandingState } from './judging/standing-alarms.ts';
+import { createNoticeWatch, type NoticeState, newNoticeState } from './learned/notice.ts';
+import type { ObjectKindsState } from './learned/object-kinds.ts';
+import { createUsersNamed, type UsersNamed } from './learned/users-named.ts';
 import { fromJsonBytes, jsonBytes, type Part, type PartSource } from './parts.ts';
-import { type Scene, setClock } from './scene.ts';
-import type { StandingAlarms, StandingState } from './standing-alarms.ts';
-import type { Tables } from './tables.ts';
-import { createUsersNamed, type UsersNamed } from './users-named.ts';
+import { type Scene, setClock } from './scene/scene.ts';
+import type { Tables } from './scene/tables.ts';
 
 /** Another one is learned again. */
 const FORMAT = 2;

@@ -5,7 +5,7 @@
  * cause, and no more than so many rules are told of by that, or where one client stands out.
  */
 import { type Finding, type FindingRecord, type Verdict, VerdictStage } from '../../schemas/log/verdict.ts';
-import { clientOf } from '../actors/addresses.ts';
+import { clientOf } from '../actors/learned/addresses.ts';
 import { noveltyKey } from './explanation.ts';
 
 export interface Absences {

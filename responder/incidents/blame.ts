@@ -5,7 +5,7 @@
 import ipaddr from 'ipaddr.js';
 import type { ActorRecord } from '../../schemas/log/actor-record.ts';
 import type { ClientRecord, Verdict } from '../../schemas/log/verdict.ts';
-import { type NobodysRange, rangeOf } from '../actors/addresses.ts';
+import { type NobodysRange, rangeOf } from '../actors/learned/addresses.ts';
 
 /** Reason of a client that is none. */
 export const MISCONFIGURED = 'misconfigured';

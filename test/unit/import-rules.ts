@@ -22,6 +22,11 @@ const FOR_EVERYBODY = 'runtime/errors.ts';
 /** No I/O, no clock, no dice. */
 export const PURE = ['traces', 'baseline', 'responder/actors', 'responder/incidents', 'responder/kill-chain.ts'];
 
+/** Rooms of a folder in a row: none imports one left of it. */
+const IN_A_ROW: Readonly<Record<string, readonly string[]>> = {
+  'responder/actors': ['asking', 'judging', 'scene', 'learned', 'kept', 'evidence'],
+};
+
 /** What they may use from outside: arithmetic. */
 const PURE_MODULES = new Set(['node:crypto', 'ipaddr.js', 'zod']);
 
@@ -68,6 +73,12 @@ const FORBIDDEN_IN_PURE: readonly (readonly [RegExp, string])[] = [
   [/\bconsole\s*\.\s*\w/, 'writes (console)'],
 ];
 
+const isLeft = (file: string, target: string): boolean =>
+  Object.entries(IN_A_ROW).some(([folder, rooms]) => {
+    const roomOf = (path: string): number => rooms.findIndex((room) => within(path, `${folder}/${room}`));
+    return roomOf(target) >= 0 && roomOf(target) < roomOf(file);
+  });
+
 /** What breaks the rules in one file; `file` relative to the root. */
 export function violations(file: string, source: string): string[] {
   const found: string[] = [];
@@ -79,6 +90,7 @@ export function violations(file: string, source: string): string[] {
     if (specifier.startsWith('.')) {
       const target = resolve(file, specifier);
       const other = target.split('/')[0]!;
+      if (isLeft(file, target)) found.push(`${file}: imports ${target}, which lies left of it`);
       if (other === folder || allowed === 'all' || target === FOR_EVERYBODY) {
         const impure = folder === other && pure && !PURE.some((one) => within(target, one));
         if (impure) found.push(`${file}: imports ${target}, which may do I/O`);

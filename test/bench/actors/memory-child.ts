@@ -4,6 +4,8 @@
  * `usual N`: actors that N ordinary people of a simulated shop leave in full after a day and a half.
  */
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
+import { observe } from '../../../responder/actors/evidence/evidence.ts';
+import { TESTS } from '../../../responder/actors/evidence/tests.ts';
 import {
   addAccount,
   addClient,
@@ -12,13 +14,11 @@ import {
   addUser,
   countsFinding,
   vote,
-} from '../../../responder/actors/adding.ts';
-import { raiseAlarm } from '../../../responder/actors/alarms.ts';
-import { observe } from '../../../responder/actors/evidence.ts';
-import type { FullActor } from '../../../responder/actors/full-actor.ts';
-import { createFullTier } from '../../../responder/actors/full-tier.ts';
-import { addMark } from '../../../responder/actors/stage-marks.ts';
-import { TESTS } from '../../../responder/actors/tests.ts';
+} from '../../../responder/actors/kept/adding.ts';
+import { raiseAlarm } from '../../../responder/actors/kept/alarms.ts';
+import type { FullActor } from '../../../responder/actors/kept/full-actor.ts';
+import { createFullTier } from '../../../responder/actors/kept/full-tier.ts';
+import { addMark } from '../../../responder/actors/kept/stage-marks.ts';
 import { ABUSE_KINDS } from '../../../schemas/log/actor-record.ts';
 import { STAGES } from '../../../schemas/log/kill-chain.ts';
 import { pop, push } from './heap.ts';

@@ -1,7 +1,7 @@
 /** How much actors of a class differ is learned from many of them, or taken from a class that is known; what nobody could fail is counted. */
 import { describe, expect, it } from 'vitest';
-import { createBaseRates, SHAPES } from '../../../responder/actors/base-rates.ts';
-import { ALARMING, PeerClass, TESTS, Test } from '../../../responder/actors/tests.ts';
+import { createBaseRates, SHAPES } from '../../../responder/actors/evidence/base-rates.ts';
+import { ALARMING, PeerClass, TESTS, Test } from '../../../responder/actors/evidence/tests.ts';
 
 const HOUR = 3_600_000;
 /** What would have predicted best is the shape at this place. */

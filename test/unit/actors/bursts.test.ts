@@ -1,7 +1,7 @@
 /** Who is given a folder opens many objects of one owner; who goes through all objects goes from owner to owner. */
 import { describe, expect, it } from 'vitest';
 import { ACTORS_DEFAULTS, type Actors, createActors } from '../../../responder/actors/actors.ts';
-import { createOwnersMet } from '../../../responder/actors/owners-met.ts';
+import { createOwnersMet } from '../../../responder/actors/learned/owners-met.ts';
 import type { ActorEvent } from '../../../schemas/log/actor-event.ts';
 import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
 import { DAY, eventOf, randomOf } from './events.ts';

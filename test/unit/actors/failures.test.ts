@@ -1,6 +1,6 @@
 /** The second who fails at an account or in a network within a day. */
 import { expect, it } from 'vitest';
-import { createFailures } from '../../../responder/actors/failures.ts';
+import { createFailures } from '../../../responder/actors/learned/failures.ts';
 
 const NOW = 1_777_852_800;
 const HOUR = 3_600;

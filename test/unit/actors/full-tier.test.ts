@@ -1,7 +1,9 @@
 /** Who is kept in full, and who gives way; and that nobody, whatever comes, is more than 4 KB. */
 import { describe, expect, it } from 'vitest';
-import { plainText, textBytes } from '../../../responder/actors/actor-texts.ts';
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
+import { observe } from '../../../responder/actors/evidence/evidence.ts';
+import { TESTS, Test } from '../../../responder/actors/evidence/tests.ts';
+import { plainText, textBytes } from '../../../responder/actors/kept/actor-texts.ts';
 import {
   addAccount,
   addClient,
@@ -10,16 +12,14 @@ import {
   addUser,
   countsFinding,
   vote,
-} from '../../../responder/actors/adding.ts';
-import { alarmsOf, raiseAlarm } from '../../../responder/actors/alarms.ts';
-import { observe } from '../../../responder/actors/evidence.ts';
-import { clientCountOf, type FullActor } from '../../../responder/actors/full-actor.ts';
-import { fullActorToJson } from '../../../responder/actors/full-actor-json.ts';
-import { ROW_BYTES } from '../../../responder/actors/full-row.ts';
-import { createFullTier } from '../../../responder/actors/full-tier.ts';
-import { addPoints } from '../../../responder/actors/risk.ts';
-import { addMark, markDecadesOf } from '../../../responder/actors/stage-marks.ts';
-import { TESTS, Test } from '../../../responder/actors/tests.ts';
+} from '../../../responder/actors/kept/adding.ts';
+import { alarmsOf, raiseAlarm } from '../../../responder/actors/kept/alarms.ts';
+import { clientCountOf, type FullActor } from '../../../responder/actors/kept/full-actor.ts';
+import { fullActorToJson } from '../../../responder/actors/kept/full-actor-json.ts';
+import { ROW_BYTES } from '../../../responder/actors/kept/full-row.ts';
+import { createFullTier } from '../../../responder/actors/kept/full-tier.ts';
+import { addPoints } from '../../../responder/actors/kept/risk.ts';
+import { addMark, markDecadesOf } from '../../../responder/actors/kept/stage-marks.ts';
 import { ABUSE_KINDS } from '../../../schemas/log/actor-record.ts';
 import { STAGES } from '../../../schemas/log/kill-chain.ts';
 import { crowd, DAY, eventOf, loginOf } from './events.ts';

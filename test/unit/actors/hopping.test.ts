@@ -1,7 +1,7 @@
 /** Whoever changes addresses within a network, or with every request: a /64 is one client, a /24 or /48 one network. */
 import { describe, expect, it } from 'vitest';
 import { ACTORS_DEFAULTS, type Actors, createActors } from '../../../responder/actors/actors.ts';
-import { clientOf, networkOf, rangeOf } from '../../../responder/actors/addresses.ts';
+import { clientOf, networkOf, rangeOf } from '../../../responder/actors/learned/addresses.ts';
 import type { ActorEvent } from '../../../schemas/log/actor-event.ts';
 import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
 import { crowd, DAY, eventOf, loginOf } from './events.ts';

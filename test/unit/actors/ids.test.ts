@@ -1,6 +1,6 @@
 /** Ids in words are read as they were written. */
 import { expect, it } from 'vitest';
-import { readId, writeId } from '../../../responder/actors/ids.ts';
+import { readId, writeId } from '../../../responder/actors/kept/ids.ts';
 
 it('ids are read as they were written, and what is no id is bounded', () => {
   const words = new Uint32Array(6).fill(0xffffffff);

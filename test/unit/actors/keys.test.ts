@@ -1,6 +1,6 @@
 /** Keys come from outside: what is shown of them steers no terminal, and different ones stay different. */
 import { expect, test } from 'vitest';
-import { keyOf } from '../../../responder/actors/keys.ts';
+import { keyOf } from '../../../responder/actors/scene/keys.ts';
 import { hasSteering } from '../../../traces/steering.ts';
 
 test('what is harmless is its own key, in any script', () => {

@@ -1,7 +1,7 @@
 /** Networks that are actors are found for every client in them and for no other, without a look at most clients' text. */
 import { expect, test } from 'vitest';
-import { clientOf, networkOf } from '../../../responder/actors/addresses.ts';
-import { createNetworks } from '../../../responder/actors/networks.ts';
+import { clientOf, networkOf } from '../../../responder/actors/learned/addresses.ts';
+import { createNetworks } from '../../../responder/actors/scene/networks.ts';
 import { randomOf } from './events.ts';
 
 function clients(count: number): string[] {

@@ -1,8 +1,8 @@
 /** Kinds of objects have names that senders can make up: what people really use is not crowded out. */
 import { describe, expect, test } from 'vitest';
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
-import { MAX_KINDS } from '../../../responder/actors/base-rates.ts';
-import { createObjectKinds } from '../../../responder/actors/object-kinds.ts';
+import { MAX_KINDS } from '../../../responder/actors/evidence/base-rates.ts';
+import { createObjectKinds } from '../../../responder/actors/learned/object-kinds.ts';
 import { crowd, DAY, eventOf } from './events.ts';
 
 const OTHERS = MAX_KINDS - 1;

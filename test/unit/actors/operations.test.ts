@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { ACTORS_DEFAULTS, createActors } from '../../../responder/actors/actors.ts';
 import { hash32 } from '../../../responder/actors/hash.ts';
-import { createOperations, MAX_OPERATIONS } from '../../../responder/actors/operations.ts';
+import { createOperations, MAX_OPERATIONS } from '../../../responder/actors/learned/operations.ts';
 import { fromJsonBytes, jsonBytes } from '../../../responder/actors/parts.ts';
 import { crowd, DAY, eventOf } from './events.ts';
 

@@ -1,6 +1,6 @@
 /** Each part counts once: as many as are remembered at least, over generations, and no other is taken for one of them. */
 import { expect, it } from 'vitest';
-import { createRecentParts } from '../../../responder/actors/recent-parts.ts';
+import { createRecentParts } from '../../../responder/actors/kept/recent-parts.ts';
 
 it('a part counts once among as many as are to be remembered, and again when it is forgotten', () => {
   const most = 5_000;

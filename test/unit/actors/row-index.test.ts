@@ -1,7 +1,7 @@
 /** Rows by their key: all that are there are found, in segments that grow, and none that is gone. */
 import { describe, expect, it } from 'vitest';
 import { mix } from '../../../responder/actors/hash.ts';
-import { createRowIndex } from '../../../responder/actors/row-index.ts';
+import { createRowIndex } from '../../../responder/actors/kept/row-index.ts';
 import { randomOf } from './events.ts';
 
 function tableOf(maxRows: number) {

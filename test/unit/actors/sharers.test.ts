@@ -1,7 +1,7 @@
 /** Who counts as one of those who share an address, and whom a client is called: never the victims of what it is suspected of. */
 import { describe, expect, it } from 'vitest';
 import { ACTORS_DEFAULTS, type Actors, createActors } from '../../../responder/actors/actors.ts';
-import { createUsersNamed } from '../../../responder/actors/users-named.ts';
+import { createUsersNamed } from '../../../responder/actors/learned/users-named.ts';
 import type { ActorEvent } from '../../../schemas/log/actor-event.ts';
 import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
 import { crowd, DAY, eventOf, findingEvent, loginOf } from './events.ts';

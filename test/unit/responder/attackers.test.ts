@@ -1,6 +1,6 @@
 /** Whom an incident is held against: nobody is swallowed, nobody is blamed for what our own configuration made up. */
 import { describe, expect, it } from 'vitest';
-import { noticeRecord } from '../../../responder/actors/words.ts';
+import { noticeRecord } from '../../../responder/actors/judging/words.ts';
 import type { Finding } from '../../../schemas/log/verdict.ts';
 import { actorOf } from './actors.ts';
 import { keeperOf } from './keeping.ts';
