@@ -117,6 +117,8 @@ export function createJudging(
     if (decades(actor.cells, t) >= rates.bound(peers, t) || t === Test.privileged) alarm.lastMs = scene.nowMs;
     const hits = happenedOf(actor.cells, t);
     if (hits < 2 * alarm.toldHits && clientCountOf(actor) < 2 * alarm.toldClients) return;
+    // as much again, and nobody else's alarm tells of it any more: another account, or what was told before is over
+    if (alarm.silent && !isToldElsewhere(actor, t)) alarm.speakUp();
     alarm.abuse = abuse;
     mark(actor, abuse, stepOfAbuse(abuse)!, scene.nowMs, 0);
     telling.alarm(actor, peers, t, kind);
@@ -147,12 +149,15 @@ export function createJudging(
     const reason = `${abuse}: 10^${own.toFixed(1)} times likelier than with peers`;
     mark(actor, abuse, step, nowMs, own);
     addPoints(actor, Points.alarm, stageIndex(step.stage), reason, nowMs, config);
-    const isToldOfUser = actor.kind === 'client' && user.place >= 0 && hasAlarm(full.at(user.place), t);
-    raiseAlarm(actor, t, abuse, nowMs, isToldOfUser || isToldOf(actor, t));
+    raiseAlarm(actor, t, abuse, nowMs, isToldElsewhere(actor, t));
     tables.raised(actor, placeOf(actor), t);
     if (t <= Test.missing || t === Test.volume) releaseObjects(actor);
     telling.alarm(actor, peers, t, kind);
   }
+
+  /** By the user who asks, or by another test that speaks for the same. */
+  const isToldElsewhere = (actor: FullActor, t: number): boolean =>
+    (actor.kind === 'client' && user.place >= 0 && hasAlarm(full.peek(user.place), t)) || isToldOf(actor, t);
 
   function placeOf({ kind, key }: FullActor): number {
     if (kind === 'client') return client.place;

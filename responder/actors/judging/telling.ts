@@ -111,10 +111,10 @@ export function createTelling(
     chainOf,
     alarm(actor, peers, t, kind) {
       const alarm = alarmOf(actor, t)!;
-      alarm.revision++;
       alarm.toldHits = Math.max(1, happenedOf(actor.cells, t));
       alarm.toldClients = Math.max(1, clientCountOf(actor));
       if (alarm.silent) return;
+      alarm.revision++;
       const record = recordOf(actor, alarm, peers, kind, factsOf(actor));
       if (record.facts.misattributed === true && actor.kind !== 'user') return;
       alarm.tellBy(peers, kind);

@@ -50,9 +50,12 @@ export class Alarm {
   tellBy(peers: number, kind: number): void {
     this.#flags = (this.#flags & ~BY_MASK) | TOLD | (peers << PEERS_SHIFT) | (kind << KIND_SHIFT);
   }
-  /** Not to be told: it is told of another subject. */
+  /** Not to be told: it is told of another subject, or by another test. */
   get silent(): boolean {
     return (this.#flags & SILENT) !== 0;
+  }
+  speakUp(): void {
+    this.#flags = this.#flags & ~SILENT;
   }
   get startMs(): number {
     return this.#cells[D.alarms + this.test * ALARM_DOUBLES]!;

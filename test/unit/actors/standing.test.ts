@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ACTORS_DEFAULTS, type Actors, createActors } from '../../../responder/actors/actors.ts';
 import type { ActorEvent } from '../../../schemas/log/actor-event.ts';
 import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
-import { crowd, DAY, loginOf, randomOf } from './events.ts';
+import { crowd, DAY, eventOf, loginOf, randomOf } from './events.ts';
 
 const HOUR = 3_600_000;
 const CONFIG = { ...ACTORS_DEFAULTS, learnMs: 2 * HOUR, maxClients: 20_000, maxUsers: 20_000, maxObjects: 65_536 };
@@ -110,5 +110,41 @@ describe('an alarm that is over', () => {
       ended += told.filter(({ endedMs }) => endedMs !== undefined).length;
     }
     expect(ended).toBeGreaterThan(0);
+  });
+});
+
+describe('what somebody else’s alarm told of at first', () => {
+  const client = '203.0.113.66';
+  const everybody = crowd(5, 44_000, END, 500);
+  const told = (events: readonly ActorEvent[]): ActorRecord[] =>
+    feed(knowing(), [...events, ...everybody]).filter(({ abuse, endedMs }) => abuse !== '' && endedMs === undefined);
+  const firstOf = (records: readonly ActorRecord[], from: number): ActorRecord | undefined =>
+    records.find(({ subject, atMs }) => subject.kind === 'client' && subject.key === client && atMs >= from);
+
+  it('is told of the address when it goes on with other accounts than the one that was burnt', () => {
+    let owner = 0;
+    const look = (user: string, atMs: number): ActorEvent => {
+      const n = owner++;
+      return eventOf({ client, user, orders: [1000 + (n % 400) * 7 + (Math.floor(n / 400) % 3) * 3001], atMs });
+    };
+    const burnt = Array.from({ length: 40 }, (_, k) => look('evil0', END + k * 5_000));
+    const rotating = Array.from({ length: 1_080 }, (_, k) => look(`evil${1 + (k >> 1)}`, END + 300_000 + k * 20_000));
+    const records = told([...burnt, ...rotating]);
+    expect(records[0]!.subject).toMatchObject({ kind: 'user', key: 'evil0' });
+    const own = firstOf(records, END + 300_000);
+    expect(own).toMatchObject({ revision: 1, abuse: 'object-enumeration' });
+    expect(own!.atMs).toBeLessThan(END + HOUR);
+  });
+
+  it('is told when the test that spoke for it is over: a list of accounts, then one account for hours', () => {
+    const list = Array.from({ length: 30 }, (_, k) =>
+      loginOf(`v${k}@mail.example`, false, { client, atMs: END + k * 2_000 }),
+    );
+    const one = Array.from({ length: 2_000 }, (_, k) =>
+      loginOf('boss@mail.example', false, { client, atMs: END + 70_000 + k * 10_000 }),
+    );
+    const records = told([...list, ...one]);
+    expect(firstOf(records, END)!.atMs).toBeLessThan(END + 70_000);
+    expect(firstOf(records, END + CONFIG.quietMs + 70_000)!.atMs).toBeLessThan(END + 2 * HOUR);
   });
 });
