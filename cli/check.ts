@@ -18,10 +18,11 @@ import { createLogReader, type LogReader } from '../runtime/log/create.ts';
 import { createLogger } from '../runtime/telemetry/logger.ts';
 import { createAssembler } from '../traces/assembly/assembler.ts';
 import { createReadingKit } from '../traces/kit.ts';
-import { reportText } from './check/text.ts';
+import { reportLines } from './check/text.ts';
 import { type Command, durationMs, ExitCode, parse, UsageError, wholeNumber } from './command.ts';
 import { formatHelp, passedOver, traceFiles } from './offline/inputs.ts';
 import { createProgressLine } from './offline/progress.ts';
+import { printJson, printLines } from './terminal.ts';
 
 export const check: Command = {
   summary: 'is the detector to be trusted? Plants known anomalies into a copy of recent traffic',
@@ -134,7 +135,8 @@ exit codes: 0 passed Â· 1 could not be checked: no version, too little traffic Â
         await log.stop(5_000);
       }
     }
-    process.stdout.write(values.json === true ? `${JSON.stringify(report)}\n` : reportText(report));
+    if (values.json === true) printJson(report);
+    else printLines(reportLines(report));
     return { passed: ExitCode.ok, failed: ExitCode.checkFailed, 'not enough': ExitCode.failed }[report.outcome];
   },
 };

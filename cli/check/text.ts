@@ -4,12 +4,12 @@ import type { CheckReport, KindReport } from '../../detector/check/report.ts';
 const n = (value: number): string => value.toLocaleString('en');
 const percent = (share: number): string => `${(100 * share).toFixed(share > 0 && share < 0.001 ? 3 : 1)} %`;
 
-export function reportText(report: CheckReport): string {
+export function reportLines(report: CheckReport): string[] {
   const lines = [...verdict(report), '', ...traffic(report)];
   if (report.ranking.planted > 0) lines.push('', ...ranking(report));
   if (report.traffic.normal > 0)
     lines.push('', ...rates(report), '', ...spread(report), '', ...coverage(report), '', ...misses(report));
-  return `${lines.join('\n')}\n`;
+  return lines;
 }
 
 function verdict({ outcome, version, failures, notEnough }: CheckReport): string[] {

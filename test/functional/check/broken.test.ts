@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Baseline } from '../../../baseline/baseline.ts';
 import { fuse } from '../../../baseline/fusion/calibration.ts';
 import type { Judgement } from '../../../baseline/model.ts';
-import { reportText } from '../../../cli/check/text.ts';
+import { reportLines } from '../../../cli/check/text.ts';
 import { createRandom } from '../../../detector/check/mutations/index.ts';
 import { type Finding, GROUPS, type Group } from '../../../schemas/log/verdict.ts';
 import type { SegmentSpans } from '../../../traces/segment.ts';
@@ -50,7 +50,7 @@ describe('a detector', { timeout: TIMEOUT_MS }, () => {
     expect(report.outcome).toBe('passed');
     expect(report.ranking.auroc).toBeGreaterThan(0.9);
     expect(report.kinds.length).toBeGreaterThan(20);
-    expect(reportText(report)).toMatch(/^PASSED: /);
+    expect(reportLines(report).join('\n')).toMatch(/^PASSED: /);
   });
 
   it('that scores nothing orders nothing', async () => {
@@ -186,13 +186,13 @@ describe('too little to judge', { timeout: TIMEOUT_MS }, () => {
     expect(report.outcome).toBe('not enough');
     expect(report.failures).toEqual([]);
     expect(report.notEnough[0]).toMatch(/300 whole requests were found; .* takes 1000/);
-    expect(reportText(report)).toMatch(/^NOT ENOUGH to judge/);
+    expect(reportLines(report).join('\n')).toMatch(/^NOT ENOUGH to judge/);
   });
 
   it('no requests at all', async () => {
     const report = await check(healthy, []);
     expect(report.outcome).toBe('not enough');
-    expect(reportText(report)).toContain('nothing was found');
+    expect(reportLines(report).join('\n')).toContain('nothing was found');
   });
 
   it('a version that is still learning', async () => {
