@@ -1,10 +1,11 @@
--- One row a subject: its newest record, its risk as it is now, and what it is and was over a bound for.
+-- One row a subject: its newest record, its risk as it is now, and what it is and was over a bound for. An alarm that nothing was told of
+-- for a day is over, whatever its row says: whoever was to end it may have lost its state, or was of a version that told of no end.
 CREATE OR REPLACE VIEW {database}.actors_latest (
   subject LowCardinality(String) COMMENT 'client, user, network, account or everyone',
   key String COMMENT 'Address, user, network or account',
   risk UInt8 COMMENT '0 to 100, halved with time since the newest row: 6 hours, of a user 3 days',
-  abuses Array(String) COMMENT 'Kinds of abuse over a bound now',
-  abuses_ended Array(String) COMMENT 'Kinds of abuse that were, and are not any more',
+  abuses Array(String) COMMENT 'Kinds of abuse over a bound now: not ended, and told of within a day',
+  abuses_ended Array(String) COMMENT 'Kinds of abuse that were, and are not any more; also those that nothing was told of for a day',
   stages Array(String) COMMENT 'Stages reached, in order of first evidence',
   techniques Array(String) COMMENT 'Techniques of MITRE ATT&CK, of each stage',
   reasons Array(String) COMMENT 'Why, the weightiest first',
@@ -30,7 +31,7 @@ CREATE OR REPLACE VIEW {database}.actors_latest (
 AS SELECT toString(a.subject) AS subject, a.key AS key,
   toUInt8(round(100 * (1 - pow(1 - least(argMax(a.risk, a.told), 99.9) / 100,
     pow(2, -greatest(0, dateDiff('second', max(a.told), now())) / if(subject = 'user', 259200, 21600)))))) AS risk,
-  arraySort(arrayFilter(x -> x != '', groupUniqArrayIf(toString(a.abuse), toUnixTimestamp64Milli(a.ended) = 0))) AS abuses,
+  arraySort(arrayFilter(x -> x != '', groupUniqArrayIf(toString(a.abuse), toUnixTimestamp64Milli(a.ended) = 0 AND a.told > now() - INTERVAL 1 DAY))) AS abuses,
   arraySort(arrayFilter(x -> x != '' AND NOT has(abuses, x), groupUniqArray(toString(a.abuse)))) AS abuses_ended,
   argMax(arrayDistinct(arrayMap(x -> toString(x), a.`stages.stage`)), a.told) AS stages,
   argMax(arrayDistinct(arrayFilter(x -> x != '', arrayMap(x -> toString(x), a.`stages.technique`))), a.told) AS techniques,

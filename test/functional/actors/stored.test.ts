@@ -86,6 +86,25 @@ describe.skipIf(noClickHouse)('actors in ClickHouse', () => {
     expect(row!.seen.length).toBeGreaterThan(0);
   });
 
+  it('are over a bound no longer when nothing was told of it for a day, though no row says it ended', async () => {
+    const base = take().records.find(({ subject, abuse }) => subject.kind === 'user' && abuse !== '')!;
+    // as an earlier version left them, or an owner whose state was lost
+    const hour = 3_600_000;
+    const rows = [
+      { ...base, id: 'long ago', subject: { kind: 'user', key: 'olga' }, atMs: NOW - 30 * 24 * hour },
+      { ...base, id: 'today', subject: { kind: 'user', key: 'tom' }, atMs: NOW - 20 * hour },
+    ] as const;
+    await insertActors(server.clickhouse, rows);
+    expect(
+      await server.rows(
+        "SELECT key, abuses, abuses_ended FROM spanwarden.actors_latest WHERE key IN ('olga', 'tom') ORDER BY key",
+      ),
+    ).toEqual([
+      { key: 'olga', abuses: [], abuses_ended: ['object-enumeration'] },
+      { key: 'tom', abuses: ['object-enumeration'], abuses_ended: [] },
+    ]);
+  });
+
   it('keep their state in parts; a save that ended half-way leaves the one before, damage is noticed', async () => {
     const { clickhouse } = server;
     let failing = false;
