@@ -19,7 +19,7 @@ export interface State {
   forgetKept(): void;
   /** Of an earlier snapshot, `meta` first. Before any event. */
   restore(part: { readonly name: string; readonly bytes: Uint8Array }): void;
-  /** After all parts were restored: networks and accounts are found by their key again. */
+  /** After all parts were restored: networks and accounts are found by their key again; who has no row any more is nobody. */
   link(): void;
 }
 
@@ -119,6 +119,10 @@ export function createState(
       linked = true;
       networks.clear();
       accounts.clear();
+      for (const place of [...tables.clients.takeCut(), ...tables.users.takeCut()]) {
+        tables.givenUp(full.at(place));
+        full.remove(place);
+      }
       for (const place of full.places()) {
         const { kind, key } = full.peek(place);
         if (kind === 'network') networks.set(key, place);

@@ -83,10 +83,19 @@ export function parsePeer(text: string): Peer {
 
 export type AddressClass = 'loopback' | 'link-local' | 'private' | 'public';
 
+/** The IPv4 address that translators and 6to4 make of an IPv6 one; where they make none, itself. */
+export function translated(value: Address): Address {
+  const range = value.range();
+  const bytes = value.toByteArray();
+  if (range === '6to4') return new ipaddr.IPv4(bytes.slice(2, 6));
+  // 64:ff9b::/96, NAT64; ::ffff:0:0:0/96, SIIT; ::/96, but for :: and ::1
+  const isCompatible = range === 'unicast' && bytes.length === 16 && bytes.every((byte, i) => i >= 12 || byte === 0);
+  return range === 'rfc6052' || range === 'rfc6145' || isCompatible ? new ipaddr.IPv4(bytes.slice(12)) : value;
+}
+
 /** Where an address can be reached from; an IPv6 address that translators make an IPv4 one is what that is. */
 export function addressClass(value: Address): AddressClass {
-  const range = value.range();
-  switch (range) {
+  switch (translated(value).range()) {
     case 'loopback':
     case 'unspecified': // 0.0.0.0 and :: reach the host itself
       return 'loopback';
@@ -96,15 +105,8 @@ export function addressClass(value: Address): AddressClass {
     case 'uniqueLocal':
     case 'carrierGradeNat':
       return 'private';
-    case 'rfc6052': // 64:ff9b::/96, NAT64
-    case 'rfc6145':
-    case '6to4':
-      return addressClass(new ipaddr.IPv4(value.toByteArray().slice(...(range === '6to4' ? [2, 6] : [12, 16]))));
-    default: {
-      const bytes = value.toByteArray();
-      const isCompatible = bytes.length === 16 && bytes.every((byte, i) => i >= 12 || byte === 0);
-      return isCompatible ? addressClass(new ipaddr.IPv4(bytes.slice(12))) : 'public';
-    }
+    default:
+      return 'public';
   }
 }
 

@@ -138,7 +138,7 @@ export function createObjectTests(
       const hash = hashNumber(object.hash, 0);
       if (knows(primary, Sets.objects, hash)) continue;
       if (honest && !scene.learning) tables.objects.shareLast();
-      if (!tables.met.isNews(userHash, tables.objects.ownerOfLast(), day)) {
+      if (!tables.met.isNews(userHash, tables.objects.ownerOfLast())) {
         // it speaks neither for nor against
         if (isNumbered) isFamiliar = true;
         continue;

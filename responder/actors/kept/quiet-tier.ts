@@ -122,6 +122,8 @@ export interface QuietTier {
   block(row: number): QuietBlock;
   /** Whether the row that was asked for last was added. */
   isNew(): boolean;
+  /** Places in the full tier of rows of a snapshot that are beyond `maxRows` by now; once. */
+  takeCut(): number[];
   readonly parts: PartSource;
 }
 
@@ -139,6 +141,9 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
   let hand = 0;
   let added = false;
   let copies: { name: string; bytes: Uint8Array }[] = [];
+  /** Rows of the snapshot, which may have been made for more. */
+  let stored = 0;
+  let cut: number[] = [];
 
   const index = createRowIndex(maxRows, {
     keyA: (row) => blocks[row >>> LOG2_ROWS]!.keyA[indexIn(row)]!,
@@ -214,21 +219,25 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
       for (const block of blocks) block.dirty = true;
     },
     restoreMeta(meta) {
-      const { hand: was, evicted: gone } = meta as { size: number; hand: number; evicted: number };
-      hand = was;
-      evicted = gone;
-      size = (meta as { size: number }).size;
+      const was = meta as { size: number; hand: number; evicted: number };
+      stored = was.size;
+      size = Math.min(stored, maxRows);
+      hand = was.hand < maxRows ? was.hand : 0;
+      evicted = was.evicted + stored - size;
     },
     restore(partName, bytes) {
       const at = Number(partName.slice(name.length + 1));
       const own = new Uint8Array(BLOCK_ROWS * ROW_BYTES);
       own.set(bytes.subarray(0, own.length));
       const block = new QuietBlock(own);
-      blocks[at] = block;
-      for (let i = 0; i < BLOCK_ROWS; i++) {
-        const row = at * BLOCK_ROWS + i;
-        if (row < size) index.insert(block.keyA[indexIn(row)]!, block.keyB[indexIn(row)]!, row);
+      const first = at * BLOCK_ROWS;
+      if (first < size) blocks[at] = block;
+      for (let row = first; row < Math.min(stored, first + BLOCK_ROWS); row++) {
+        const i = indexIn(row);
+        if (row < size) index.insert(block.keyA[i]!, block.keyB[i]!, row);
+        else if (block.full[i] !== 0) cut.push(block.full[i]! - 1);
       }
+      if (first < size && first + BLOCK_ROWS > size) own.fill(0, (size - first) * ROW_BYTES);
     },
   };
 
@@ -236,6 +245,11 @@ export function createQuietTier(name: string, maxRows: number): QuietTier {
     size: () => size,
     evicted: () => evicted,
     isNew: () => added,
+    takeCut() {
+      const places = cut;
+      cut = [];
+      return places;
+    },
     find: index.find,
     row(keyA, keyB, nowS) {
       const known = index.find(keyA, keyB);

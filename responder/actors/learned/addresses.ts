@@ -1,18 +1,42 @@
 /** What an address is by its range: its network, and whether it is nobody's own (private, or a delivery network's). */
 import ipaddr from 'ipaddr.js';
+import { translated } from '../../../traces/attribution/address.ts';
 
 /**
  * Whom an address stands for, as text. Of IPv6 that is its /64: a household, a machine or a phone has at least one (RFC 6177, RFC 8273)
- * and picks addresses in it as it likes. The address is canonical: what stands before `::` is whole.
+ * and picks addresses in it as it likes. The address is canonical: what stands before `::` is whole. One that a translator or tunnel made of
+ * an IPv4 address stands for that alone: all of IPv4 may be in one such /64.
  */
 export const clientOf = (address: string): string =>
-  address.includes(':') && !address.includes('/') ? ofGroups(address, 4, '/64') || address : address;
+  !address.includes(':') || address.includes('/') || EMBEDS_IPV4.test(address)
+    ? address
+    : ofGroups(address, 4, '/64') || address;
 
-/** A /24 or /48 (what a site gets, RFC 6177) as text, of an address or a client; '' for what is neither. */
+/**
+ * A /24 or /48 (what a site gets, RFC 6177) as text, of an address or a client, the /24 of an embedded IPv4 address as the /120 that it is;
+ * '' for what is neither.
+ */
 export function networkOf(client: string): string {
+  if (EMBEDS_IPV4.test(client) && !client.includes('/')) return withoutLastByte(client);
   if (client.includes(':')) return ofGroups(client, 3, '/48');
   const dot = client.lastIndexOf('.');
   return dot > 0 ? `${client.slice(0, dot)}.0/24` : '';
+}
+
+/**
+ * Translators' 64:ff9b::/96 (NAT64, RFC 6052), 64:ff9b:1::/48 (RFC 8215, whichever part of it) and ::ffff:0:0:0/96 (SIIT, RFC 7915), ::/96 and
+ * ::ffff:0:0/96 (RFC 4291), and Teredo's 2001::/32 (RFC 4380), where it is the last 32 bits inverted. A 6to4 network (2002::/16) is one client's.
+ */
+const EMBEDS_IPV4 =
+  /^(?:64:ff9b:1:|2001::|2001:0:|64:ff9b::(?:[\da-f]{1,4}(?::[\da-f]{1,4})?)?$|::(?:ffff:(?:0:)?)?(?:[\da-f]{1,4}:[\da-f]{1,4}|\d+(?:\.\d+){3})$)/;
+
+/** Of an IPv6 address; what stands before its last group stays as it is. */
+function withoutLastByte(address: string): string {
+  const dot = address.lastIndexOf('.');
+  if (dot > 0) return `${address.slice(0, dot)}.0/120`;
+  const group = address.lastIndexOf(':') + 1;
+  const value = Number.parseInt(address.slice(group), 16) || 0;
+  return `${address.slice(0, group)}${(value & 0xff00).toString(16)}/120`;
 }
 
 /** The first of eight groups; '' where there are not as many. */
@@ -44,7 +68,7 @@ export type NobodysRange = '' | 'private' | 'CDN';
 export function rangeOf(client: string): NobodysRange {
   const address = baseOf(client);
   if (!ipaddr.isValid(address)) return '';
-  const parsed = ipaddr.process(address);
+  const parsed = translated(ipaddr.process(address));
   const range = parsed.range();
   if (PRIVATE.has(range)) return 'private';
   return DELIVERY.some(([base, bits]) => base.kind() === parsed.kind() && parsed.match(base, bits)) ? 'CDN' : '';

@@ -60,7 +60,7 @@ export function createTables(config: ActorsCoreConfig, seed: number, { subjects 
     givenUp: (_actor: FullActor): void => {},
     recent: createRecentParts(config.maxRecent, seed),
     objects: createObjectOwners(config.maxObjects, seed),
-    met: createOwnersMet(),
+    met: createOwnersMet(config.maxUsers),
     kinds: createObjectKinds(rates.forgetKind),
     operations: createOperations(config.privilegedRoutes),
     steps: createSteps(),

@@ -1,6 +1,7 @@
 /** Who is given a folder opens many objects of one owner; who goes through all objects goes from owner to owner. */
 import { describe, expect, it } from 'vitest';
 import { ACTORS_DEFAULTS, type Actors, createActors } from '../../../responder/actors/actors.ts';
+import { mix } from '../../../responder/actors/hash.ts';
 import { createOwnersMet } from '../../../responder/actors/learned/owners-met.ts';
 import type { ActorEvent } from '../../../schemas/log/actor-event.ts';
 import type { ActorRecord } from '../../../schemas/log/actor-record.ts';
@@ -79,19 +80,42 @@ describe('folders that are shared', () => {
 
 describe('owners that were met', () => {
   it('are news the first time, and again at the 64th and 512th object', () => {
-    const met = createOwnersMet();
-    const news = Array.from({ length: 600 }, (_, n) => met.isNews(5, 77, 20_000) && n + 1).filter(Boolean);
+    const met = createOwnersMet(1_000);
+    const news = Array.from({ length: 600 }, (_, n) => met.isNews(5, 77) && n + 1).filter(Boolean);
     expect(news).toEqual([1, 64, 512]);
-    expect(met.isNews(6, 77, 20_000)).toBe(true);
-    expect(met.isNews(5, 78, 20_000)).toBe(true);
+    expect(met.isNews(6, 77)).toBe(true);
+    expect(met.isNews(5, 78)).toBe(true);
   });
 
   it('are forgotten only when others need their place', () => {
-    const met = createOwnersMet();
+    const met = createOwnersMet(1_000);
     let forgotten = 0;
-    for (let n = 0; n < 4_000; n++) met.isNews(n, n * 7, 20_000);
-    for (let n = 0; n < 4_000; n++) if (met.isNews(n, n * 7, 20_001)) forgotten++;
+    for (let n = 0; n < 4_000; n++) met.isNews(n, n * 7);
+    for (let n = 0; n < 4_000; n++) if (met.isNews(n, n * 7)) forgotten++;
     expect(forgotten).toBeLessThan(100);
+  });
+
+  it('are as many as a large installation has people who are shown something', () => {
+    const met = createOwnersMet(1_000_000);
+    let forgotten = 0;
+    for (const isAgain of [false, true])
+      for (let user = 0; user < 50_000; user++)
+        for (let n = 0; n < 3; n++) if (met.isNews(mix(user), mix(1_000_000 + 3 * user + n)) && isAgain) forgotten++;
+    expect(forgotten).toBeLessThan(0.02 * 150_000);
+    met.parts.begin();
+    const held = [...met.parts.rest()].reduce((sum, { bytes }) => sum + bytes!.length, 0);
+    expect(held).toBeLessThan(4_000_000);
+  });
+
+  it('are kept while they are met, whoever passes by the same day', () => {
+    const met = createOwnersMet(1_000);
+    let news = 0;
+    for (let round = 0; round < 20; round++) {
+      for (let n = 0; n < 1_000; n++) if (met.isNews(mix(n), mix(90_000 + n)) && round > 0) news++;
+      // each once, ten thousand a round: many times what fits
+      for (let n = 0; n < 10_000; n++) met.isNews(mix(1_000_000 + 10_000 * round + n), 7);
+    }
+    expect(news).toBeLessThan(0.01 * 19_000);
   });
 });
 
