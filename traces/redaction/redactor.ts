@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { type Redactor, Sensitivity } from '../../schemas/clickhouse/redactor.ts';
 import type { RedactionConfig } from '../../schemas/config/redaction.ts';
 import { textOf } from '../../schemas/otlp/text.ts';
-import { readEscapedName, readEscapedValue } from './escaped-pairs.ts';
+import { createUnescaper, isEscape, MAX_LAYERS } from './escapes.ts';
 import { createNameJudge } from './names.ts';
 import {
   type Range,
@@ -20,6 +20,7 @@ export type { Redactor } from '../../schemas/clickhouse/redactor.ts';
 export const MASK = '[redacted]';
 const MASK_BYTES = Buffer.from(MASK);
 const HASH_PREFIX = 'hmac:';
+const HASH_LENGTH = HASH_PREFIX.length + 16;
 
 /** Attributes that a client's user is read from, and those that an account is. */
 const USER_NAMES = ['user.id', 'enduser.id'];
@@ -48,6 +49,8 @@ export function createRedactor(config: RedactionConfig): Redactor {
   const seen = new Map<number, Seen>();
   const name: Range = { start: 0, end: 0 };
   const value: Range = { start: 0, end: 0 };
+  const unescaper = createUnescaper();
+  const nameUnescaper = createUnescaper();
 
   const classify = (text: string): Sensitivity => {
     let sensitivity = memo.get(text);
@@ -76,16 +79,47 @@ export function createRedactor(config: RedactionConfig): Redactor {
     return sensitivity;
   };
 
+  const decoded = (bytes: Uint8Array, start: number, end: number): string => {
+    let length = nameUnescaper.first(bytes, start, end);
+    if (length < 0) return textOf(bytes, start, end);
+    for (let layer = 1; layer < MAX_LAYERS; layer++) {
+      const shorter = nameUnescaper.next();
+      if (shorter < 0) break;
+      length = shorter;
+    }
+    return textOf(nameUnescaper.bytes(), 0, length);
+  };
+
   /** A name inside a text may be percent-encoded: `pass%77ord`. */
   const isSecretName = (bytes: Uint8Array, start: number, end: number): boolean => {
     if (end - start < 3) return false;
     for (let i = start; i < end; i++)
-      if (bytes[i] === 0x25) return classify(decodePercent(textOf(bytes, start, end))) === Sensitivity.secret;
+      if (bytes[i] === 0x25) return classify(lastNameOf(decoded(bytes, start, end))) === Sensitivity.secret;
     return classifyBytes(bytes, start, end) === Sensitivity.secret;
   };
 
-  /** Finds what must go: appends [start, end) pairs to `out`, or stops at the first without one. */
-  const find = (bytes: Uint8Array, start: number, end: number, out: number[] | undefined): boolean => {
+  /** Sets `value` to what must go because of the sign or the end of a tag at `at`; an empty range when nothing must. */
+  const readSecret = (bytes: Uint8Array, at: number, start: number, end: number): void => {
+    value.start = value.end = at;
+    const c = bytes[at];
+    if (c === 0x3a && bytes[at + 1] === 0x2f && bytes[at + 2] === 0x2f && at + 3 < end) {
+      readUserInfo(bytes, at + 3, end, value);
+      if (isHashed(textOf(bytes, Math.max(start, value.start - HASH_PREFIX.length), value.end)))
+        value.end = value.start;
+    } else if (c === 0x3e) {
+      readElementName(bytes, at, start, name);
+      if (isSecretName(bytes, name.start, name.end)) readElementValue(bytes, at, end, value);
+    } else {
+      readNameBefore(bytes, at, start, name);
+      if (isSecretName(bytes, name.start, name.end))
+        readValueAfter(bytes, at, end, c === 0x3a && isHeaderName(bytes, name), value);
+    }
+    if (value.end > value.start && isRedacted(bytes, value)) value.end = value.start;
+  };
+
+  let escapes = false;
+  /** Finds what must go in a text as it stands: appends [start, end) pairs to `out`, or stops at the first without one. */
+  const findPlain = (bytes: Uint8Array, start: number, end: number, out: number[] | undefined): boolean => {
     let found = false;
     let i = start;
     while (i < end) {
@@ -105,34 +139,13 @@ export function createRedactor(config: RedactionConfig): Redactor {
         }
       } else if (kind === Start.token) {
         if (config.values) to = endOfJwt(bytes, i, start, end);
-      } else if (kind === Start.escape || kind === Start.tag) {
-        let behind = i;
-        if (kind === Start.tag) readElementName(bytes, i, start, name);
-        else behind = readEscapedName(bytes, i, start, end, name);
-        if (behind >= 0 && isSecretName(bytes, name.start, name.end)) {
-          if (kind === Start.tag) readElementValue(bytes, i, end, value);
-          else readEscapedValue(bytes, behind, end, value);
-          if (value.end > value.start && !isRedacted(bytes, value)) {
-            from = value.start;
-            to = value.end;
-          }
-        }
+      } else if (kind === Start.escape) {
+        escapes ||= isEscape(bytes, i, end);
       } else {
-        if (bytes[i] === 0x3a && bytes[i + 1] === 0x2f && bytes[i + 2] === 0x2f && i + 3 < end) {
-          readUserInfo(bytes, i + 3, end, value);
-          if (value.end > value.start) {
-            from = value.start;
-            to = value.end;
-          }
-        } else {
-          readNameBefore(bytes, i, start, name);
-          if (name.end > name.start && isSecretName(bytes, name.start, name.end)) {
-            readValueAfter(bytes, i, end, bytes[i] === 0x3a && isHeaderName(bytes, name), value);
-            if (value.end > value.start && !isRedacted(bytes, value)) {
-              from = value.start;
-              to = value.end;
-            }
-          }
+        readSecret(bytes, i, start, end);
+        if (value.end > value.start) {
+          from = value.start;
+          to = value.end;
         }
       }
       if (to < 0) {
@@ -142,9 +155,32 @@ export function createRedactor(config: RedactionConfig): Redactor {
       if (out === undefined) return true;
       out.push(from, to);
       found = true;
-      i = to;
+      for (; i < to; i++) escapes ||= bytes[i] === 0x25;
     }
     return found;
+  };
+
+  /**
+   * The same in the text and in what each layer of its percent-encoding hides: where either says that a byte must go, it
+   * goes, so that an encoded text never shows more than the plain one.
+   */
+  const find = (bytes: Uint8Array, start: number, end: number, out: number[] | undefined): boolean => {
+    escapes = false;
+    const plain = findPlain(bytes, start, end, out);
+    if (!escapes || (plain && out === undefined)) return plain;
+    let hidden = false;
+    let length = unescaper.first(bytes, start, end);
+    for (let layer = 1; length >= 0; layer++) {
+      let i = out?.length ?? 0;
+      if (findPlain(unescaper.bytes(), 0, length, out)) {
+        if (out === undefined) return true;
+        hidden = true;
+        for (; i < out.length; i++) out[i] = unescaper.origin(out[i]!);
+      }
+      length = layer < MAX_LAYERS ? unescaper.next() : -1;
+    }
+    if (hidden) unite(out!);
+    return plain || hidden;
   };
 
   const secret = (text: string): string => {
@@ -209,18 +245,35 @@ const isHeaderName = (bytes: Uint8Array, name: Range): boolean =>
 
 const isHashed = (text: string): boolean => /^hmac:[0-9a-f]{16}$/.test(text);
 
-/** So that redacting twice changes nothing. */
-function isRedacted(bytes: Uint8Array, range: Range): boolean {
-  const length = range.end - range.start;
-  if (bytes[range.start] === 0x5b && length >= MASK_BYTES.length - 1)
-    return textOf(bytes, range.start, range.start + MASK_BYTES.length) === MASK;
-  return length === 21 && isHashed(textOf(bytes, range.start, range.end));
-}
-
-function decodePercent(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
+/** Puts [start, end) pairs in order, those that overlap or touch as one. */
+function unite(ranges: number[]): void {
+  const pairs: Range[] = [];
+  for (let i = 0; i < ranges.length; i += 2) pairs.push({ start: ranges[i]!, end: ranges[i + 1]! });
+  pairs.sort((one, other) => one.start - other.start);
+  ranges.length = 0;
+  for (const { start, end } of pairs) {
+    const last = ranges.length - 1;
+    if (last > 0 && start <= ranges[last]!) ranges[last] = Math.max(ranges[last]!, end);
+    else ranges.push(start, end);
   }
 }
+
+/** So that redacting twice changes nothing. What is masked may end inside an escaped value: `[redacted]%22`. */
+function isRedacted(bytes: Uint8Array, range: Range): boolean {
+  const length = range.end - range.start;
+  if (bytes[range.start] === 0x5b && length >= MASK_BYTES.length)
+    return textOf(bytes, range.start, range.start + MASK_BYTES.length) === MASK;
+  if (length < HASH_LENGTH || (length > HASH_LENGTH && bytes[range.start + HASH_LENGTH] !== 0x25)) return false;
+  return isHashed(textOf(bytes, range.start, range.start + HASH_LENGTH));
+}
+
+/** `a=b&name"` is what was encoded with the name: not all of it is the name. */
+function lastNameOf(text: string): string {
+  let end = text.length;
+  while (end > 0 && !isNameCode(text.charCodeAt(end - 1))) end--;
+  let start = end;
+  while (start > 0 && isNameCode(text.charCodeAt(start - 1))) start--;
+  return text.slice(start, end);
+}
+
+const isNameCode = (c: number): boolean => isWordByte(c) || c === 0x2d || c === 0x25 || c > 127;

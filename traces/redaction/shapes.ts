@@ -34,24 +34,28 @@ export function endOfCardNumber(bytes: Uint8Array, at: number, end: number): num
   let group = 0;
   let grouped = false;
   let position = at;
+  let best = -1; // a number that ends with a group, when what follows is none of it: `4111 1111 1111 1111 42`
   for (; position < end; position++) {
     const c = bytes[position]!;
     if (isDigit(c)) {
-      if (count === MAX_DIGITS) return -1;
+      if (count === MAX_DIGITS) return best;
       digits[count++] = c - 48;
       group++;
     } else if ((c === 32 || c === 45) && position + 1 < end && isDigit(bytes[position + 1]!)) {
       if (count >= 13 && !grouped) break; // one run, then something else
-      if (group < 3 || group > 6) return -1;
+      if (group < 3 || group > 6) return best;
+      if (isCard(count)) best = position;
       grouped = true;
       group = 0;
     } else break;
   }
-  if (count < 13 || (grouped && (group < 3 || group > 6))) return -1;
+  if (grouped && (group < 3 || group > 6)) return best;
   const next = position < end ? bytes[position]! : 0;
-  if (isLetter(next) || (next === 0x2e && position + 1 < end && isDigit(bytes[position + 1]!))) return -1;
-  return isIssued(count) && passesLuhn(count) ? position : -1;
+  if (isLetter(next) || (next === 0x2e && position + 1 < end && isDigit(bytes[position + 1]!))) return best;
+  return isCard(count) ? position : best;
 }
+
+const isCard = (count: number): boolean => count >= 13 && isIssued(count) && passesLuhn(count);
 
 /** Prefix and length of the large card networks. */
 function isIssued(count: number): boolean {

@@ -94,6 +94,7 @@ describe('secrets inside a text', () => {
     ['a web token anywhere', `got ${JWT}, left`, 'got [redacted], left'],
     ['a card number', 'paid with 4111111111111111.', 'paid with [redacted].'],
     ['a card number in groups', 'card 5500-0000-0000-0004 ok', 'card [redacted] ok'],
+    ['two cards', '4111 1111 1111 1111 5500 0000 0000 0004 7', '[redacted] [redacted] 7'],
     ['a card of fifteen digits', '378282246310005', '[redacted]'],
   ])('%s', (_, text, expected) => {
     expect(redactor.look(text)).toBe(expected);
