@@ -148,8 +148,7 @@ export function readElementValue(bytes: Uint8Array, at: number, end: number, out
   while (startsWith(bytes, next, end, CDATA)) {
     next += CDATA.length;
     while (next < end && !startsWith(bytes, next, end, CDATA_END)) next++;
-    if (next >= end) out.end = end;
-    next = endOfText(bytes, next, end);
+    out.end = next = endOfText(bytes, next, end);
   }
   if (next < end) out.end = next;
 }

@@ -21,6 +21,7 @@ export const MASK = '[redacted]';
 const MASK_BYTES = Buffer.from(MASK);
 const HASH_PREFIX = 'hmac:';
 const HASH_LENGTH = HASH_PREFIX.length + 16;
+const MAX_REDACTED = 100;
 
 /** Attributes that a client's user is read from, and those that an account is. */
 const USER_NAMES = ['user.id', 'enduser.id'];
@@ -258,9 +259,13 @@ function unite(ranges: number[]): void {
   }
 }
 
-/** So that redacting twice changes nothing. What is masked may end inside an escaped value: `[redacted]%22`. */
+/**
+ * So that redacting twice changes nothing. What is masked may end inside an escaped value: `[redacted]%22`. Not for long
+ * ones: each name in a text would look through the same rest again.
+ */
 function isRedacted(bytes: Uint8Array, range: Range): boolean {
   const length = range.end - range.start;
+  if (length > MAX_REDACTED) return false;
   if (bytes[range.start] === 0x5b && length >= MASK_BYTES.length)
     return textOf(bytes, range.start, range.start + MASK_BYTES.length) === MASK;
   if (length < HASH_LENGTH || (length > HASH_LENGTH && bytes[range.start + HASH_LENGTH] !== 0x25)) return false;

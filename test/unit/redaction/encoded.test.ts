@@ -47,6 +47,7 @@ describe('what goes', () => {
     ['<password><![CDATA[hunter2]]></password>', '<password>[redacted]</password>'],
     ['<password>a<![CDATA[<b>]]>c<![CDATA[d]]></password>', '<password>[redacted]</password>'],
     ['<password><![CDATA[hunter2]', '<password>[redacted]'],
+    ['<password><![CDATA[hunter2]]>', '<password>[redacted]'],
     ['<password >abc</password >', '<password >[redacted]</password >'],
     ['<password\r\n>abc</password>', '<password\r\n>[redacted]</password>'],
     ['<s:password type="x">abc</s:password>', '<s:password type="x">[redacted]</s:password>'],
