@@ -139,13 +139,17 @@ describe.skipIf(noClickHouse)('the queries of the dashboards', () => {
 
     const subjects = new Set(ACTORS.map(({ subject }) => subject.key).filter((key) => key !== ''));
     expect(await only('actors', 'Actors')).toBe(subjects.size);
-    expect(await only('actors', 'Over a bound')).toBe(2);
+    // of what was told more than a day ago no alarm stands; these days are fixed, and today is any day
+    const standing = ACTORS.filter(
+      ({ subject, abuse, atMs }) => subject.kind !== 'everyone' && abuse !== '' && atMs > Date.now() - 24 * HOUR,
+    );
+    expect(await only('actors', 'Over a bound')).toBe(standing.length);
     expect(await only('actors', 'Reached data')).toBe(2);
     const actors = await of('actors', 'Actors by risk');
     expect(new Set(actors.map(({ key }) => key))).toEqual(subjects);
     expect(actors.find(({ key }) => key === CLIENTS.attacker)).toMatchObject({
       stages,
-      abuses: ['object-enumeration'],
+      abuses: standing.filter(({ subject }) => subject.key === CLIENTS.attacker).map(({ abuse }) => abuse),
     });
     expect(actors.map(({ key }) => key)).toContain('192.0.2.0/24');
     expect((await of('actors', 'Actors by risk', { subject: ['user'] })).map(({ key }) => key)).toEqual(['mallory']);
