@@ -10,7 +10,7 @@ import { type Scene, setClock } from './scene/scene.ts';
 import type { Tables } from './scene/tables.ts';
 
 /** Another one is learned again. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 export interface State {
   /** Begins a snapshot of this moment; the parts are taken one after the other, events may come in between. */
@@ -29,7 +29,7 @@ interface Meta {
   readonly nowMs: number;
   readonly firstMs: number;
   readonly learning: boolean;
-  readonly everyonePlace: number;
+  readonly everyonePlaces: readonly number[];
   readonly counts: Scene['counts'];
   readonly waiting?: readonly Held[];
   readonly standing?: StandingState;
@@ -74,7 +74,7 @@ export function createState(
     scene.firstMs = meta.firstMs;
     scene.learning = meta.learning;
     Object.assign(scene.counts, meta.counts);
-    tables.everyonePlace = meta.everyonePlace;
+    tables.everyonePlaces = [...meta.everyonePlaces];
     tables.usersNamed = createUsersNamed(meta.usersNamed);
     tables.notices = createNoticeWatch({ ...newNoticeState(), ...meta.notices });
     kinds.restore(meta.kinds);
@@ -92,7 +92,7 @@ export function createState(
         nowMs: scene.nowMs,
         firstMs: scene.firstMs,
         learning: scene.learning,
-        everyonePlace: tables.everyonePlace,
+        everyonePlaces: [...tables.everyonePlaces],
         counts: { ...scene.counts },
         waiting: held.state(),
         standing: standing.state(),

@@ -79,11 +79,10 @@ export function createSpread(
     if (ofIts !== null && isExplained(ofIts, t)) return;
     if (client.place >= 0 && isExplained(full.at(client.place), t)) return;
     if (user.place >= 0 && isExplained(full.at(user.place), t)) return;
-    if (tables.everyonePlace < 0) tables.everyonePlace = full.add('everyone', '', scene.nowMs, scene.nowMs);
-    const actor = full.at(tables.everyonePlace);
-    const other = t === Test.foreign ? Test.newAccount : Test.foreign;
+    if (tables.everyonePlaces[t]! < 0) tables.everyonePlaces[t] = full.add('everyone', '', scene.nowMs, scene.nowMs);
+    const actor = full.at(tables.everyonePlaces[t]!);
     // whoever took part before has no part in what comes
-    if (observedOf(actor.cells, t) === 0 && observedOf(actor.cells, other) === 0) actor.forgetWho();
+    if (observedOf(actor.cells, t) === 0) actor.forgetWho();
     ofEveryone.habit = habitOfRequest(scene, t);
     judging.observe(actor, ofEveryone, t, kind, hit);
     actor.requests += scene.event.sampleWeight;

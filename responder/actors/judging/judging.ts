@@ -150,7 +150,7 @@ export function createJudging(
     mark(actor, abuse, step, nowMs, own);
     addPoints(actor, Points.alarm, stageIndex(step.stage), reason, nowMs, config);
     raiseAlarm(actor, t, abuse, nowMs, isToldElsewhere(actor, t));
-    tables.raised(actor, placeOf(actor), t);
+    tables.raised(actor, placeOf(actor, t), t);
     if (t <= Test.missing || t === Test.volume) releaseObjects(actor);
     telling.alarm(actor, peers, t, kind);
   }
@@ -159,11 +159,11 @@ export function createJudging(
   const isToldElsewhere = (actor: FullActor, t: number): boolean =>
     (actor.kind === 'client' && user.place >= 0 && hasAlarm(full.peek(user.place), t)) || isToldOf(actor, t);
 
-  function placeOf({ kind, key }: FullActor): number {
+  function placeOf({ kind, key }: FullActor, t: number): number {
     if (kind === 'client') return client.place;
     if (kind === 'user') return user.place;
     if (kind === 'network') return tables.networks.get(key)!;
-    return kind === 'account' ? tables.accounts.get(key)! : tables.everyonePlace;
+    return kind === 'account' ? tables.accounts.get(key)! : tables.everyonePlaces[t]!;
   }
 
   /** Whoever went through the objects of others, or through all there are, gives back what it took of them; of a client also those behind it. */

@@ -6,11 +6,12 @@ import { addMark } from '../kept/stage-marks.ts';
 import { plausibleMs, type Scene } from '../scene/scene.ts';
 
 export function noteEvent(scene: Scene, actor: FullActor): void {
-  const { event, client, acting } = scene;
+  const { event, client, user, acting } = scene;
   addTrace(actor, event.client.entryTraceId);
   vote(actor, event.service, event.operation);
   if (client.present) {
-    addClient(actor, event.client.address ?? client.key, client.hash);
+    const who = actor.kind === 'everyone' && user.present ? user : client; // one user at many addresses is one of all
+    addClient(actor, event.client.address ?? client.key, who.hash);
     actor.leastSure = Math.min(actor.leastSure, CONFIDENCES.indexOf(event.client.confidence));
     if (actor.kind === 'client' || actor.kind === 'user') setClient(scene, actor);
   } else if (actor.kind === 'user') setClient(scene, actor);

@@ -2,6 +2,7 @@
 
 import type { ActorsCoreConfig } from '../config.ts';
 import { createBaseRates } from '../evidence/base-rates.ts';
+import { TESTS } from '../evidence/tests.ts';
 import { hashInto } from '../hash.ts';
 import type { FullActor } from '../kept/full-actor.ts';
 import { createFullTier } from '../kept/full-tier.ts';
@@ -53,8 +54,8 @@ export function createTables(config: ActorsCoreConfig, seed: number, { subjects 
     full,
     networks,
     accounts,
-    /** Place in the full tier of all clients together; −1 = there is none yet. */
-    everyonePlace: -1,
+    /** By test, place in the full tier of all clients together: who took part in one has none in another. −1 = there is none yet. */
+    everyonePlaces: new Array<number>(TESTS).fill(-1),
     /** An alarm was raised; an actor gives way: who has to know (standing-alarms.ts). */
     raised: (_actor: FullActor, _place: number, _test: number): void => {},
     givenUp: (_actor: FullActor): void => {},

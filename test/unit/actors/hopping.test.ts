@@ -72,6 +72,38 @@ describe('orders of others, each by another address', () => {
   });
 });
 
+describe('all together', () => {
+  const stuffing = Array.from({ length: 40 }, (_, n) =>
+    loginOf(`leaked${n}`, false, { client: `9.${n}.${n * 5}.7`, atMs: END - 20_000 + n * 500 }),
+  );
+  const looks = (count: number, user: (n: number) => string | null): ActorEvent[] =>
+    Array.from({ length: count }, (_, n) =>
+      eventOf({
+        client: `8.${n}.${n * 3}.7`,
+        user: user(n),
+        atMs: END + n * 400,
+        orders: [1_000 + ((n * 37) % 400) * 7],
+      }),
+    );
+  const enumerations = (events: readonly ActorEvent[]): ActorRecord[] =>
+    feed(knowing(), [...stuffing, ...events]).filter(({ abuse }) => abuse === 'object-enumeration');
+
+  it('have those who tried passwords no part in what others look at', () => {
+    expect(enumerations(looks(9, () => null))).toEqual([]); // nine are not all
+    const [record] = enumerations(looks(40, () => null));
+    expect(record!.subject.kind).toBe('everyone');
+    for (const address of record!.clients) expect(address).toMatch(/^8\./);
+  });
+
+  it('are not one user at many addresses: he is named', () => {
+    const told = enumerations([
+      ...looks(3, (n) => `stranger${n}`),
+      ...looks(24, () => 'mallory').map((event) => ({ ...event, atMs: event.atMs + 4_000 })),
+    ]);
+    expect(new Set(told.map(({ subject }) => `${subject.kind} ${subject.key}`))).toEqual(new Set(['user mallory']));
+  });
+});
+
 describe('a network', () => {
   it('is told of paths that are not there, each asked for by another of its addresses', () => {
     const scan = Array.from({ length: 120 }, (_, n) =>
