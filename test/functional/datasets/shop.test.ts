@@ -213,7 +213,8 @@ describe('spans of the shop', () => {
     for (const batch of batches) {
       const work = await book.trace(batch.traceId, 1 + 2 * batch.links.length);
       const each = batch.links.flatMap(() => ['worker GET', 'worker pg.query:INSERT shop']);
-      expect(callsOf(work, batch)).toEqual(each);
+      // a call that ends and the next that begins may do so in one tick of the clock
+      expect(callsOf(work, batch).sort()).toEqual(each.sort());
     }
   });
 
