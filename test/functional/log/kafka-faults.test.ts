@@ -44,6 +44,7 @@ describe.skipIf(noOwnBroker)('a broker with faults', () => {
     metrics = createMetrics();
   });
   afterEach(async () => {
+    broker.resume(); // a test that failed in between left it silent
     for (const child of children.splice(0)) child.kill('SIGKILL');
     await Promise.all(logs.splice(0).map((log) => log.stop(3_000)));
   });
@@ -177,17 +178,18 @@ describe.skipIf(noOwnBroker)('a broker with faults', () => {
       const consumer = await consume(log, 'g', recorder);
       await until(harness, () => recorder.assignments.size === 1);
       expect(consumer.confirmed()).toBe(true);
-      const pausedMs = performance.now();
       broker.pause();
-      const commit = consumer.commit(recorder.assignments.get(0)!, 0).catch(() => false);
+      let answered = false;
+      const commit = consumer
+        .commit(recorder.assignments.get(0)!, 0)
+        .catch(() => false)
+        .finally(() => {
+          answered = true;
+        });
       await until(harness, () => !consumer.confirmed());
-      const unconfirmedMs = performance.now() - pausedMs;
-      expect(unconfirmedMs).toBeGreaterThan(1_500);
-      expect(unconfirmedMs).toBeLessThan(3_500);
+      expect(answered).toBe(false); // long before the commit is given up
       broker.resume();
-      const resumedMs = performance.now();
       await until(harness, () => consumer.confirmed());
-      expect(performance.now() - resumedMs).toBeLessThan(6_000);
       await commit;
     });
   });
